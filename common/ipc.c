@@ -1,0 +1,622 @@
+/*
+ * Messages between processes over SOCK_SEQPACKET: sending, receiving,
+ * checking, questions and their answers.  Used by every process.  Never
+ * blocks, never waits for a peer that does not read.
+ *
+ * SPDX-License-Identifier: ISC
+ */
+#include "ipc.h"
+
+#include <sys/socket.h>
+
+#include <bsd/sys/queue.h>
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "log.h"
+
+#define RECV_BATCH 16   /* messages taken with one system call */
+#define RECV_TURNS 4    /* batches before others have their turn */
+#define OUT_MAX    8192 /* messages a peer may leave unread, beside credit */
+#define RETRY_MS   10
+
+/* Columns: name, size of the body, from, to, descriptor, answer. */
+struct row {
+	const char *name;
+	size_t size;
+	enum proc_kind from, to;
+	enum ipc_fd fd;
+	enum ipc_type answer;
+};
+
+static const struct row rows[IPC_TYPES] = {
+#define X(NAME, name, from, to, fd, answer)                                    \
+	[IPC_##NAME] = { #name, sizeof(struct name), PROC_##from, PROC_##to,   \
+		fd, IPC_##answer },
+	IPC_TABLE(X)
+#undef X
+};
+
+#define X(NAME, name, ...)                                                     \
+	_Static_assert(sizeof(struct name) + sizeof(struct ipc_hdr) <=         \
+		IPC_MAX,                                                       \
+	    "a message is at most 4 KiB");
+IPC_TABLE(X)
+#undef X
+
+/* Columns: type, offset and size of a text in its body. */
+struct text_row {
+	enum ipc_type type;
+	size_t off, size;
+};
+
+static const struct text_row texts[] = {
+#define X(NAME, name, field)                                                   \
+	{ IPC_##NAME, offsetof(struct name, field),                            \
+		sizeof(((struct name *)0)->field) },
+	IPC_TEXT(X)
+#undef X
+};
+
+struct ipc_out {
+	STAILQ_ENTRY(ipc_out) entry;
+	int fd; /* ours, -1 none */
+	size_t len;
+	uint8_t bytes[];
+};
+
+union control {
+	struct cmsghdr hdr;
+	char buf[CMSG_SPACE(sizeof(int))];
+};
+
+const char *
+ipc_name(enum ipc_type type)
+{
+	return type > IPC_NONE && type < IPC_TYPES ? rows[type].name : "?";
+}
+
+bool
+ipc_related(enum proc_kind a, enum proc_kind b)
+{
+	enum ipc_type t;
+
+	for (t = IPC_NONE + 1; t < IPC_TYPES; t++) {
+		if ((rows[t].from == a && rows[t].to == b) ||
+		    (rows[t].from == b && rows[t].to == a))
+			return true;
+	}
+	return false;
+}
+
+/* One message to the kernel; errno when -1. */
+static int
+put(int sock, const void *hdr, size_t hdr_len, const void *body, size_t len,
+    int fd, int flags)
+{
+	struct iovec iov[2] = {
+		{ .iov_base = (void *)hdr, .iov_len = hdr_len },
+		{ .iov_base = (void *)body, .iov_len = len },
+	};
+	struct msghdr m = { .msg_iov = iov, .msg_iovlen = len == 0 ? 1 : 2 };
+	union control control;
+	struct cmsghdr *c;
+	ssize_t n;
+
+	if (fd != -1) {
+		memset(&control, 0, sizeof control);
+		m.msg_control = control.buf;
+		m.msg_controllen = sizeof control.buf;
+		c = CMSG_FIRSTHDR(&m);
+		c->cmsg_level = SOL_SOCKET;
+		c->cmsg_type = SCM_RIGHTS;
+		c->cmsg_len = CMSG_LEN(sizeof fd);
+		memcpy(CMSG_DATA(c), &fd, sizeof fd);
+	}
+	do
+		n = sendmsg(sock, &m, MSG_EOR | MSG_NOSIGNAL | flags);
+	while (n == -1 && errno == EINTR);
+	return n == -1 ? -1 : 0;
+}
+
+static void
+out_free(struct ipc_chan *c, struct ipc_out *o)
+{
+	STAILQ_REMOVE_HEAD(&c->out, entry);
+	c->n_out--;
+	if (o->fd != -1)
+		close(o->fd);
+	free(o);
+}
+
+static void on_writable(int fd, int what, void *arg);
+
+static void
+on_retry(void *arg)
+{
+	struct ipc_chan *c = arg;
+
+	on_writable(c->fd, LOOP_WRITE, c);
+}
+
+/* What waited for room in the kernel. */
+static void
+on_writable(int fd, int what, void *arg)
+{
+	struct ipc_chan *c = arg;
+	struct ipc_out *o;
+
+	(void)what;
+	while ((o = STAILQ_FIRST(&c->out)) != NULL) {
+		if (put(fd, o->bytes, o->len, NULL, 0, o->fd, MSG_DONTWAIT) ==
+		    0) {
+			out_free(c, o);
+			continue;
+		}
+		if (errno == EAGAIN)
+			return;
+		watch_clear(&c->wr);
+		/* Too many descriptors under way, or no memory: soon again.
+		 * Else the peer is gone, and reading says so. */
+		if (errno == ETOOMANYREFS || errno == ENOBUFS ||
+		    errno == ENOMEM)
+			timer_set(c->loop, &c->retry, RETRY_MS, on_retry, c);
+		return;
+	}
+	watch_clear(&c->wr);
+}
+
+/* Keeps a message until the kernel has room again. */
+static bool
+put_later(struct ipc_chan *c, const struct ipc_hdr *hdr, const void *body,
+    int fd, int error)
+{
+	struct ipc_out *o;
+
+	if (c->n_out >= OUT_MAX) {
+		log_warn("ipc-full", "peer=%s instance=%u lost=%s",
+		    proc_table[c->peer].program, c->instance,
+		    ipc_name(hdr->type));
+		return false;
+	}
+	o = xcalloc(1, sizeof *o + sizeof *hdr + hdr->len);
+	o->fd = -1;
+	if (fd != -1 && (o->fd = dup(fd)) == -1) {
+		free(o);
+		return false;
+	}
+	o->len = sizeof *hdr + hdr->len;
+	memcpy(o->bytes, hdr, sizeof *hdr);
+	memcpy(o->bytes + sizeof *hdr, body, hdr->len);
+	STAILQ_INSERT_TAIL(&c->out, o, entry);
+	c->n_out++;
+	if (error == EAGAIN)
+		watch_set(c->loop, &c->wr, c->fd, LOOP_WRITE, on_writable, c);
+	else if (error != 0)
+		timer_set(c->loop, &c->retry, RETRY_MS, on_retry, c);
+	return true;
+}
+
+bool
+ipc_send(struct ipc_chan *c, enum ipc_type type, uint64_t id, const void *body,
+    int fd)
+{
+	struct ipc_hdr hdr = { .type = type,
+		.len = (uint32_t)rows[type].size,
+		.id = id };
+
+	assert(rows[type].fd != IPC_NOFD || fd == -1);
+	if (c->fd == -1)
+		return false;
+	if (c->n_out > 0)
+		return put_later(c, &hdr, body, fd, 0);
+	if (put(c->fd, &hdr, sizeof hdr, body, hdr.len, fd, MSG_DONTWAIT) == 0)
+		return true;
+	if (errno == EAGAIN || errno == ETOOMANYREFS || errno == ENOBUFS ||
+	    errno == ENOMEM)
+		return put_later(c, &hdr, body, fd, errno);
+	return false;
+}
+
+/* ---- questions ---- */
+
+static void
+req_done(struct ipc_req *r)
+{
+	struct ipc_chan *c = r->chan;
+
+	timer_clear(&r->deadline);
+	if (r->place == IPC_WAITING)
+		TAILQ_REMOVE(&c->waiting, r, entry);
+	if (r->place == IPC_ASKED) {
+		TAILQ_REMOVE(&c->asked, r, entry);
+		c->slots[r->slot].req = NULL;
+		c->n_open--;
+	}
+	free(r->copy);
+	r->copy = NULL;
+	r->chan = NULL;
+	r->place = IPC_IDLE;
+}
+
+/* Sends what waits while there is credit. */
+static void
+pump(struct ipc_chan *c)
+{
+	struct ipc_req *r;
+	unsigned int slot;
+	uint64_t id;
+
+	while (c->fd != -1 && c->n_open < IPC_CREDIT &&
+	    (r = TAILQ_FIRST(&c->waiting)) != NULL) {
+		slot = c->next_slot;
+		while (c->slots[slot].req != NULL)
+			slot = (slot + 1) % IPC_CREDIT;
+		c->next_slot = (slot + 1) % IPC_CREDIT;
+		id = (uint64_t)++c->slots[slot].generation << 16 | slot;
+		if (!ipc_send(c, r->type, id, r->copy, -1))
+			return; /* reading will say that the peer is lost */
+		TAILQ_REMOVE(&c->waiting, r, entry);
+		TAILQ_INSERT_TAIL(&c->asked, r, entry);
+		c->slots[slot].req = r;
+		c->n_open++;
+		r->slot = slot;
+		r->place = IPC_ASKED;
+	}
+}
+
+static void
+tell_none(struct ipc_req *r)
+{
+	ipc_answer *fn = r->fn;
+	void *arg = r->arg;
+
+	req_done(r);
+	fn(arg, NULL);
+}
+
+static void
+on_deadline(void *arg)
+{
+	struct ipc_req *r = arg;
+	struct ipc_chan *c = r->chan;
+
+	log_debug("no answer to %s from %s %u", ipc_name(r->type),
+	    proc_table[c->peer].program, c->instance);
+	tell_none(r);
+	pump(c);
+}
+
+void
+ipc_ask(struct ipc_chan *c, struct ipc_req *r, enum ipc_type type,
+    const void *body, ipc_answer *fn, void *arg, msec ms)
+{
+	assert(r->place == IPC_IDLE);
+	assert(rows[type].answer != IPC_NONE);
+	r->chan = c;
+	r->fn = fn;
+	r->arg = arg;
+	r->type = type;
+	r->copy = xcalloc(1, rows[type].size);
+	memcpy(r->copy, body, rows[type].size);
+	if (type == IPC_TX_DATA && c->fd == -1) {
+		/* What it follows was said to nobody. */
+		r->place = IPC_LOST;
+		timer_set(c->loop, &r->deadline, 0, on_deadline, r);
+		return;
+	}
+	timer_set(c->loop, &r->deadline, ms, on_deadline, r);
+	r->place = IPC_WAITING;
+	TAILQ_INSERT_TAIL(&c->waiting, r, entry);
+	pump(c);
+}
+
+void
+ipc_cancel(struct ipc_req *r)
+{
+	struct ipc_chan *c = r->chan;
+
+	if (r->place == IPC_IDLE)
+		return;
+	req_done(r);
+	pump(c);
+}
+
+bool
+ipc_crowded(const struct ipc_chan *c)
+{
+	return !TAILQ_EMPTY(&c->waiting);
+}
+
+/* ---- receiving ---- */
+
+/* NULL if the message may come here from this peer, else the rule it broke. */
+static const char *
+check(const struct ipc_chan *c, const struct ipc_hdr *hdr, size_t got,
+    const uint8_t *body, bool has_fd)
+{
+	const struct row *row;
+	size_t i;
+
+	if (got < sizeof *hdr)
+		return "shorter than a header";
+	if (hdr->type <= IPC_NONE || hdr->type >= IPC_TYPES)
+		return "no such message";
+	row = &rows[hdr->type];
+	if (row->from != PROC_ANY && row->from != c->peer)
+		return "not its message to send";
+	if (row->to != PROC_ANY && row->to != c->me)
+		return "not for us";
+	if (hdr->len != row->size || got != sizeof *hdr + row->size)
+		return "wrong length";
+	if ((row->fd == IPC_FD && !has_fd) || (row->fd == IPC_NOFD && has_fd))
+		return "a descriptor too many or too few";
+	for (i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+		if (texts[i].type == hdr->type &&
+		    memchr(body + texts[i].off, '\0', texts[i].size) == NULL)
+			return "a text without end";
+	}
+	return NULL;
+}
+
+static bool
+is_answer(enum ipc_type type)
+{
+	enum ipc_type t;
+
+	for (t = IPC_NONE + 1; t < IPC_TYPES; t++) {
+		if (rows[t].answer == type)
+			return true;
+	}
+	return false;
+}
+
+/* Hands the answer to who asked; NULL or the rule it broke. */
+static const char *
+answer(struct ipc_chan *c, struct ipc_msg *m)
+{
+	unsigned int slot = m->id & 0xffff;
+	struct ipc_req *r;
+	ipc_answer *fn;
+	void *arg;
+
+	if (slot >= IPC_CREDIT || (r = c->slots[slot].req) == NULL ||
+	    c->slots[slot].generation != m->id >> 16)
+		return NULL; /* nobody waits for it any more */
+	if (rows[r->type].answer != m->type)
+		return "not the answer to what was asked";
+	fn = r->fn;
+	arg = r->arg;
+	req_done(r);
+	fn(arg, m);
+	pump(c);
+	return NULL;
+}
+
+static const char *
+take(struct ipc_chan *c, const uint8_t *bytes, size_t got, int *fd)
+{
+	struct ipc_hdr hdr;
+	struct ipc_msg m;
+	const char *why;
+
+	memset(&hdr, 0, sizeof hdr);
+	memcpy(&hdr, bytes, got < sizeof hdr ? got : sizeof hdr);
+	why = check(c, &hdr, got, bytes + sizeof hdr, *fd != -1);
+	if (why != NULL)
+		return why;
+	m = (struct ipc_msg){ .type = hdr.type,
+		.id = hdr.id,
+		.body = bytes + sizeof hdr,
+		.fd = *fd };
+	*fd = -1;
+	if (is_answer(m.type))
+		why = answer(c, &m);
+	else if (c->handlers[m.type] == NULL)
+		why = "nobody here handles it";
+	else
+		c->handlers[m.type](c->self, c, &m);
+	if (m.fd != -1)
+		close(m.fd);
+	return why;
+}
+
+static int
+control_fd(struct msghdr *m)
+{
+	struct cmsghdr *c;
+	int fd;
+
+	for (c = CMSG_FIRSTHDR(m); c != NULL; c = CMSG_NXTHDR(m, c)) {
+		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
+			continue;
+		memcpy(&fd, CMSG_DATA(c), sizeof fd);
+		return fd;
+	}
+	return -1;
+}
+
+/* A batch of messages; false when reading should stop for now. */
+static bool
+receive(struct ipc_chan *c)
+{
+	/* Aligned as a header is, and so are the bodies behind it. */
+	_Alignas(16) uint8_t bytes[RECV_BATCH][IPC_MAX];
+	union control controls[RECV_BATCH];
+	struct iovec iov[RECV_BATCH];
+	struct mmsghdr batch[RECV_BATCH];
+	const char *why = NULL;
+	int sock = c->fd, n, i, fd;
+
+	memset(batch, 0, sizeof batch);
+	for (i = 0; i < RECV_BATCH; i++) {
+		iov[i].iov_base = bytes[i];
+		iov[i].iov_len = IPC_MAX;
+		batch[i].msg_hdr.msg_iov = &iov[i];
+		batch[i].msg_hdr.msg_iovlen = 1;
+		batch[i].msg_hdr.msg_control = controls[i].buf;
+		batch[i].msg_hdr.msg_controllen = sizeof controls[i].buf;
+	}
+	n = recvmmsg(sock, batch, RECV_BATCH, MSG_DONTWAIT | MSG_CMSG_CLOEXEC,
+	    NULL);
+	if (n == -1) {
+		/* A peer that died with unread messages: first this error, then
+		 * what it had said, then the end. */
+		if (errno == ECONNRESET)
+			return true;
+		if (errno != EAGAIN && errno != EINTR)
+			c->lost(c->self, c, NULL);
+		return false;
+	}
+	for (i = 0; i < n; i++) {
+		fd = control_fd(&batch[i].msg_hdr);
+		/* A handler may have closed the channel, or got a new one. */
+		if (c->fd == sock && why == NULL && batch[i].msg_len == 0) {
+			why = "";
+		} else if (c->fd == sock && why == NULL &&
+		    (batch[i].msg_hdr.msg_flags & MSG_CTRUNC) != 0) {
+			/* We are out of descriptors: it is as if lost.  Its
+			 * question, if any, meets its deadline. */
+			log_warn("ipc-no-descriptor", "peer=%s",
+			    proc_table[c->peer].program);
+		} else if (c->fd == sock && why == NULL)
+			why = take(c, bytes[i], batch[i].msg_len, &fd);
+		if (fd != -1)
+			close(fd);
+	}
+	if (why != NULL && c->fd == sock) {
+		c->lost(c->self, c, why[0] == '\0' ? NULL : why);
+		return false;
+	}
+	return n == RECV_BATCH && c->fd == sock;
+}
+
+static void
+on_readable(int fd, int what, void *arg)
+{
+	struct ipc_chan *c = arg;
+	int turn;
+
+	(void)fd;
+	(void)what;
+	for (turn = 0; turn < RECV_TURNS && receive(c); turn++)
+		;
+}
+
+/* ---- a channel ---- */
+
+void
+ipc_init(struct ipc_chan *c, struct loop *l, enum proc_kind me,
+    enum proc_kind peer, unsigned int instance, ipc_handler *const *handlers,
+    void *self, void (*lost)(void *self, struct ipc_chan *c, const char *why))
+{
+	*c = (struct ipc_chan){ .loop = l,
+		.fd = -1,
+		.me = me,
+		.peer = peer,
+		.instance = instance,
+		.self = self,
+		.handlers = handlers,
+		.lost = lost };
+	STAILQ_INIT(&c->out);
+	TAILQ_INIT(&c->waiting);
+	TAILQ_INIT(&c->asked);
+}
+
+void
+ipc_attach(struct ipc_chan *c, int fd)
+{
+	int size = 1 << 20;
+
+	ipc_detach(c);
+	/* Room for the messages that credit allows; the kernel may give less,
+	 * then they wait here. */
+	if (setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof size) ==
+	    -1)
+		setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
+	c->fd = fd;
+	watch_set(c->loop, &c->rd, fd, LOOP_READ, on_readable, c);
+	pump(c);
+}
+
+void
+ipc_detach(struct ipc_chan *c)
+{
+	struct ipc_req *r, *next;
+
+	if (c->fd == -1)
+		return;
+	watch_clear(&c->rd);
+	watch_clear(&c->wr);
+	timer_clear(&c->retry);
+	close(c->fd);
+	c->fd = -1;
+	while (!STAILQ_EMPTY(&c->out))
+		out_free(c, STAILQ_FIRST(&c->out));
+	/* Back to the front, in their order. */
+	while ((r = TAILQ_LAST(&c->asked, ipc_reqs)) != NULL) {
+		TAILQ_REMOVE(&c->asked, r, entry);
+		c->slots[r->slot].req = NULL;
+		c->n_open--;
+		r->place = IPC_WAITING;
+		TAILQ_INSERT_HEAD(&c->waiting, r, entry);
+	}
+	/* tx_data follows what the lost process was told: from the top. */
+	TAILQ_FOREACH_SAFE(r, &c->waiting, entry, next) {
+		if (r->type != IPC_TX_DATA)
+			continue;
+		TAILQ_REMOVE(&c->waiting, r, entry);
+		r->place = IPC_LOST;
+		timer_set(c->loop, &r->deadline, 0, on_deadline, r);
+	}
+}
+
+/* ---- blocking: before the loop runs, and in smtpctl ---- */
+
+long
+ipc_recv_block(int sock, enum ipc_type *type, void *body, size_t size, int *fd)
+{
+	_Alignas(16) uint8_t bytes[IPC_MAX];
+	struct iovec iov = { .iov_base = bytes, .iov_len = sizeof bytes };
+	union control control;
+	struct msghdr m = { .msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = control.buf,
+		.msg_controllen = sizeof control.buf };
+	struct ipc_hdr hdr;
+	ssize_t n;
+
+	*fd = -1;
+	do
+		n = recvmsg(sock, &m, MSG_CMSG_CLOEXEC);
+	while (n == -1 && errno == EINTR);
+	if (n <= 0)
+		return n;
+	*fd = control_fd(&m);
+	if ((size_t)n >= sizeof hdr)
+		memcpy(&hdr, bytes, sizeof hdr);
+	if ((size_t)n < sizeof hdr || hdr.type <= IPC_NONE ||
+	    hdr.type >= IPC_TYPES || hdr.len != rows[hdr.type].size ||
+	    (size_t)n != sizeof hdr + hdr.len || hdr.len > size) {
+		if (*fd != -1)
+			close(*fd);
+		*fd = -1;
+		errno = EPROTO;
+		return -1;
+	}
+	memcpy(body, bytes + sizeof hdr, hdr.len);
+	*type = hdr.type;
+	return (long)hdr.len;
+}
+
+bool
+ipc_send_block(int sock, enum ipc_type type, const void *body, int fd)
+{
+	struct ipc_hdr hdr = { .type = type, .len = (uint32_t)rows[type].size };
+
+	return put(sock, &hdr, sizeof hdr, body, hdr.len, fd, 0) == 0;
+}

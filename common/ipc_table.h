@@ -1,0 +1,393 @@
+/*
+ * Everything that one process ever says to another.  Reading this is reading
+ * the architecture.
+ *
+ *   session --rcpt_ask--> lookup        may this recipient come in?
+ *   session --tx_*------> queue         keep this message
+ *   queue   --route_ask-> lookup        where does this recipient go now?
+ *   queue   <-job_want--- deliver       give me work
+ *   queue   --job_*-----> deliver       a message for one route
+ *   queue   <-job_result- deliver       what became of each recipient
+ *   deliver --sign_ask--> keys          sign this digest
+ *   smtpctl --ctl_*-----> control -> queue, parent
+ *   parent  --proc_*----> all           configuration, sockets, stop
+ *
+ * Rules (common/ipc.c holds them): one struct, one message, at most one
+ * descriptor, at most 4 KiB; zeroed before it is filled; texts end with a
+ * NUL; who breaks a rule is dropped, the one who noticed lives.
+ *
+ * SPDX-License-Identifier: ISC
+ */
+#ifndef COMMON_IPC_TABLE_H
+#define COMMON_IPC_TABLE_H
+
+#include <stdint.h>
+
+#include "conf.h"
+#include "facts.h"
+#include "limits.h"
+#include "proc_table.h"
+#include "verdict.h"
+
+/* ---- parent and children ---- */
+
+/* First message to each child; fd: the configuration. */
+struct proc_start {
+	uint64_t token
+	    [2]; /* of this parent's life: an index made under it is good */
+	uint32_t kind, instance;
+	uint32_t count[PROC_KINDS];
+	uint32_t uid, gid; /* whom to become; jailed 0: nobody else */
+	uint32_t jailed;
+	uint32_t verbose;
+	uint32_t check;  /* smtpd -n: report ready and wait to be stopped */
+	char root[512];  /* where to chroot, empty: not */
+	char spool[512]; /* queue, not jailed: where the spool is */
+};
+/* fd: one end of a channel to that process. */
+struct proc_peer {
+	uint32_t kind, instance;
+};
+/* fd: a listening socket.  index: row of conf.listen; CONF_NONE: smtpctl's. */
+struct proc_listen {
+	uint32_t index;
+};
+/* fd: what a table, a key or resolv.conf is read from.  index: row of
+ * conf.table in lookup, of conf.dkim in keys; 0 in deliver. */
+struct proc_file {
+	uint32_t index;
+};
+/* All has been handed over. */
+struct proc_go {
+	uint32_t unused;
+};
+/* In order, and soon. */
+struct proc_stop {
+	uint32_t unused;
+};
+/* Child to parent: jailed, everything read, at work. */
+struct proc_ready {
+	uint32_t unused;
+};
+/* Child to parent: what I was given is no good; text says what and where. */
+struct proc_fail {
+	char text[1024];
+};
+/* Child to parent: that peer broke a rule. */
+struct proc_blame {
+	uint32_t kind, instance;
+	char why[128];
+};
+
+/* ---- session and lookup ---- */
+
+struct rcpt_ask {
+	struct facts facts;
+	char sender[ADDR_MAX + 1];
+	char rcpt[ADDR_MAX + 1];
+};
+struct rcpt_is {
+	struct outcome outcome; /* DONE: 250, else the reply to give */
+};
+
+/* ---- session and queue ---- */
+
+/* A message begins.  tx: the session's own number for it, on this channel. */
+struct tx_open {
+	uint64_t tx;
+	struct facts facts;
+	uint64_t size; /* SIZE= of MAIL, 0 if not said */
+	char sender[ADDR_MAX + 1];
+};
+struct tx_rcpt {
+	uint64_t tx;
+	char rcpt[ADDR_MAX + 1];
+};
+/* All recipients are said: a file, please. */
+struct tx_data {
+	uint64_t tx;
+};
+/* DONE: fd is open for writing, at its end; id is the message's. */
+struct tx_file {
+	uint64_t id;
+	uint64_t head; /* bytes of the head, which stand before the content */
+	struct outcome outcome;
+};
+/* Content, trace fields and trailer are written.  Idempotent by id; asked
+ * again after a queue's restart. */
+struct tx_commit {
+	uint64_t tx, id;
+	uint64_t content, trace; /* bytes */
+	uint32_t content_facts;  /* CONTENT_* */
+};
+struct tx_done {
+	struct outcome outcome; /* DONE: it would survive a power cut */
+};
+/* The session gives it up; answered when nothing is left of it. */
+struct tx_abort {
+	uint64_t tx, id;
+};
+struct tx_gone {
+	uint64_t id;
+};
+/* After a queue's restart: this id of mine is still being written. */
+struct tx_keep {
+	uint64_t tx, id;
+};
+/* ... and that was all. */
+struct tx_listed {
+	uint32_t unused;
+};
+
+/* ---- queue and lookup ---- */
+
+struct route_ask {
+	struct facts facts;
+	char sender[ADDR_MAX + 1];
+	char rcpt[ADDR_MAX + 1];
+};
+enum { ROUTE_ORIGIN = 1 }; /* the rule is not for strangers: we may sign */
+struct route_is {
+	struct outcome outcome; /* DONE: route is set; LATER, NEVER: why */
+	uint32_t action;        /* row of conf.action */
+	uint32_t flags;         /* ROUTE_* */
+	uint32_t line;          /* of the rule */
+	/* "mx:example.org", "host:smtp://relay.example.net:25" */
+	char route[ROUTE_MAX + 1];
+};
+
+/* ---- queue and deliver ---- */
+
+/* n more jobs may come. */
+struct job_want {
+	uint32_t n;
+};
+/* One message for one route; job_rcpt for each recipient and job_go follow.
+ * fd: its file, for reading, a descriptor of its own. */
+struct job_take {
+	uint64_t job; /* number of this attempt, never used again */
+	uint64_t id;
+	uint64_t content_off, content_len;
+	uint64_t trace_off, trace_len;
+	uint64_t sum; /* XXH3-64 of content and trace */
+	uint32_t content_facts;
+	uint32_t action;
+	uint32_t flags; /* ROUTE_* */
+	uint32_t n_rcpt;
+	char route[ROUTE_MAX + 1];
+	char sender[ADDR_MAX + 1];
+};
+struct job_rcpt {
+	uint64_t job;
+	uint32_t n; /* number of the recipient in the message */
+	char rcpt[ADDR_MAX + 1];
+};
+/* The signature of an earlier attempt: use it, do not sign again. */
+struct job_field {
+	uint64_t job;
+	char field[SIG_MAX + 1];
+};
+/* The signature just made, to be kept for later attempts. */
+struct job_signed {
+	uint64_t job, id;
+	char field[SIG_MAX + 1];
+};
+struct job_go {
+	uint64_t job;
+};
+/* What became of recipient n.  Kept by deliver until job_noted. */
+struct job_result {
+	uint64_t job, id;
+	uint32_t n;
+	struct outcome outcome;
+	char relay[RELAY_MAX + 1]; /* host[address]:port, empty: none reached */
+	char tls[48];              /* "TLSv1.3:CIPHER", empty: none */
+};
+struct job_noted {
+	uint64_t job;
+	uint32_t n;
+};
+enum { JOB_DAMAGED = 1 }; /* the file's checksum is wrong */
+/* After the last job_result of a job: the job and its descriptor are gone.
+ * site: how the route did as a whole (DONE: it answered and took mail or
+ * refused only this; LATER with WIDTH_SITE: it does not work now). */
+struct job_end {
+	uint64_t job, id;
+	uint32_t flags;
+	struct outcome site;
+};
+/* After a queue's restart: I still hold recipient n of this job ... */
+struct job_held {
+	uint64_t job, id;
+	uint32_t n;
+	char route[ROUTE_MAX + 1];
+};
+/* ... and that was all (results not yet noted follow as job_result). */
+struct job_listed {
+	uint32_t unused;
+};
+
+/* ---- deliver and keys ---- */
+
+struct sign_ask {
+	uint32_t key; /* row of conf.dkim */
+	uint8_t digest[32];
+};
+struct sign_is {
+	struct outcome outcome;
+	uint32_t alg; /* enum conf_alg */
+	uint32_t len;
+	uint8_t sig[1024];
+};
+/* Keys to deliver, when they meet: what row key signs with. */
+struct sign_key {
+	uint32_t key;
+	uint32_t alg;
+};
+
+/* ---- smtpctl, control, queue, parent ---- */
+
+enum ctl_verb {
+	CTL_NONE,
+	CTL_FLUSH,   /* due now */
+	CTL_REQUEUE, /* as if new: attempts and next try forgotten, due now */
+	CTL_HOLD,
+	CTL_RELEASE,
+	CTL_REMOVE,
+	CTL_PAUSE, /* no new deliveries; survives a restart */
+	CTL_RESUME,
+	CTL_REBUILD, /* the index, from the files */
+	CTL_STOP,
+	CTL_STATUS
+};
+enum ctl_by {
+	CTL_BY_NONE,
+	CTL_BY_ALL,
+	CTL_BY_ID,
+	CTL_BY_DOMAIN,
+	CTL_BY_SENDER,
+	CTL_BY_RCPT,
+	CTL_BY_ROUTE
+};
+
+struct ctl_ask {
+	uint32_t verb; /* enum ctl_verb */
+	uint32_t by;   /* enum ctl_by */
+	uint32_t n;    /* CTL_BY_ID: one recipient, CONF_NONE: all */
+	uint64_t id;
+	char text[ROUTE_MAX + 1]; /* domain, address or route */
+};
+struct ctl_is {
+	struct outcome outcome; /* DONE: done, and durable where it must be */
+	uint64_t matched;       /* recipients */
+	uint64_t changed;
+	uint64_t
+	    in_flight; /* being tried now: not tried again, or as asked after */
+};
+/* Control to parent: stop everything. */
+struct ctl_stop {
+	uint32_t unused;
+};
+
+enum ipc_fd { IPC_NOFD, IPC_FD, IPC_MAYFD };
+
+/* clang-format off */
+/* Columns: name, struct, from, to, descriptor, answer (NONE: a statement). */
+#define IPC_TABLE(X) \
+	X(PROC_START,  proc_start,  PARENT,  ANY,     IPC_FD,    NONE) \
+	X(PROC_PEER,   proc_peer,   PARENT,  ANY,     IPC_FD,    NONE) \
+	X(PROC_LISTEN, proc_listen, PARENT,  ANY,     IPC_FD,    NONE) \
+	X(PROC_FILE,   proc_file,   PARENT,  ANY,     IPC_FD,    NONE) \
+	X(PROC_GO,     proc_go,     PARENT,  ANY,     IPC_NOFD,  NONE) \
+	X(PROC_STOP,   proc_stop,   PARENT,  ANY,     IPC_NOFD,  NONE) \
+	X(PROC_READY,  proc_ready,  ANY,     PARENT,  IPC_NOFD,  NONE) \
+	X(PROC_FAIL,   proc_fail,   ANY,     PARENT,  IPC_NOFD,  NONE) \
+	X(PROC_BLAME,  proc_blame,  ANY,     PARENT,  IPC_NOFD,  NONE) \
+	X(RCPT_ASK,    rcpt_ask,    SESSION, LOOKUP,  IPC_NOFD,  RCPT_IS) \
+	X(RCPT_IS,     rcpt_is,     LOOKUP,  SESSION, IPC_NOFD,  NONE) \
+	X(TX_OPEN,     tx_open,     SESSION, QUEUE,   IPC_NOFD,  NONE) \
+	X(TX_RCPT,     tx_rcpt,     SESSION, QUEUE,   IPC_NOFD,  NONE) \
+	X(TX_DATA,     tx_data,     SESSION, QUEUE,   IPC_NOFD,  TX_FILE) \
+	X(TX_FILE,     tx_file,     QUEUE,   SESSION, IPC_MAYFD, NONE) \
+	X(TX_COMMIT,   tx_commit,   SESSION, QUEUE,   IPC_NOFD,  TX_DONE) \
+	X(TX_DONE,     tx_done,     QUEUE,   SESSION, IPC_NOFD,  NONE) \
+	X(TX_ABORT,    tx_abort,    SESSION, QUEUE,   IPC_NOFD,  TX_GONE) \
+	X(TX_GONE,     tx_gone,     QUEUE,   SESSION, IPC_NOFD,  NONE) \
+	X(TX_KEEP,     tx_keep,     SESSION, QUEUE,   IPC_NOFD,  NONE) \
+	X(TX_LISTED,   tx_listed,   SESSION, QUEUE,   IPC_NOFD,  NONE) \
+	X(ROUTE_ASK,   route_ask,   QUEUE,   LOOKUP,  IPC_NOFD,  ROUTE_IS) \
+	X(ROUTE_IS,    route_is,    LOOKUP,  QUEUE,   IPC_NOFD,  NONE) \
+	X(JOB_WANT,    job_want,    DELIVER, QUEUE,   IPC_NOFD,  NONE) \
+	X(JOB_TAKE,    job_take,    QUEUE,   DELIVER, IPC_FD,    NONE) \
+	X(JOB_RCPT,    job_rcpt,    QUEUE,   DELIVER, IPC_NOFD,  NONE) \
+	X(JOB_GO,      job_go,      QUEUE,   DELIVER, IPC_NOFD,  NONE) \
+	X(JOB_FIELD,   job_field,   QUEUE,   DELIVER, IPC_NOFD,  NONE) \
+	X(JOB_SIGNED,  job_signed,  DELIVER, QUEUE,   IPC_NOFD,  NONE) \
+	X(JOB_RESULT,  job_result,  DELIVER, QUEUE,   IPC_NOFD,  NONE) \
+	X(JOB_NOTED,   job_noted,   QUEUE,   DELIVER, IPC_NOFD,  NONE) \
+	X(JOB_END,     job_end,     DELIVER, QUEUE,   IPC_NOFD,  NONE) \
+	X(JOB_HELD,    job_held,    DELIVER, QUEUE,   IPC_NOFD,  NONE) \
+	X(JOB_LISTED,  job_listed,  DELIVER, QUEUE,   IPC_NOFD,  NONE) \
+	X(SIGN_ASK,    sign_ask,    DELIVER, KEYS,    IPC_NOFD,  SIGN_IS) \
+	X(SIGN_IS,     sign_is,     KEYS,    DELIVER, IPC_NOFD,  NONE) \
+	X(SIGN_KEY,    sign_key,    KEYS,    DELIVER, IPC_NOFD,  NONE) \
+	X(CTL_ASK,     ctl_ask,     CONTROL, QUEUE,   IPC_NOFD,  CTL_IS) \
+	X(CTL_IS,      ctl_is,      QUEUE,   CONTROL, IPC_NOFD,  NONE) \
+	X(CTL_STOP,    ctl_stop,    CONTROL, PARENT,  IPC_NOFD,  NONE)
+
+/* Every array of characters in a message: it must hold a NUL. */
+#define IPC_TEXT(X) \
+	X(PROC_START, proc_start, root) \
+	X(PROC_START, proc_start, spool) \
+	X(PROC_FAIL,  proc_fail,  text) \
+	X(PROC_BLAME, proc_blame, why) \
+	X(RCPT_ASK,   rcpt_ask,   facts.client) \
+	X(RCPT_ASK,   rcpt_ask,   facts.helo) \
+	X(RCPT_ASK,   rcpt_ask,   facts.rdns) \
+	X(RCPT_ASK,   rcpt_ask,   facts.tag) \
+	X(RCPT_ASK,   rcpt_ask,   facts.auth) \
+	X(RCPT_ASK,   rcpt_ask,   sender) \
+	X(RCPT_ASK,   rcpt_ask,   rcpt) \
+	X(RCPT_IS,    rcpt_is,    outcome.text) \
+	X(TX_OPEN,    tx_open,    facts.client) \
+	X(TX_OPEN,    tx_open,    facts.helo) \
+	X(TX_OPEN,    tx_open,    facts.rdns) \
+	X(TX_OPEN,    tx_open,    facts.tag) \
+	X(TX_OPEN,    tx_open,    facts.auth) \
+	X(TX_OPEN,    tx_open,    sender) \
+	X(TX_RCPT,    tx_rcpt,    rcpt) \
+	X(TX_FILE,    tx_file,    outcome.text) \
+	X(TX_DONE,    tx_done,    outcome.text) \
+	X(ROUTE_ASK,  route_ask,  facts.client) \
+	X(ROUTE_ASK,  route_ask,  facts.helo) \
+	X(ROUTE_ASK,  route_ask,  facts.rdns) \
+	X(ROUTE_ASK,  route_ask,  facts.tag) \
+	X(ROUTE_ASK,  route_ask,  facts.auth) \
+	X(ROUTE_ASK,  route_ask,  sender) \
+	X(ROUTE_ASK,  route_ask,  rcpt) \
+	X(ROUTE_IS,   route_is,   outcome.text) \
+	X(ROUTE_IS,   route_is,   route) \
+	X(JOB_TAKE,   job_take,   route) \
+	X(JOB_TAKE,   job_take,   sender) \
+	X(JOB_RCPT,   job_rcpt,   rcpt) \
+	X(JOB_FIELD,  job_field,  field) \
+	X(JOB_SIGNED, job_signed, field) \
+	X(JOB_RESULT, job_result, outcome.text) \
+	X(JOB_RESULT, job_result, relay) \
+	X(JOB_RESULT, job_result, tls) \
+	X(JOB_END,    job_end,    site.text) \
+	X(JOB_HELD,   job_held,   route) \
+	X(SIGN_IS,    sign_is,    outcome.text) \
+	X(CTL_ASK,    ctl_ask,    text) \
+	X(CTL_IS,     ctl_is,     outcome.text)
+/* clang-format on */
+
+enum ipc_type {
+	IPC_NONE,
+#define X(NAME, ...) IPC_##NAME,
+	IPC_TABLE(X)
+#undef X
+	    IPC_TYPES
+};
+
+#endif

@@ -1,0 +1,250 @@
+/*
+ * Addresses and names of RFC 5321 4.1.2 and 4.1.3, checked.  Used by session,
+ * lookup, queue, deliver and sendmail(8).  Never allocates, never changes
+ * what it reads, asks no DNS.
+ *
+ * SPDX-License-Identifier: ISC
+ */
+#include "smtp_addr.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+
+#include <string.h>
+
+#define LABEL_MAX 63 /* RFC 1035 2.3.4 */
+
+static bool
+is_alnum(char c)
+{
+	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') ||
+	    (c >= 'A' && c <= 'Z');
+}
+
+/* RFC 5322 3.2.3 */
+static bool
+is_atext(char c)
+{
+	return is_alnum(c) ||
+	    (c != '\0' && strchr("!#$%&'*+-/=?^_`{|}~", c) != NULL);
+}
+
+static const char *
+dot_string_check(struct slice in)
+{
+	bool after_dot = true;
+	size_t i;
+
+	for (i = 0; i < in.len; i++) {
+		if (in.p[i] == '.') {
+			if (after_dot)
+				return "a dot where a character should be";
+			after_dot = true;
+			continue;
+		}
+		if (!is_atext(in.p[i]))
+			return "a character that needs quotes";
+		after_dot = false;
+	}
+	return after_dot ? "the local part ends in a dot" : NULL;
+}
+
+/* With its quotes. */
+static const char *
+quoted_check(struct slice in)
+{
+	size_t i;
+
+	if (in.len < 2 || in.p[in.len - 1] != '"')
+		return "no closing quote";
+	for (i = 1; i < in.len - 1; i++) {
+		if (in.p[i] == '"')
+			return "a quote inside quotes";
+		if (in.p[i] == '\\' && ++i == in.len - 1)
+			return "no closing quote";
+		if (in.p[i] < ' ' || in.p[i] > '~')
+			return "a character that may not be quoted";
+	}
+	return NULL;
+}
+
+/* Where the local part ends: at the '@', which may also stand in quotes. */
+static size_t
+local_part_end(struct slice in)
+{
+	bool quoted = false;
+	size_t i;
+
+	for (i = 0; i < in.len; i++) {
+		if (in.p[i] == '"')
+			quoted = !quoted;
+		else if (quoted && in.p[i] == '\\')
+			i++;
+		else if (!quoted && in.p[i] == '@')
+			return i;
+	}
+	return in.len;
+}
+
+const char *
+smtp_domain_check(struct slice in)
+{
+	size_t i, label = 0;
+
+	if (in.len == 0)
+		return "no domain";
+	if (in.len > DOMAIN_MAX)
+		return "the domain is too long";
+	for (i = 0; i < in.len; i++) {
+		if (in.p[i] == '.') {
+			if (label == 0)
+				return "an empty label in the domain";
+			if (in.p[i - 1] == '-')
+				return "a label that ends in a hyphen";
+			label = 0;
+			continue;
+		}
+		if (in.p[i] == '-' && label == 0)
+			return "a label that begins with a hyphen";
+		if (!is_alnum(in.p[i]) && in.p[i] != '-')
+			return "a character that no domain has";
+		if (++label > LABEL_MAX)
+			return "a label of more than 63 characters";
+	}
+	if (label == 0)
+		return "the domain ends in a dot";
+	return in.p[in.len - 1] == '-' ? "a label that ends in a hyphen" : NULL;
+}
+
+const char *
+smtp_literal_parse(struct slice in, char *ip)
+{
+	static const struct slice tag = { "IPv6:", 5 };
+	struct in6_addr addr;
+	int family = AF_INET;
+	char text[IP_TEXT_MAX + 1];
+
+	ip[0] = '\0';
+	if (in.len < 2 || in.p[0] != '[' || in.p[in.len - 1] != ']')
+		return "no address in brackets";
+	in.p++;
+	in.len -= 2;
+	if (in.len > tag.len &&
+	    slice_eqcase((struct slice){ in.p, tag.len }, tag)) {
+		family = AF_INET6;
+		in.p += tag.len;
+		in.len -= tag.len;
+	}
+	if (!slice_copy(in, text, sizeof text) ||
+	    inet_pton(family, text, &addr) != 1 ||
+	    inet_ntop(family, &addr, ip, IP_TEXT_MAX + 1) == NULL) {
+		ip[0] = '\0';
+		return "not an address in the brackets";
+	}
+	return NULL;
+}
+
+const char *
+smtp_mailbox_check(struct slice in)
+{
+	size_t at = local_part_end(in);
+	struct slice local = { in.p, at }, domain;
+	char ip[IP_TEXT_MAX + 1];
+	const char *why;
+
+	if (in.len > ADDR_MAX)
+		return "the address is too long";
+	if (at == in.len)
+		return "no domain";
+	if (at == 0)
+		return "no local part";
+	/* RFC 5321 4.5.3.1.1 says what must be taken at least, not the most:
+	 * the local parts of VERP and SRS are longer than 64. */
+	why = local.p[0] == '"' ? quoted_check(local) : dot_string_check(local);
+	if (why != NULL)
+		return why;
+	domain = (struct slice){ in.p + at + 1, in.len - at - 1 };
+	if (domain.len > 0 && domain.p[0] == '[')
+		return smtp_literal_parse(domain, ip);
+	return smtp_domain_check(domain);
+}
+
+/* RFC 5321 appendix C: "@one,@two:" before the mailbox is read and dropped.
+ * Steps over it. */
+static const char *
+source_route(struct slice *in)
+{
+	struct slice domain;
+	const char *colon, *why;
+	size_t i, len;
+
+	if (in->len == 0 || in->p[0] != '@')
+		return NULL;
+	if ((colon = memchr(in->p, ':', in->len)) == NULL)
+		return "a source route without its colon";
+	len = (size_t)(colon - in->p);
+	for (i = 0; i < len; i += domain.len + 1) {
+		if (in->p[i++] != '@')
+			return "a source route without its '@'";
+		domain = (struct slice){ in->p + i, 0 };
+		while (i + domain.len < len && domain.p[domain.len] != ',')
+			domain.len++;
+		if ((why = smtp_domain_check(domain)) != NULL)
+			return why;
+	}
+	in->p += len + 1;
+	in->len -= len + 1;
+	return NULL;
+}
+
+/* Where the '>' is that no quotes hold; in.len if nowhere. */
+static size_t
+path_end(struct slice in)
+{
+	bool quoted = false;
+	size_t i;
+
+	for (i = 0; i < in.len; i++) {
+		if (in.p[i] == '"')
+			quoted = !quoted;
+		else if (quoted && in.p[i] == '\\')
+			i++;
+		else if (!quoted && in.p[i] == '>')
+			return i;
+	}
+	return in.len;
+}
+
+const char *
+smtp_path_parse(struct slice in, char *addr, struct slice *rest)
+{
+	struct slice path;
+	const char *why;
+	size_t end;
+
+	addr[0] = '\0';
+	*rest = (struct slice){ in.p, 0 };
+	if (in.len == 0 || in.p[0] != '<')
+		return "no '<' before the address";
+	if ((end = path_end(in)) >= in.len)
+		return "no '>' after the address";
+	path = (struct slice){ in.p + 1, end - 1 };
+	if (path.len != 0) {
+		if ((why = source_route(&path)) != NULL)
+			return why;
+		if ((why = smtp_mailbox_check(path)) != NULL)
+			return why;
+		if (!slice_copy(path, addr, ADDR_MAX + 1))
+			return "the address is too long";
+	}
+	*rest = (struct slice){ in.p + end + 1, in.len - end - 1 };
+	return NULL;
+}
+
+const char *
+smtp_addr_domain(const char *addr)
+{
+	const char *at = strrchr(addr, '@');
+
+	return at == NULL ? "" : at + 1;
+}

@@ -1,0 +1,37 @@
+/*
+ * Addresses: RFC 5321 4.1.2 paths, mailboxes, domains, address literals.
+ *
+ * SPDX-License-Identifier: ISC
+ */
+#ifndef COMMON_SMTP_ADDR_H
+#define COMMON_SMTP_ADDR_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "limits.h"
+#include "slice.h"
+
+/*
+ * Reads "<mailbox>" (or "<>", or a source route, which is dropped as RFC 5321
+ * C says) from the front of in.  The mailbox without brackets goes to addr
+ * (ADDR_MAX + 1 bytes, "" for <>), *rest is what follows.  NULL, or why not.
+ */
+const char *smtp_path_parse(struct slice in, char *addr, struct slice *rest);
+
+/* A whole mailbox "local@domain": NULL, or why not.  Quoted local parts and
+ * address literals are allowed. */
+const char *smtp_mailbox_check(struct slice in);
+
+/* A domain name as in EHLO or an address (LDH labels, dots; no trailing dot
+ * in mail).  NULL, or why not. */
+const char *smtp_domain_check(struct slice in);
+
+/* "[192.0.2.1]" or "[IPv6:...]": NULL and the address as inet_ntop prints it
+ * in ip (IP_TEXT_MAX + 1 bytes), or why not. */
+const char *smtp_literal_parse(struct slice in, char *ip);
+
+/* The part after the last '@'; "" if none.  Points into addr. */
+const char *smtp_addr_domain(const char *addr);
+
+#endif

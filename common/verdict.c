@@ -1,0 +1,55 @@
+/*
+ * Outcomes: filling and printing them.  Used by every process.
+ *
+ * SPDX-License-Identifier: ISC
+ */
+#include "verdict.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+void
+outcome_set(struct outcome *o, enum verdict v, enum width w, unsigned int code,
+    const char *ecode, const char *fmt, ...)
+{
+	va_list ap;
+	char *end;
+	int i;
+
+	memset(o, 0, sizeof *o);
+	o->verdict = (uint8_t)v;
+	o->width = (uint8_t)w;
+	o->code = (uint16_t)code;
+	o->local = 1;
+	for (i = 0; i < 3 && ecode != NULL && *ecode != '\0'; i++) {
+		o->ecode[i] = (uint16_t)strtoul(ecode, &end, 10);
+		ecode = *end == '.' ? end + 1 : NULL;
+	}
+	va_start(ap, fmt);
+	vsnprintf(o->text, sizeof o->text, fmt, ap);
+	va_end(ap);
+}
+
+const char *
+outcome_print(const struct outcome *o, char *out, unsigned int size)
+{
+	char code[16] = "", ecode[32] = "";
+
+	if (o->code != 0)
+		snprintf(code, sizeof code, "%u ", o->code);
+	if (o->ecode[0] != 0)
+		snprintf(ecode, sizeof ecode, "%u.%u.%u ", o->ecode[0],
+		    o->ecode[1], o->ecode[2]);
+	snprintf(out, size, "%s%s%s", code, ecode, o->text);
+	return out;
+}
+
+const char *
+verdict_name(unsigned int verdict)
+{
+	static const char *const names[] = { "later", "done", "never" };
+
+	return verdict < 3 ? names[verdict] : "later";
+}
