@@ -168,6 +168,7 @@ on_writable(int fd, int what, void *arg)
 		return;
 	}
 	watch_clear(&c->wr);
+	c->n_lost = 0;
 }
 
 /* Keeps a message until the kernel has room again. */
@@ -178,9 +179,10 @@ put_later(struct ipc_chan *c, const struct ipc_hdr *hdr, const void *body,
 	struct ipc_out *o;
 
 	if (c->n_out >= OUT_MAX) {
-		log_warn("ipc-full", "peer=%s instance=%u lost=%s",
-		    proc_table[c->peer].program, c->instance,
-		    ipc_name(hdr->type));
+		if (c->n_lost++ == 0)
+			log_warn("ipc-full", "peer=%s instance=%u lost=%s",
+			    proc_table[c->peer].program, c->instance,
+			    ipc_name(hdr->type));
 		return false;
 	}
 	o = xcalloc(1, sizeof *o + sizeof *hdr + hdr->len);

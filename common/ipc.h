@@ -78,6 +78,7 @@ struct ipc_chan {
 	void (*lost)(void *self, struct ipc_chan *c, const char *why);
 	STAILQ_HEAD(, ipc_out) out; /* said, but the kernel had no room */
 	size_t n_out;
+	size_t n_lost; /* since out was last empty */
 	struct timer retry;
 	struct ipc_reqs waiting; /* not yet sent: no credit, or no peer */
 	struct ipc_reqs asked;   /* in their order */

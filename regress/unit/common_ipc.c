@@ -23,7 +23,8 @@ static void
 lost(void *self, struct ipc_chan *c, const char *why)
 {
 	(void)self;
-	broken = why == NULL ? "closed" : why;
+	if (broken == NULL)
+		broken = why == NULL ? "closed" : why;
 	ipc_detach(c);
 }
 
@@ -279,6 +280,7 @@ main(void)
 {
 	log_to_stderr("test", false);
 	the_loop = loop_new();
+	session.fd = lookup.fd = -1;
 	test_ask();
 	test_credit();
 	test_deadline();
