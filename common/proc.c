@@ -208,8 +208,7 @@ proc_main(struct proc *p, const struct proc_hooks *hooks, void *self)
 {
 	const char *name = proc_table[hooks->kind].program;
 
-	p->hooks = hooks;
-	p->self = self;
+	*p = (struct proc){ .hooks = hooks, .self = self };
 	signal(SIGPIPE, SIG_IGN);
 	/* A terminal's ^C reaches all of us: the parent says when to stop. */
 	signal(SIGINT, SIG_IGN);

@@ -158,8 +158,8 @@ smtp_mailbox_check(struct slice in)
 		return "no domain";
 	if (at == 0)
 		return "no local part";
-	/* RFC 5321 4.5.3.1.1 says what must be taken at least, not the most:
-	 * the local parts of VERP and SRS are longer than 64. */
+	if (at > LOCAL_PART_MAX)
+		return "the local part is too long";
 	why = local.p[0] == '"' ? quoted_check(local) : dot_string_check(local);
 	if (why != NULL)
 		return why;
@@ -183,6 +183,8 @@ source_route(struct slice *in)
 	if ((colon = memchr(in->p, ':', in->len)) == NULL)
 		return "a source route without its colon";
 	len = (size_t)(colon - in->p);
+	if (in->p[len - 1] == ',')
+		return "a source route that ends in a comma";
 	for (i = 0; i < len; i += domain.len + 1) {
 		if (in->p[i++] != '@')
 			return "a source route without its '@'";

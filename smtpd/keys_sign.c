@@ -1,0 +1,203 @@
+/*
+ * Private keys and what is signed with them.  Runs in keys alone; a key never
+ * leaves it, and nothing is signed but hashes of one length.
+ *
+ * SPDX-License-Identifier: ISC
+ */
+#include "keys_sign.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <openssl/bio.h>
+#include <openssl/crypto.h>
+#include <openssl/err.h>
+#include <openssl/evp.h>
+#include <openssl/pem.h>
+#include <openssl/rsa.h>
+
+/* OpenSSL would ask on a terminal for the passphrase of an encrypted key. */
+static int
+no_passphrase(char *out, int size, int writing, void *arg)
+{
+	(void)out;
+	(void)size;
+	(void)writing;
+	*(bool *)arg = true;
+	return -1;
+}
+
+static EVP_PKEY *
+pem_parse(const void *pem, size_t len, bool *encrypted)
+{
+	BIO *bio = BIO_new_mem_buf(pem, (int)len);
+	EVP_PKEY *pkey;
+
+	if (bio == NULL)
+		return NULL;
+	pkey = PEM_read_bio_PrivateKey(bio, NULL, no_passphrase, encrypted);
+	BIO_free(bio);
+	return pkey;
+}
+
+/* Sets k->alg.  What verifiers would refuse is refused here: RFC 8301 3.2 for
+ * RSA; no other kinds are there for DKIM. */
+static const char *
+check_kind(struct key *k)
+{
+	int bits = EVP_PKEY_get_bits(k->pkey);
+
+	if (EVP_PKEY_is_a(k->pkey, "ED25519")) {
+		k->alg = ALG_ED25519;
+		return NULL;
+	}
+	if (!EVP_PKEY_is_a(k->pkey, "RSA"))
+		return "neither an RSA nor an Ed25519 key";
+	k->alg = ALG_RSA;
+	if (bits < KEY_RSA_MIN)
+		return "an RSA key of less than 2048 bits is too weak";
+	if (bits > KEY_RSA_MAX)
+		return "an RSA key of more than 4096 bits is more than receivers need to verify";
+	return NULL;
+}
+
+static bool
+sign_rsa(EVP_PKEY *pkey, const uint8_t hash[KEY_HASH_LEN], uint8_t *sig,
+    size_t *len)
+{
+	EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new(pkey, NULL);
+	bool good;
+
+	good = ctx != NULL && EVP_PKEY_sign_init(ctx) == 1 &&
+	    EVP_PKEY_CTX_set_rsa_padding(ctx, RSA_PKCS1_PADDING) == 1 &&
+	    EVP_PKEY_CTX_set_signature_md(ctx, EVP_sha256()) == 1 &&
+	    EVP_PKEY_sign(ctx, sig, len, hash, KEY_HASH_LEN) == 1;
+	EVP_PKEY_CTX_free(ctx);
+	return good;
+}
+
+/* RFC 8463 3: PureEdDSA, over the hash as its message. */
+static bool
+sign_ed25519(EVP_PKEY *pkey, const uint8_t hash[KEY_HASH_LEN], uint8_t *sig,
+    size_t *len)
+{
+	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+	bool good;
+
+	good = ctx != NULL &&
+	    EVP_DigestSignInit(ctx, NULL, NULL, NULL, pkey) == 1 &&
+	    EVP_DigestSign(ctx, sig, len, hash, KEY_HASH_LEN) == 1;
+	EVP_MD_CTX_free(ctx);
+	return good;
+}
+
+bool
+key_sign(const struct key *k, const uint8_t hash[KEY_HASH_LEN], uint8_t *sig,
+    size_t size, size_t *len)
+{
+	bool good;
+
+	*len = size;
+	if (k->pkey == NULL || (size_t)EVP_PKEY_get_size(k->pkey) > size)
+		return false;
+	if (k->alg == ALG_ED25519)
+		good = sign_ed25519(k->pkey, hash, sig, len);
+	else
+		good = sign_rsa(k->pkey, hash, sig, len);
+	if (!good) {
+		ERR_clear_error();
+		*len = 0;
+	}
+	return good;
+}
+
+static bool
+verify(EVP_PKEY *pkey, enum conf_alg alg, const uint8_t hash[KEY_HASH_LEN],
+    const uint8_t *sig, size_t len)
+{
+	EVP_PKEY_CTX *ctx;
+	EVP_MD_CTX *md;
+	bool good;
+
+	if (alg == ALG_ED25519) {
+		md = EVP_MD_CTX_new();
+		good = md != NULL &&
+		    EVP_DigestVerifyInit(md, NULL, NULL, NULL, pkey) == 1 &&
+		    EVP_DigestVerify(md, sig, len, hash, KEY_HASH_LEN) == 1;
+		EVP_MD_CTX_free(md);
+		return good;
+	}
+	ctx = EVP_PKEY_CTX_new(pkey, NULL);
+	good = ctx != NULL && EVP_PKEY_verify_init(ctx) == 1 &&
+	    EVP_PKEY_CTX_set_rsa_padding(ctx, RSA_PKCS1_PADDING) == 1 &&
+	    EVP_PKEY_CTX_set_signature_md(ctx, EVP_sha256()) == 1 &&
+	    EVP_PKEY_verify(ctx, sig, len, hash, KEY_HASH_LEN) == 1;
+	EVP_PKEY_CTX_free(ctx);
+	return good;
+}
+
+/* Halves that do not belong together would make mail that all refuse. */
+static const char *
+check_works(const struct key *k)
+{
+	static const uint8_t hash[KEY_HASH_LEN] = { 1 };
+	uint8_t sig[KEY_RSA_MAX / 8];
+	size_t len;
+
+	if (!key_sign(k, hash, sig, sizeof(sig), &len) ||
+	    !verify(k->pkey, k->alg, hash, sig, len))
+		return "a damaged key: what it signs does not verify";
+	return NULL;
+}
+
+const char *
+key_load(struct key *k, const void *pem, size_t len)
+{
+	bool encrypted = false;
+	const char *why;
+
+	memset(k, 0, sizeof(*k));
+	if (len > KEY_PEM_MAX)
+		return "too large for a key";
+	k->pkey = pem_parse(pem, len, &encrypted);
+	if (encrypted)
+		why =
+		    "an encrypted key: it must be stored without a passphrase";
+	else if (k->pkey == NULL)
+		why = "no private key in PEM form";
+	else if ((why = check_kind(k)) == NULL)
+		why = check_works(k);
+	if (why != NULL)
+		key_free(k);
+	ERR_clear_error();
+	return why;
+}
+
+const char *
+key_read(struct key *k, int fd)
+{
+	char pem[KEY_PEM_MAX + 1];
+	const char *why;
+	size_t len = 0;
+	ssize_t n = 1;
+
+	memset(k, 0, sizeof(*k));
+	while (n > 0 && len < sizeof(pem)) {
+		n = pread(fd, pem + len, sizeof(pem) - len, (off_t)len);
+		if (n > 0)
+			len += (size_t)n;
+		else if (n == -1 && errno == EINTR)
+			n = 1;
+	}
+	why = n == -1 ? strerror(errno) : key_load(k, pem, len);
+	OPENSSL_cleanse(pem, len);
+	return why;
+}
+
+void
+key_free(struct key *k)
+{
+	EVP_PKEY_free(k->pkey);
+	memset(k, 0, sizeof(*k));
+}
