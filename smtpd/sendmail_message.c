@@ -1,0 +1,603 @@
+/*
+ * Messages from programs: reading them, their recipients, what they lack.
+ * Runs in sendmail, as whoever calls it.  Never holds a body in memory.
+ *
+ * SPDX-License-Identifier: ISC
+ */
+#include "sendmail_message.h"
+
+#include <string.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "id.h"
+#include "session_trace.h"
+
+#define HEADER_MAX (4 * 1024 * 1024) /* memory for it */
+#define LINE_PIECE (16 * 1024)       /* of a line at once */
+#define WORD_MAX   60                /* RFC 2047 2: 75 with its frame */
+
+/* ---- lines ---- */
+
+enum got {
+	GOT_LINE, /* a line, or the last part of one */
+	GOT_PART, /* LINE_PIECE bytes of a line that goes on */
+	GOT_END   /* nothing more */
+};
+
+struct lines {
+	FILE *in;
+	bool after_cr; /* an LF now is the rest of a CRLF */
+	bool eight;
+};
+
+static enum got
+next_line(struct lines *l, struct buf *line)
+{
+	unsigned char byte;
+	bool any = false;
+	int c;
+
+	buf_drain(line, line->len);
+	while ((c = getc_unlocked(l->in)) != EOF) {
+		if (c == '\n' && l->after_cr) {
+			l->after_cr = false;
+			continue;
+		}
+		any = true;
+		l->after_cr = c == '\r';
+		if (c == '\r' || c == '\n')
+			return GOT_LINE;
+		/* No message may hold it (RFC 5322 4.1), and a program that
+		 * printed one would lose its mail. */
+		if (c == '\0')
+			continue;
+		byte = (unsigned char)c;
+		if (byte > 127)
+			l->eight = true;
+		buf_add(line, &byte, 1);
+		if (line->len >= LINE_PIECE)
+			return GOT_PART;
+	}
+	return any ? GOT_LINE : GOT_END;
+}
+
+static struct slice
+text_of(const struct buf *b)
+{
+	return (struct slice){ (const char *)buf_data(b), b->len };
+}
+
+/* ---- reading ---- */
+
+/* Bytes of the field's name, 0 if the line does not begin a field (RFC 5322
+ * 2.2: printable, no blanks; 4.5 lets blanks stand before the colon). */
+static size_t
+field_name(struct slice line)
+{
+	size_t i = 0, name;
+
+	while (i < line.len && line.p[i] > ' ' && line.p[i] < 127 &&
+	    line.p[i] != ':')
+		i++;
+	name = i;
+	while (i < line.len && (line.p[i] == ' ' || line.p[i] == '\t'))
+		i++;
+	return i < line.len && line.p[i] == ':' ? name : 0;
+}
+
+static bool
+add_field(struct message *m, struct slice text)
+{
+	struct field *f = arena_alloc(&m->arena, sizeof *f);
+	char *copy = arena_copyn(&m->arena, text.p, text.len);
+
+	if (f == NULL || copy == NULL)
+		return false;
+	f->text = (struct slice){ copy, text.len };
+	f->name = field_name(f->text);
+	STAILQ_INSERT_TAIL(&m->fields, f, entry);
+	return true;
+}
+
+static bool
+write_body(struct message *m, struct slice text, bool end)
+{
+	m->size += text.len + (end ? 2 : 0);
+	return fwrite(text.p, 1, text.len, m->body) == text.len &&
+	    (!end || fwrite("\r\n", 1, 2, m->body) == 2);
+}
+
+static bool
+is_dot(struct slice line)
+{
+	return line.len == 1 && line.p[0] == '.';
+}
+
+/* A line of an mbox, which some programs pipe in. */
+static bool
+is_from_line(struct slice line)
+{
+	return line.len >= 5 && memcmp(line.p, "From ", 5) == 0;
+}
+
+enum step { STEP_HEADER, STEP_BODY, STEP_END };
+
+/*
+ * One line of the header; field collects the one under way.  A line that is
+ * neither a field nor its continuation begins the body, and needs no empty
+ * line before it.
+ */
+static enum step
+header_line(struct message *m, struct buf *field, struct slice line, bool first,
+    bool *ok)
+{
+	bool more = line.len > 0 && (line.p[0] == ' ' || line.p[0] == '\t') &&
+	    field->len > 0;
+	bool fits = true;
+
+	if (first && is_from_line(line))
+		return STEP_HEADER;
+	if (!more && field->len > 0) {
+		*ok = add_field(m, text_of(field));
+		buf_drain(field, field->len);
+	}
+	if (!*ok || line.len == 0)
+		return STEP_BODY;
+	if (!more && field_name(line) == 0) {
+		*ok = write_body(m, line, true);
+		return STEP_BODY;
+	}
+	fits = buf_add(field, line.p, line.len) && buf_add(field, "\r\n", 2);
+	*ok = *ok && fits;
+	return STEP_HEADER;
+}
+
+static bool
+read_header(struct message *m, struct lines *l, bool dots, enum step *step)
+{
+	struct buf line, field, piece;
+	enum got got = GOT_LINE;
+	bool ok = true, first = true;
+
+	buf_init(&line, HEADER_MAX);
+	buf_init(&piece, 0);
+	buf_init(&field, HEADER_MAX);
+	*step = STEP_HEADER;
+	while (ok && *step == STEP_HEADER) {
+		buf_drain(&line, line.len);
+		do {
+			got = next_line(l, &piece);
+			ok = buf_add(&line, buf_data(&piece), piece.len);
+		} while (ok && got == GOT_PART);
+		if (got == GOT_END || (!dots && is_dot(text_of(&line))))
+			*step = STEP_END;
+		else if (ok)
+			*step =
+			    header_line(m, &field, text_of(&line), first, &ok);
+		first = false;
+	}
+	if (ok && field.len > 0)
+		ok = add_field(m, text_of(&field));
+	buf_free(&line);
+	buf_free(&piece);
+	buf_free(&field);
+	return ok;
+}
+
+static bool
+read_body(struct message *m, struct lines *l, bool dots)
+{
+	struct buf line;
+	enum got got;
+	bool ok = true, start = true;
+
+	buf_init(&line, 0);
+	while (ok && (got = next_line(l, &line)) != GOT_END) {
+		if (!dots && start && got == GOT_LINE && is_dot(text_of(&line)))
+			break;
+		ok = write_body(m, text_of(&line), got == GOT_LINE);
+		start = got == GOT_LINE;
+	}
+	buf_free(&line);
+	return ok;
+}
+
+const char *
+message_read(struct message *m, FILE *in, bool dots, int *status)
+{
+	struct lines l = { .in = in };
+	enum step step;
+
+	*m = (struct message){ 0 };
+	arena_init(&m->arena, HEADER_MAX);
+	STAILQ_INIT(&m->fields);
+	*status = EX_TEMPFAIL;
+	if ((m->body = tmpfile()) == NULL)
+		return "no temporary file for the message";
+	if (!read_header(m, &l, dots, &step)) {
+		*status = EX_DATAERR;
+		return ferror(m->body) ? "no room for the message" :
+					 "the header is too large";
+	}
+	if (step == STEP_BODY && !read_body(m, &l, dots))
+		return "no room for the message";
+	if (ferror(in)) {
+		*status = EX_IOERR;
+		return "standard input cannot be read";
+	}
+	if (fflush(m->body) != 0)
+		return "no room for the message";
+	rewind(m->body);
+	m->eight = l.eight;
+	*status = EX_OK;
+	return NULL;
+}
+
+void
+message_free(struct message *m)
+{
+	arena_free(&m->arena);
+	if (m->body != NULL)
+		fclose(m->body);
+	*m = (struct message){ 0 };
+}
+
+/* ---- addresses ---- */
+
+static bool
+is_blank(char c)
+{
+	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
+/* Steps over a comment, which may hold others; false: it has no end. */
+static bool
+skip_comment(struct slice in, size_t *i)
+{
+	unsigned int depth = 0;
+
+	for (; *i < in.len; (*i)++) {
+		if (in.p[*i] == '\\')
+			(*i)++;
+		else if (in.p[*i] == '(')
+			depth++;
+		else if (in.p[*i] == ')' && --depth == 0) {
+			(*i)++;
+			return true;
+		}
+	}
+	return false;
+}
+
+/* Steps over what stands between a quote or bracket and its end. */
+static bool
+skip_quoted(struct slice in, size_t *i, char end)
+{
+	for ((*i)++; *i < in.len; (*i)++) {
+		if (in.p[*i] == '\\')
+			(*i)++;
+		else if (in.p[*i] == end) {
+			(*i)++;
+			return true;
+		}
+	}
+	return false;
+}
+
+/* Steps over a word: anything without a blank, quoted parts included. */
+static bool
+skip_word(struct slice in, size_t *i)
+{
+	while (*i < in.len && !is_blank(in.p[*i]) &&
+	    strchr("(<>,;:", in.p[*i]) == NULL) {
+		if (in.p[*i] == '"') {
+			if (!skip_quoted(in, i, '"'))
+				return false;
+		} else if (in.p[*i] == '[') {
+			if (!skip_quoted(in, i, ']'))
+				return false;
+		} else
+			(*i)++;
+	}
+	return true;
+}
+
+/* What stands between < and >, without a source route. */
+static bool
+take_angle(struct slice in, size_t *i, struct slice *address)
+{
+	size_t from = *i + 1;
+	const char *colon;
+
+	for ((*i)++; *i < in.len && in.p[*i] != '>';) {
+		if (in.p[*i] == '"') {
+			if (!skip_quoted(in, i, '"'))
+				return false;
+		} else
+			(*i)++;
+	}
+	if (*i >= in.len)
+		return false;
+	*address = slice_trim((struct slice){ in.p + from, *i - from });
+	(*i)++;
+	if (address->len > 0 && address->p[0] == '@' &&
+	    (colon = memchr(address->p, ':', address->len)) != NULL) {
+		address->len -= (size_t)(colon + 1 - address->p);
+		address->p = colon + 1;
+	}
+	return true;
+}
+
+/* One entry of the list, up to the comma after it.  *found: it had an
+ * address. */
+static const char *
+take_entry(struct slice in, size_t *i, struct slice *address, bool *found)
+{
+	unsigned int words = 0;
+	bool angle = false;
+	size_t from;
+
+	*found = false;
+	while (*i < in.len) {
+		char c = in.p[*i];
+
+		from = *i;
+		if (is_blank(c)) {
+			(*i)++;
+		} else if (c == '(') {
+			if (!skip_comment(in, i))
+				return "a comment without its end";
+		} else if (c == ',' || c == ';') {
+			(*i)++;
+			break;
+		} else if (c == ':') {
+			/* What was read is the name of a group. */
+			words = 0;
+			(*i)++;
+		} else if (c == '<') {
+			if (angle || !take_angle(in, i, address))
+				return "a '<' that is out of place";
+			angle = true;
+		} else if (c == '>' || c == '\0' || !skip_word(in, i)) {
+			return "an address that cannot be read";
+		} else if (!angle && ++words == 1)
+			*address = (struct slice){ in.p + from, *i - from };
+	}
+	if (!angle && words > 1)
+		return "an address with a blank in it";
+	*found = angle || words == 1;
+	return NULL;
+}
+
+const char *
+address_next(struct slice *list, struct slice *address)
+{
+	const char *why = NULL;
+	bool found = false;
+	size_t i;
+
+	while (why == NULL && !found && list->len > 0) {
+		i = 0;
+		why = take_entry(*list, &i, address, &found);
+		if (i > list->len)
+			i = list->len;
+		list->p += i;
+		list->len -= i;
+		/* "<>" is nobody. */
+		found = found && address->len > 0;
+	}
+	if (!found)
+		*address = (struct slice){ list->p, 0 };
+	return why;
+}
+
+/* ---- fields ---- */
+
+static bool
+is_field(const struct field *f, const char *name)
+{
+	return slice_eqcase((struct slice){ f->text.p, f->name },
+	    slice_of(name));
+}
+
+static bool
+is_one_of(const struct field *f, const char *const *names)
+{
+	for (; *names != NULL; names++) {
+		if (is_field(f, *names))
+			return true;
+	}
+	return false;
+}
+
+static struct slice
+field_value(const struct field *f)
+{
+	const char *colon = memchr(f->text.p, ':', f->text.len);
+	size_t skip = (size_t)(colon + 1 - f->text.p);
+
+	return (struct slice){ colon + 1, f->text.len - skip };
+}
+
+const char *
+message_rcpts(const struct message *m,
+    const char *(*fn)(void *arg, struct slice address), void *arg)
+{
+	static const char *const plain[] = { "To", "Cc", "Bcc", NULL };
+	static const char *const resent[] = { "Resent-To", "Resent-Cc",
+		"Resent-Bcc", NULL };
+	const char *const *names = plain;
+	const struct field *f;
+	struct slice list, address;
+	const char *why;
+
+	STAILQ_FOREACH(f, &m->fields, entry) {
+		if (is_one_of(f, resent))
+			names = resent;
+	}
+	STAILQ_FOREACH(f, &m->fields, entry) {
+		if (!is_one_of(f, names))
+			continue;
+		list = field_value(f);
+		do {
+			why = address_next(&list, &address);
+			if (why == NULL && address.len > 0)
+				why = fn(arg, address);
+			if (why != NULL)
+				return why;
+		} while (address.len > 0);
+	}
+	return NULL;
+}
+
+/* Gives each address of f that has none the domain of host.  A field that
+ * cannot be read stays as it is. */
+static bool
+qualify_field(struct message *m, struct field *f, const char *host)
+{
+	struct slice list = field_value(f), address;
+	const char *done = f->text.p;
+	struct buf out;
+	bool ok = true;
+	char *copy;
+
+	buf_init(&out, HEADER_MAX);
+	while (ok && address_next(&list, &address) == NULL && address.len > 0) {
+		if (memchr(address.p, '@', address.len) != NULL)
+			continue;
+		ok = buf_add(&out, done,
+			 (size_t)(address.p + address.len - done)) &&
+		    buf_printf(&out, "@%s", host);
+		done = address.p + address.len;
+	}
+	if (ok && out.len > 0) {
+		ok = buf_add(&out, done,
+		    (size_t)(f->text.p + f->text.len - done));
+		copy = ok ? arena_copyn(&m->arena, (const char *)buf_data(&out),
+				out.len) :
+			    NULL;
+		ok = copy != NULL;
+		if (ok)
+			f->text = (struct slice){ copy, out.len };
+	}
+	buf_free(&out);
+	return ok;
+}
+
+/* Adds a full name in front of an address: quoted, or as RFC 2047 writes what
+ * is not ASCII; one that is too long for that is left out. */
+static bool
+put_name(struct buf *out, const char *name)
+{
+	struct buf word;
+	bool eight = false, ok = true;
+	const char *p;
+
+	for (p = name; *p != '\0'; p++)
+		eight = eight || (unsigned char)*p > 126;
+	buf_init(&word, 0);
+	for (p = name; *p != '\0'; p++) {
+		unsigned char c = (unsigned char)*p;
+
+		if (c < ' ')
+			continue;
+		if (eight && (c > 126 || strchr("=?_ \"(),.:;<>@[\\]", c)))
+			buf_printf(&word, "=%02X", c);
+		else if (!eight && (c == '"' || c == '\\'))
+			buf_printf(&word, "\\%c", c);
+		else
+			buf_add(&word, &c, 1);
+	}
+	if (eight && word.len <= WORD_MAX)
+		ok = buf_printf(out, "=?UTF-8?Q?%.*s?= ", (int)word.len,
+		    (const char *)buf_data(&word));
+	else if (!eight && word.len > 0)
+		ok = buf_printf(out, "\"%.*s\" ", (int)word.len,
+		    (const char *)buf_data(&word));
+	buf_free(&word);
+	return ok;
+}
+
+static bool
+make_from(struct buf *out, const struct message_sender *who)
+{
+	return buf_puts(out, "From: ") && put_name(out, who->name) &&
+	    buf_printf(out, "<%s>\r\n", who->address);
+}
+
+static bool
+make_date(struct buf *out, const struct message_sender *who)
+{
+	return buf_puts(out, "Date: ") && trace_date(out, who->when) &&
+	    buf_puts(out, "\r\n");
+}
+
+static bool
+make_id(struct buf *out, const struct message_sender *who)
+{
+	char id[ID_LEN + 1];
+
+	return buf_printf(out, "Message-ID: <%s.%lu@%s>\r\n",
+	    id_print(id_now(), id), (unsigned long)getpid(), who->host);
+}
+
+/* What a message must have.  Columns: name, what makes it. */
+static const struct {
+	const char *name;
+	bool (*make)(struct buf *out, const struct message_sender *who);
+} musts[] = {
+	{ "From", make_from },
+	{ "Date", make_date },
+	{ "Message-ID", make_id },
+};
+
+static bool
+add_must(struct message *m, size_t row, const struct message_sender *who)
+{
+	const struct field *f;
+	struct buf out;
+	bool ok;
+
+	STAILQ_FOREACH(f, &m->fields, entry) {
+		if (is_field(f, musts[row].name))
+			return true;
+	}
+	buf_init(&out, HEADER_MAX);
+	ok = musts[row].make(&out, who) && add_field(m, text_of(&out));
+	buf_free(&out);
+	return ok;
+}
+
+const char *
+message_complete(struct message *m, const struct message_sender *who)
+{
+	static const char *const private[] = { "Bcc", "Resent-Bcc",
+		"Return-Path", NULL };
+	static const char *const addresses[] = { "From", "Sender", "Reply-To",
+		"To", "Cc", NULL };
+	struct field *f, *next;
+	bool ok = true;
+	size_t i;
+
+	STAILQ_FOREACH_SAFE(f, &m->fields, entry, next) {
+		if (is_one_of(f, private))
+			STAILQ_REMOVE(&m->fields, f, field, entry);
+		else if (is_one_of(f, addresses))
+			ok = qualify_field(m, f, who->host) && ok;
+	}
+	for (i = 0; i < sizeof musts / sizeof musts[0]; i++)
+		ok = ok && add_must(m, i, who);
+	return ok ? NULL : "the header is too large";
+}
+
+bool
+message_header(const struct message *m, struct buf *out)
+{
+	const struct field *f;
+	bool ok = true;
+
+	STAILQ_FOREACH(f, &m->fields, entry)
+		ok = ok && buf_add(out, f->text.p, f->text.len);
+	return ok && buf_puts(out, "\r\n");
+}

@@ -1,0 +1,71 @@
+/*
+ * A message on its way from standard input to the daemon: header fields in
+ * memory, the body in a temporary file, all with CRLF.
+ *
+ * SPDX-License-Identifier: ISC
+ */
+#ifndef SMTPD_SENDMAIL_MESSAGE_H
+#define SMTPD_SENDMAIL_MESSAGE_H
+
+#include <bsd/sys/queue.h>
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "arena.h"
+#include "buf.h"
+#include "slice.h"
+
+struct field {
+	STAILQ_ENTRY(field) entry;
+	struct slice text; /* all its lines, each with its CRLF */
+	size_t name;       /* bytes of the name in front of the colon */
+};
+
+struct message {
+	struct arena arena;
+	STAILQ_HEAD(, field) fields;
+	FILE *body;
+	uint64_t size; /* bytes of the body */
+	bool eight;    /* a byte over 127, anywhere */
+};
+
+/* Who sends, for what a header lacks. */
+struct message_sender {
+	const char *address; /* with its domain */
+	const char *name;    /* full name, "" for none */
+	const char *host;    /* for Message-ID, and addresses without domain */
+	int64_t when;        /* seconds since 1970 */
+};
+
+/*
+ * Reads in to its end, or without dots to a line that is a dot.  LF, CRLF and
+ * a bare CR all end a line; NUL bytes are dropped.  NULL, or why not and
+ * *status, one of sysexits.  m is to be freed in either case.
+ */
+const char *message_read(struct message *m, FILE *in, bool dots, int *status);
+void message_free(struct message *m);
+
+/*
+ * Calls fn for each address of To, Cc and Bcc; of the Resent- ones alone if
+ * there are any.  NULL, or why not: fn's word, or that of a field that cannot
+ * be read.
+ */
+const char *message_rcpts(const struct message *m,
+    const char *(*fn)(void *arg, struct slice address), void *arg);
+
+/* Takes Bcc and Return-Path away, gives addresses without a domain one, adds
+ * From, Date and Message-ID where missing.  NULL or why not. */
+const char *message_complete(struct message *m,
+    const struct message_sender *who);
+
+/* Adds the header and the empty line after it to out.  False: no room. */
+bool message_header(const struct message *m, struct buf *out);
+
+/* The next address of a list (RFC 5322 3.4): *address points into it, and is
+ * empty at its end.  NULL, or why it cannot be read. */
+const char *address_next(struct slice *list, struct slice *address);
+
+#endif

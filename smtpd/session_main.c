@@ -1,0 +1,113 @@
+/*
+ * session: mail comes in.  Accepts SMTP from strangers and from sendmail(8),
+ * asks who may send what to whom, writes the content where the queue says.
+ *
+ *   runs as  _smtpd, chrooted to the empty directory, one per core
+ *   holds    listening sockets, connections, files of the spool that were
+ *            handed to it for writing; channels to lookup, queue and parent
+ *   asks     lookup: rcpt_ask; queue: tx_data, tx_commit, tx_abort
+ *   never    opens a path, sees a private key, says 250 before the queue did
+ *
+ * SPDX-License-Identifier: ISC
+ */
+#include <unistd.h>
+
+#include "log.h"
+#include "session.h"
+
+/* The parent waits some seconds for us: content has the first two of them,
+ * answers of the queue one more. */
+#define STOP_DATA_MS 2000
+#define STOP_MS      1000
+
+static void
+on_listen(void *self, struct ipc_chan *from, struct ipc_msg *msg)
+{
+	struct server *srv = self;
+	const struct proc_listen *m = msg->body;
+
+	(void)from;
+	if (m->index >= srv->proc.conf->listen.n)
+		fatal("there is no listener %u", m->index);
+	accept_add(srv, m->index, msg->fd);
+	msg->fd = -1;
+}
+
+static ipc_handler *const handlers[IPC_TYPES] = {
+	[IPC_PROC_LISTEN] = on_listen,
+};
+
+static void
+start(void *self, struct proc *p)
+{
+	struct server *srv = self;
+
+	(void)p;
+	srv->started = true;
+	accept_update(srv);
+}
+
+static void
+peer_up(void *self, struct ipc_chan *c)
+{
+	if (c->peer == PROC_QUEUE)
+		tx_queue_up(self, c);
+}
+
+static void
+peer_down(void *self, struct ipc_chan *c)
+{
+	if (c->peer == PROC_QUEUE)
+		tx_queue_down(self);
+}
+
+static void
+on_stop_timer(void *arg)
+{
+	struct server *srv = arg;
+
+	/* What is open now is closed without an answer, and its clients try
+	 * again: nothing of it was acknowledged. */
+	if (srv->stop_late) {
+		loop_stop(srv->proc.loop);
+		return;
+	}
+	srv->stop_late = true;
+	timer_set(srv->proc.loop, &srv->stop, STOP_MS, on_stop_timer, srv);
+	session_stop_all(srv);
+}
+
+static void
+stop(void *self)
+{
+	struct server *srv = self;
+
+	srv->stopping = true;
+	accept_close(srv);
+	if (TAILQ_EMPTY(&srv->sessions)) {
+		loop_stop(srv->proc.loop);
+		return;
+	}
+	timer_set(srv->proc.loop, &srv->stop, STOP_DATA_MS, on_stop_timer, srv);
+	session_stop_all(srv);
+}
+
+static const struct proc_hooks hooks = {
+	.kind = PROC_SESSION,
+	.handlers = handlers,
+	.start = start,
+	.peer_up = peer_up,
+	.peer_down = peer_down,
+	.stop = stop,
+};
+
+int
+main(void)
+{
+	static struct server self;
+
+	SLIST_INIT(&self.listeners);
+	TAILQ_INIT(&self.sessions);
+	self.reserve = -1;
+	return proc_main(&self.proc, &hooks, &self);
+}
