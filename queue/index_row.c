@@ -1,0 +1,341 @@
+/*
+ * Rows of the index as bytes, and its keys.  Used by queue and smtpctl.
+ * Reading a row believes none of its lengths.
+ *
+ * A row is its version, numbers as LEB128, and texts with their length in
+ * front, in the order of the struct.
+ *
+ * SPDX-License-Identifier: ISC
+ */
+#include "index_row.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include <xxhash.h>
+
+#define VERSION      1
+#define TEXT_LONGEST 512 /* no row has a longer text in a key */
+
+_Static_assert(TEXT_CUT + 16 == TEXT_MAX, "the hash has 16 bytes");
+_Static_assert(sizeof(struct index_msg) + 128 < ROW_MAX, "too short");
+_Static_assert(sizeof(struct index_rcpt) + 128 < ROW_MAX, "too short");
+
+/* ---- packing ---- */
+
+static uint8_t *
+put_number(uint8_t *p, uint64_t v)
+{
+	for (; v > 0x7f; v >>= 7)
+		*p++ = (uint8_t)(v | 0x80);
+	*p++ = (uint8_t)v;
+	return p;
+}
+
+static uint8_t *
+put_text(uint8_t *p, const char *text)
+{
+	size_t len = strlen(text);
+
+	p = put_number(p, len);
+	memcpy(p, text, len);
+	return p + len;
+}
+
+static uint8_t *
+put_outcome(uint8_t *p, const struct outcome *o)
+{
+	p = put_number(p, o->verdict);
+	p = put_number(p, o->width);
+	p = put_number(p, o->code);
+	p = put_number(p, o->ecode[0]);
+	p = put_number(p, o->ecode[1]);
+	p = put_number(p, o->ecode[2]);
+	p = put_number(p, o->local);
+	return put_text(p, o->text);
+}
+
+size_t
+row_pack_msg(const struct index_msg *m, uint8_t *out)
+{
+	uint8_t *p = out;
+
+	*p++ = VERSION;
+	p = put_number(p, (uint64_t)m->arrived);
+	p = put_number(p, m->head);
+	p = put_number(p, m->content);
+	p = put_number(p, m->trace);
+	p = put_number(p, m->sum);
+	p = put_number(p, m->content_facts);
+	p = put_number(p, m->n_rcpt);
+	p = put_number(p, m->n_open);
+	p = put_number(p, m->place);
+	p = put_number(p, m->facts.flags);
+	p = put_number(p, m->facts.uid);
+	p = put_number(p, m->facts.port);
+	p = put_text(p, m->facts.client);
+	p = put_text(p, m->facts.helo);
+	p = put_text(p, m->facts.rdns);
+	p = put_text(p, m->facts.tag);
+	p = put_text(p, m->facts.auth);
+	p = put_text(p, m->sender);
+	p = put_text(p, m->dkim);
+	assert(p - out <= ROW_MAX);
+	return (size_t)(p - out);
+}
+
+size_t
+row_pack_rcpt(const struct index_rcpt *r, uint8_t *out)
+{
+	uint8_t *p = out;
+
+	*p++ = VERSION;
+	p = put_number(p, r->off);
+	*p++ = (uint8_t)r->state;
+	*p++ = r->parked != 0;
+	p = put_number(p, r->attempts);
+	p = put_number(p, (uint64_t)r->next);
+	p = put_number(p, (uint64_t)r->tried);
+	p = put_text(p, r->addr);
+	p = put_text(p, r->route);
+	p = put_text(p, r->relay);
+	p = put_outcome(p, &r->last);
+	assert(p - out <= ROW_MAX);
+	return (size_t)(p - out);
+}
+
+size_t
+row_pack_way(const struct index_way *w, uint8_t *out)
+{
+	uint8_t *p = out;
+
+	*p++ = VERSION;
+	p = put_text(p, w->route);
+	p = put_number(p, w->failures);
+	p = put_number(p, (uint64_t)w->next);
+	p = put_number(p, (uint64_t)w->since);
+	p = put_outcome(p, &w->last);
+	assert(p - out <= ROW_MAX);
+	return (size_t)(p - out);
+}
+
+/* ---- unpacking ---- */
+
+/* Once bad it gives zeros. */
+struct unpack {
+	const uint8_t *p, *end;
+	bool bad;
+};
+
+static struct unpack
+unpack_begin(const void *in, size_t len)
+{
+	struct unpack u = { .p = in, .end = (const uint8_t *)in + len };
+
+	u.bad = len == 0 || *u.p++ != VERSION;
+	return u;
+}
+
+static bool
+unpack_end(const struct unpack *u)
+{
+	return !u->bad && u->p == u->end;
+}
+
+static uint64_t
+get_number(struct unpack *u, uint64_t max)
+{
+	uint64_t v = 0;
+	unsigned int shift = 0;
+	uint8_t c;
+
+	do {
+		if (u->bad || u->p == u->end || shift > 63) {
+			u->bad = true;
+			return 0;
+		}
+		c = *u->p++;
+		if (shift == 63 && c > 1)
+			u->bad = true;
+		v |= (uint64_t)(c & 0x7f) << shift;
+		shift += 7;
+	} while ((c & 0x80) != 0);
+	if (v > max)
+		u->bad = true;
+	return u->bad ? 0 : v;
+}
+
+static uint8_t
+get_byte(struct unpack *u)
+{
+	if (u->bad || u->p == u->end) {
+		u->bad = true;
+		return 0;
+	}
+	return *u->p++;
+}
+
+/* out: size bytes, zeroed. */
+static void
+get_text(struct unpack *u, char *out, size_t size)
+{
+	uint64_t len = get_number(u, size - 1);
+
+	if (u->bad || len > (uint64_t)(u->end - u->p) ||
+	    memchr(u->p, '\0', (size_t)len) != NULL) {
+		u->bad = true;
+		return;
+	}
+	memcpy(out, u->p, (size_t)len);
+	u->p += len;
+}
+
+static void
+get_outcome(struct unpack *u, struct outcome *o)
+{
+	o->verdict = (uint8_t)get_number(u, NEVER);
+	o->width = (uint8_t)get_number(u, WIDTH_STREAM);
+	o->code = (uint16_t)get_number(u, UINT16_MAX);
+	o->ecode[0] = (uint16_t)get_number(u, UINT16_MAX);
+	o->ecode[1] = (uint16_t)get_number(u, UINT16_MAX);
+	o->ecode[2] = (uint16_t)get_number(u, UINT16_MAX);
+	o->local = (uint16_t)get_number(u, 1);
+	get_text(u, o->text, sizeof o->text);
+}
+
+bool
+row_unpack_msg(const void *in, size_t len, struct index_msg *m)
+{
+	struct unpack u = unpack_begin(in, len);
+
+	memset(m, 0, sizeof *m);
+	m->arrived = (int64_t)get_number(&u, UINT64_MAX);
+	m->head = get_number(&u, UINT64_MAX);
+	m->content = get_number(&u, UINT64_MAX);
+	m->trace = get_number(&u, UINT64_MAX);
+	m->sum = get_number(&u, UINT64_MAX);
+	m->content_facts = (uint32_t)get_number(&u, UINT32_MAX);
+	m->n_rcpt = (uint32_t)get_number(&u, RCPT_MAX);
+	m->n_open = (uint32_t)get_number(&u, RCPT_MAX);
+	m->place = (uint8_t)get_number(&u, SPOOL_CUR);
+	m->facts.flags = (uint32_t)get_number(&u, UINT32_MAX);
+	m->facts.uid = (uint32_t)get_number(&u, UINT32_MAX);
+	m->facts.port = (uint16_t)get_number(&u, UINT16_MAX);
+	get_text(&u, m->facts.client, sizeof m->facts.client);
+	get_text(&u, m->facts.helo, sizeof m->facts.helo);
+	get_text(&u, m->facts.rdns, sizeof m->facts.rdns);
+	get_text(&u, m->facts.tag, sizeof m->facts.tag);
+	get_text(&u, m->facts.auth, sizeof m->facts.auth);
+	get_text(&u, m->sender, sizeof m->sender);
+	get_text(&u, m->dkim, sizeof m->dkim);
+	return unpack_end(&u);
+}
+
+bool
+row_unpack_rcpt(const void *in, size_t len, struct index_rcpt *r)
+{
+	struct unpack u = unpack_begin(in, len);
+
+	memset(r, 0, sizeof *r);
+	r->off = get_number(&u, UINT64_MAX);
+	r->state = (char)get_byte(&u);
+	r->parked = get_byte(&u);
+	r->attempts = (uint32_t)get_number(&u, UINT32_MAX);
+	r->next = (int64_t)get_number(&u, UINT64_MAX);
+	r->tried = (int64_t)get_number(&u, UINT64_MAX);
+	get_text(&u, r->addr, sizeof r->addr);
+	get_text(&u, r->route, sizeof r->route);
+	get_text(&u, r->relay, sizeof r->relay);
+	get_outcome(&u, &r->last);
+	return unpack_end(&u) && rcpt_state_known(r->state) && r->parked <= 1;
+}
+
+bool
+row_unpack_way(const void *in, size_t len, struct index_way *w)
+{
+	struct unpack u = unpack_begin(in, len);
+
+	memset(w, 0, sizeof *w);
+	get_text(&u, w->route, sizeof w->route);
+	w->failures = (uint32_t)get_number(&u, UINT32_MAX);
+	w->next = (int64_t)get_number(&u, UINT64_MAX);
+	w->since = (int64_t)get_number(&u, UINT64_MAX);
+	get_outcome(&u, &w->last);
+	return unpack_end(&u);
+}
+
+/* ---- keys ---- */
+
+static void
+key_bytes(struct key *k, const void *p, size_t len)
+{
+	assert(len <= sizeof k->bytes - k->len);
+	memcpy(k->bytes + k->len, p, len);
+	k->len += len;
+}
+
+void
+key_u8(struct key *k, uint8_t v)
+{
+	key_bytes(k, &v, 1);
+}
+
+void
+key_u32(struct key *k, uint32_t v)
+{
+	const uint8_t be[4] = { (uint8_t)(v >> 24), (uint8_t)(v >> 16),
+		(uint8_t)(v >> 8), (uint8_t)v };
+
+	key_bytes(k, be, sizeof be);
+}
+
+void
+key_u64(struct key *k, uint64_t v)
+{
+	key_u32(k, (uint32_t)(v >> 32));
+	key_u32(k, (uint32_t)v);
+}
+
+void
+key_time(struct key *k, int64_t v)
+{
+	key_u64(k, (uint64_t)v ^ (uint64_t)1 << 63);
+}
+
+void
+key_text(struct key *k, const char *text, bool lower)
+{
+	char copy[TEXT_LONGEST];
+	size_t i, len = strnlen(text, sizeof copy);
+	XXH128_canonical_t hash;
+
+	memcpy(copy, text, len);
+	for (i = 0; lower && i < len; i++)
+		if (copy[i] >= 'A' && copy[i] <= 'Z')
+			copy[i] += 'a' - 'A';
+	key_bytes(k, copy, len > TEXT_MAX ? TEXT_CUT : len);
+	if (len > TEXT_MAX) {
+		XXH128_canonicalFromHash(&hash, XXH3_128bits(copy, len));
+		key_bytes(k, hash.digest, sizeof hash.digest);
+	}
+	key_u8(k, 0);
+}
+
+uint32_t
+key_get_u32(const uint8_t *p)
+{
+	return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 |
+	    (uint32_t)p[2] << 8 | p[3];
+}
+
+uint64_t
+key_get_u64(const uint8_t *p)
+{
+	return (uint64_t)key_get_u32(p) << 32 | key_get_u32(p + 4);
+}
+
+int64_t
+key_get_time(const uint8_t *p)
+{
+	return (int64_t)(key_get_u64(p) ^ (uint64_t)1 << 63);
+}
