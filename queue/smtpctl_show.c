@@ -1,0 +1,363 @@
+/*
+ * smtpctl(8) show queue: the listing from the index, or from the
+ * files when the index is not to be used.  Prints as it goes and holds no
+ * snapshot of the database while it writes, so that a reader who stops
+ * reading holds nothing up.
+ *
+ * SPDX-License-Identifier: ISC
+ */
+#include <err.h>
+#include <stdio.h>
+#include <string.h>
+#include <sysexits.h>
+#include <time.h>
+
+#include <bsd/string.h>
+
+#include "id.h"
+#include "smtp_addr.h"
+#include "smtpctl.h"
+#include "smtpctl_print.h"
+
+#define BATCH     1000 /* rows looked at in one snapshot */
+#define OUT_FLUSH (256 * 1024)
+
+struct listing {
+	struct smtpctl *c;
+	struct selector sel;
+	struct index *ix; /* NULL: from the files */
+	int64_t now;
+	struct index_msg msg; /* the last one looked at */
+	unsigned int looked;  /* since the last batch */
+	uint64_t printed;
+	bool broken; /* nobody reads what is printed */
+};
+
+/* ---- a row ---- */
+
+bool
+route_held(struct index *ix, const char *route)
+{
+	char name[ROUTE_MAX + sizeof "hold:"], value[64];
+
+	snprintf(name, sizeof name, "hold:%s", route);
+	return index_fact_get(ix, name, value, sizeof value);
+}
+
+void
+next_try_of(struct index *ix, const struct index_rcpt *r, struct next_try *next)
+{
+	struct index_way way;
+
+	*next = (struct next_try){ 0 };
+	if (ix == NULL || !rcpt_state_open(r->state))
+		return;
+	next->known = true;
+	next->when = r->next;
+	if (r->route[0] == '\0')
+		return;
+	next->held = route_held(ix, r->route);
+	if (r->parked && index_get_way(ix, r->route, &way) == INDEX_OK)
+		next->when = way.next;
+}
+
+const char *
+next_try_print(const struct next_try *next, int64_t now, char *out, size_t size)
+{
+	char span[PRINT_TIME];
+
+	if (!next->known)
+		snprintf(out, size, "-");
+	else if (next->held)
+		snprintf(out, size, "held");
+	else if (next->when <= now)
+		snprintf(out, size, "now");
+	else
+		snprintf(out, size, "in %s",
+		    print_span(next->when - now, span));
+	return out;
+}
+
+void
+rcpt_json(struct buf *b, const char *begin, const struct index_rcpt *r,
+    const struct next_try *next, bool indexed)
+{
+	json_number(b, begin, "n", r->n);
+	json_member(b, ",", "state", state_name(r->state));
+	json_member(b, ",", "recipient", r->addr);
+	if (!indexed)
+		return;
+	json_number(b, ",", "attempts", r->attempts);
+	json_time(b, ",", "tried", r->tried);
+	json_time(b, ",", "next", next->known && !next->held ? next->when : 0);
+	json_member(b, ",", "route", r->route);
+	json_bool(b, ",", "parked", r->parked != 0);
+	json_bool(b, ",", "route_held", next->held);
+	json_member(b, ",", "relay", r->relay);
+	json_outcome(b, ",", "last", &r->last);
+}
+
+static void
+row_json(struct listing *l, const struct index_rcpt *r,
+    const struct next_try *next)
+{
+	struct buf *b = &l->c->out;
+	char id[ID_LEN + 1];
+	int64_t arrived = l->msg.arrived / 1000000;
+
+	json_member(b, "{", "id", id_print(r->id, id));
+	json_member(b, ",", "sender", l->msg.sender);
+	json_number(b, ",", "size", l->msg.content + l->msg.trace);
+	json_time(b, ",", "arrived", arrived);
+	json_number(b, ",", "age",
+	    l->now > arrived ? (uint64_t)(l->now - arrived) : 0);
+	rcpt_json(b, ",", r, next, l->ix != NULL);
+	buf_puts(b, "}\n");
+}
+
+static void
+header_text(struct buf *b)
+{
+	buf_puts(b,
+	    "ID               STATE     SIZE    AGE    TRIES NEXT        SENDER                   RECIPIENT                LAST REPLY\n");
+}
+
+static void
+row_text(struct listing *l, const struct index_rcpt *r,
+    const struct next_try *next)
+{
+	struct buf *b = &l->c->out;
+	char id[ID_LEN + 1], text[ID_LEN + 16], span[PRINT_TIME];
+	char when[PRINT_TIME + 8], last[OUTCOME_TEXT_MAX + 64];
+
+	snprintf(text, sizeof text, "%s:%u", id_print(r->id, id), r->n);
+	print_column(b, text, 16);
+	print_column(b, state_name(r->state), 9);
+	print_column(b, print_size(l->msg.content + l->msg.trace, span), 7);
+	print_column(b, print_span(l->now - l->msg.arrived / 1000000, span), 6);
+	snprintf(text, sizeof text, "%u", r->attempts);
+	print_column(b, l->ix == NULL ? "?" : text, 5);
+	print_column(b,
+	    l->ix == NULL ? "?" :
+			    next_try_print(next, l->now, when, sizeof when),
+	    11);
+	print_column(b, l->msg.sender[0] == '\0' ? "<>" : l->msg.sender, 24);
+	print_column(b, r->addr, 24);
+	print_text(b, outcome_print(&r->last, last, sizeof last));
+	buf_puts(b, "\n");
+}
+
+/* Writes out what was collected, with no snapshot held. */
+static void
+batch(struct listing *l)
+{
+	if (l->ix != NULL)
+		index_renew(l->ix);
+	l->looked = 0;
+	if (!smtpctl_flush(l->c))
+		l->broken = true;
+}
+
+/* False: stop. */
+static bool
+row(struct listing *l, const struct index_rcpt *r)
+{
+	struct next_try next;
+
+	if (selector_match(&l->sel, &l->msg, r)) {
+		next_try_of(l->ix, r, &next);
+		if (l->c->json)
+			row_json(l, r, &next);
+		else
+			row_text(l, r, &next);
+		l->printed++;
+	}
+	if (++l->looked >= BATCH || l->c->out.len >= OUT_FLUSH)
+		batch(l);
+	return !l->broken;
+}
+
+/* ---- from the index ---- */
+
+/* Rows that went since the key was read are not errors. */
+static enum index_error
+index_row(struct listing *l, uint64_t id, uint32_t n)
+{
+	struct index_rcpt r;
+	enum index_error e;
+
+	if (l->msg.id != id) {
+		e = index_get_msg(l->ix, id, &l->msg);
+		if (e != INDEX_OK) {
+			l->msg.id = 0;
+			return e == INDEX_NONE ? INDEX_OK : e;
+		}
+	}
+	e = index_get_rcpt(l->ix, id, n, &r);
+	if (e != INDEX_OK)
+		return e == INDEX_NONE ? INDEX_OK : e;
+	/* Nobody reads any more: the end. */
+	return row(l, &r) ? INDEX_OK : INDEX_NONE;
+}
+
+static enum index_error
+index_message(struct listing *l, uint64_t id)
+{
+	enum index_error e;
+	uint32_t n;
+
+	e = index_get_msg(l->ix, id, &l->msg);
+	if (e != INDEX_OK) {
+		l->msg.id = 0;
+		return e == INDEX_NONE ? INDEX_OK : e;
+	}
+	for (n = 0; n < l->msg.n_rcpt && e == INDEX_OK; n++)
+		e = index_row(l, id, n);
+	return e;
+}
+
+/* One walk, by what was named; each gives the next recipient. */
+typedef enum index_error walk_fn(struct index *ix, struct index_cursor *cur,
+    const char *text, uint64_t *id, uint32_t *n);
+
+static enum index_error
+walk_all(struct index *ix, struct index_cursor *cur, const char *text,
+    uint64_t *id, uint32_t *n)
+{
+	(void)text;
+	return index_walk(ix, cur, id, n);
+}
+
+static enum index_error
+walk_route(struct index *ix, struct index_cursor *cur, const char *text,
+    uint64_t *id, uint32_t *n)
+{
+	return index_walk_route(ix, cur, text, false, id, n);
+}
+
+static enum index_error
+walk_sender(struct index *ix, struct index_cursor *cur, const char *text,
+    uint64_t *id, uint32_t *n)
+{
+	*n = CONF_NONE; /* all of them */
+	return index_walk_sender(ix, cur, text, id);
+}
+
+/* The narrowest walk that has all that is wanted. */
+static walk_fn *
+choose_walk(const struct selector *s, const char **text)
+{
+	*text = NULL;
+	if (s->sender != NULL) {
+		*text = s->sender;
+		return walk_sender;
+	}
+	/* Recipients at their end are in no other walk than these two. */
+	if (s->state != NULL)
+		return walk_all;
+	if (s->route != NULL) {
+		*text = s->route;
+		return walk_route;
+	}
+	if (s->domain == NULL && s->rcpt == NULL)
+		return walk_all;
+	*text = s->domain != NULL ? s->domain : smtp_addr_domain(s->rcpt);
+	return index_walk_domain;
+}
+
+static enum index_error
+list_index(struct listing *l)
+{
+	struct index_cursor cur = { 0 };
+	enum index_error e;
+	const char *text;
+	walk_fn *walk;
+	uint64_t id;
+	uint32_t n;
+
+	if (l->sel.has_id) {
+		e = l->sel.n == CONF_NONE ? index_message(l, l->sel.id) :
+					    index_row(l, l->sel.id, l->sel.n);
+		return e == INDEX_NONE ? INDEX_OK : e;
+	}
+	walk = choose_walk(&l->sel, &text);
+	while ((e = walk(l->ix, &cur, text, &id, &n)) == INDEX_OK) {
+		e = n == CONF_NONE ? index_message(l, id) : index_row(l, id, n);
+		if (e != INDEX_OK)
+			break;
+	}
+	return e == INDEX_NONE ? INDEX_OK : e;
+}
+
+/* ---- from the files ---- */
+
+static bool
+file_rows(void *arg, const struct message *m)
+{
+	struct listing *l = arg;
+	struct index_rcpt r;
+	uint32_t n;
+
+	message_row(m, &l->msg);
+	for (n = 0; n < m->head.n_rcpt; n++) {
+		message_rcpt_row(m, n, &r);
+		if (!row(l, &r))
+			return false;
+	}
+	return true;
+}
+
+static void
+list_files(struct listing *l)
+{
+	struct message m;
+	const char *why;
+
+	if (!l->sel.has_id) {
+		message_walk(file_rows, l);
+		return;
+	}
+	if (message_open(&m, l->sel.id, &why)) {
+		file_rows(l, &m);
+		message_close(&m);
+	}
+}
+
+/* ---- verbs ---- */
+
+int
+show_queue(struct smtpctl *c, int argc, char **argv)
+{
+	struct listing l = { .c = c, .now = (int64_t)time(NULL) };
+	enum index_error e = INDEX_OK;
+	const char *why;
+	int status;
+
+	if ((why = selector_parse(argc, argv, &l.sel)) != NULL)
+		return smtpctl_usage(c, why);
+	if ((status = smtpctl_enter(c)) != 0)
+		return status;
+	if (!c->json)
+		header_text(&c->out);
+	if ((l.ix = index_read(".", &why)) == NULL) {
+		warnx("the index is not used (%s); this is what the files say",
+		    why);
+		list_files(&l);
+	} else {
+		e = list_index(&l);
+	}
+	batch(&l);
+	index_close(&l.ix);
+	buf_free(&c->out);
+	if (l.broken)
+		return EX_IOERR;
+	if (e != INDEX_OK) {
+		warnx("the index is damaged, the list is cut short: smtpctl rebuild");
+		return EX_IOERR;
+	}
+	if (l.printed == 0 && selector_names(&l.sel)) {
+		warnx("nothing matches");
+		return EXIT_NO_MATCH;
+	}
+	return EX_OK;
+}

@@ -1,0 +1,247 @@
+/*
+ * smtpctl(8) in the spool: going there without root's rights, and reading
+ * message files.  Reads only; never opens a path that is not of its making.
+ *
+ * SPDX-License-Identifier: ISC
+ */
+#include <sys/stat.h>
+
+#include <dirent.h>
+#include <err.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include <bsd/string.h>
+
+#include "id.h"
+#include "smtpctl.h"
+#include "spool_file.h"
+#include "spool_read.h"
+
+static const char *const places[] = {
+	[SPOOL_NEW] = "new",
+	[SPOOL_CUR] = "cur",
+};
+
+static int
+refused(const char *path)
+{
+	int error = errno;
+
+	warn("%s", path);
+	if (error == EACCES || error == EPERM)
+		return EX_NOPERM;
+	return error == ENOENT ? EX_NOINPUT : EX_OSERR;
+}
+
+/* Root among files that others may write is asking for it: become who owns
+ * the spool (_smtpq, or the user whose instance it is). */
+static int
+become_owner(const char *path, const struct stat *st)
+{
+	if (st->st_uid == 0) {
+		warnx("%s belongs to root: not a spool", path);
+		return EX_CONFIG;
+	}
+	if (chroot(".") == -1 || setgroups(1, &st->st_gid) == -1 ||
+	    setresgid(st->st_gid, st->st_gid, st->st_gid) == -1 ||
+	    setresuid(st->st_uid, st->st_uid, st->st_uid) == -1)
+		return refused(path);
+	return 0;
+}
+
+int
+smtpctl_enter(struct smtpctl *c)
+{
+	struct stat st;
+	int fd, status = 0;
+
+	fd = open(c->spool, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd == -1)
+		return refused(c->spool);
+	if (fstat(fd, &st) == -1 || fchdir(fd) == -1)
+		status = refused(c->spool);
+	else if (geteuid() == 0)
+		status = become_owner(c->spool, &st);
+	close(fd);
+	return status;
+}
+
+/* ---- one file ---- */
+
+/* Where the trailer is of no use, all behind the head is content. */
+static const char *
+read_damaged(struct message *m, uint64_t id)
+{
+	const char *why;
+	struct stat st;
+
+	m->damaged = true;
+	m->trailer = (struct trailer){ 0 };
+	arena_free(&m->arena);
+	if ((why = spool_read_head(m->fd, &m->arena, &m->head)) != NULL)
+		return why;
+	if (m->head.id != id)
+		return "the head is another message's";
+	if (fstat(m->fd, &st) == 0 && st.st_size > (off_t)m->head.len)
+		m->trailer.content = (uint64_t)st.st_size - m->head.len;
+	return NULL;
+}
+
+void
+message_close(struct message *m)
+{
+	if (m->fd != -1)
+		close(m->fd);
+	m->fd = -1;
+	arena_free(&m->arena);
+}
+
+/* The file of id, which is path below the directory dir. */
+static bool
+open_at(struct message *m, int dir, const char *path, uint64_t id,
+    const char **why)
+{
+	*m = (struct message){ .fd = -1 };
+	arena_init(&m->arena, SPOOL_ARENA_MAX);
+	m->fd =
+	    openat(dir, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	if (m->fd == -1) {
+		*why = strerror(errno);
+		return false;
+	}
+	*why = spool_read(m->fd, id, &m->arena, &m->head, &m->trailer);
+	if (*why != NULL && (*why = read_damaged(m, id)) != NULL) {
+		message_close(m);
+		errno = EBADMSG;
+		return false;
+	}
+	return true;
+}
+
+bool
+message_open(struct message *m, uint64_t id, const char **why)
+{
+	char path[SPOOL_PATH_MAX + 8], name[SPOOL_PATH_MAX];
+	enum spool_place place;
+
+	/* It may move from new/ to cur/ meanwhile, never back. */
+	for (place = SPOOL_NEW; place <= SPOOL_CUR; place++) {
+		snprintf(path, sizeof path, "%s/%s", places[place],
+		    dirs_path(id, name));
+		if (open_at(m, AT_FDCWD, path, id, why)) {
+			m->place = place;
+			return true;
+		}
+		if (errno != ENOENT)
+			return false;
+	}
+	*why = "no such message";
+	return false;
+}
+
+/* ---- all files ---- */
+
+/* The files of one folder; takes fd over.  False: stop. */
+static bool
+walk_folder(int fd, enum spool_place place,
+    bool (*fn)(void *arg, const struct message *m), void *arg)
+{
+	struct message m;
+	struct dirent *e;
+	const char *why;
+	bool on = true;
+	uint64_t id;
+	DIR *d;
+
+	if ((d = fdopendir(fd)) == NULL) {
+		warn("%s", places[place]);
+		close(fd);
+		return true;
+	}
+	while (on && (e = readdir(d)) != NULL) {
+		if (!id_parse(e->d_name, &id))
+			continue;
+		if (!open_at(&m, fd, e->d_name, id, &why)) {
+			/* Delivered since the folder was read: not news. */
+			if (errno != ENOENT)
+				warnx("%s: %s", e->d_name, why);
+			continue;
+		}
+		m.place = place;
+		on = fn(arg, &m);
+		message_close(&m);
+	}
+	closedir(d);
+	return on;
+}
+
+static bool
+walk_place(enum spool_place place,
+    bool (*fn)(void *arg, const struct message *m), void *arg)
+{
+	struct dirent *e;
+	bool on = true;
+	DIR *d;
+	int fd;
+
+	if ((d = opendir(places[place])) == NULL) {
+		warn("%s", places[place]);
+		return true;
+	}
+	while (on && (e = readdir(d)) != NULL) {
+		if (e->d_name[0] == '.')
+			continue;
+		fd = openat(dirfd(d), e->d_name,
+		    O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+		if (fd != -1)
+			on = walk_folder(fd, place, fn, arg);
+	}
+	closedir(d);
+	return on;
+}
+
+void
+message_walk(bool (*fn)(void *arg, const struct message *m), void *arg)
+{
+	if (walk_place(SPOOL_NEW, fn, arg))
+		walk_place(SPOOL_CUR, fn, arg);
+}
+
+void
+message_row(const struct message *m, struct index_msg *out)
+{
+	uint32_t i;
+
+	memset(out, 0, sizeof *out);
+	out->id = m->head.id;
+	out->arrived = m->head.arrived;
+	out->head = m->head.len;
+	out->content = m->trailer.content;
+	out->trace = m->trailer.trace;
+	out->sum = m->trailer.sum;
+	out->content_facts = m->trailer.content_facts;
+	out->n_rcpt = m->head.n_rcpt;
+	out->place = (uint8_t)m->place;
+	out->facts = m->head.facts;
+	strlcpy(out->sender, m->head.sender, sizeof out->sender);
+	for (i = 0; i < m->head.n_rcpt; i++)
+		out->n_open += !rcpt_state_end(m->head.rcpt[i].state);
+}
+
+void
+message_rcpt_row(const struct message *m, uint32_t n, struct index_rcpt *out)
+{
+	memset(out, 0, sizeof *out);
+	out->id = m->head.id;
+	out->n = n;
+	out->off = m->head.rcpt[n].off;
+	out->state = m->head.rcpt[n].state;
+	strlcpy(out->addr, m->head.rcpt[n].addr, sizeof out->addr);
+}

@@ -1,0 +1,50 @@
+/*
+ * What smtpctl(8) understands: the dispatcher, `smtpctl help` and the check
+ * of the manual read this one list.
+ *
+ * SPDX-License-Identifier: ISC
+ */
+#ifndef QUEUE_SMTPCTL_TABLE_H
+#define QUEUE_SMTPCTL_TABLE_H
+
+/* clang-format off */
+/*
+ * Columns: words, arguments, what it needs (NOTHING; SPOOL: to read the
+ * spool; DAEMON: a running smtpd), verb for the daemon, function, one line.
+ */
+#define SMTPCTL_TABLE(X) \
+	X("show queue",    "[selector] [filter ...]", SPOOL, NONE, show_queue, \
+	    "list the recipients that wait") \
+	X("show message",  "id", SPOOL, NONE, show_message, \
+	    "print a message: envelope and content") \
+	X("show envelope", "id", SPOOL, NONE, show_envelope, \
+	    "print a message's envelope") \
+	X("show routes",   "", SPOOL, NONE, show_routes, \
+	    "list the routes that are down or held") \
+	X("show status",   "", SPOOL, STATUS, show_status, \
+	    "say whether it runs, and what it holds") \
+	X("flush",         "selector", DAEMON, FLUSH, ask_selected, \
+	    "try recipients now") \
+	X("requeue",       "selector", DAEMON, REQUEUE, ask_selected, \
+	    "try recipients now, as if they were new") \
+	X("hold",          "selector", DAEMON, HOLD, ask_selected, \
+	    "keep recipients, or a route, until released") \
+	X("release",       "selector", DAEMON, RELEASE, ask_selected, \
+	    "undo hold") \
+	X("remove",        "selector", DAEMON, REMOVE, ask_selected, \
+	    "forget recipients; nobody is told") \
+	X("pause",         "[deliveries]", DAEMON, PAUSE, ask_plain, \
+	    "start no deliveries until resumed") \
+	X("resume",        "[deliveries]", DAEMON, RESUME, ask_plain, \
+	    "start deliveries again") \
+	X("rebuild",       "", NOTHING, REBUILD, do_rebuild, \
+	    "make the index from the files") \
+	X("stop",          "", DAEMON, STOP, do_stop, \
+	    "stop smtpd") \
+	X("dkim",          "key|show ...", NOTHING, NONE, do_dkim, \
+	    "make and show signing keys") \
+	X("help",          "", NOTHING, NONE, do_help, \
+	    "print this list")
+/* clang-format on */
+
+#endif
