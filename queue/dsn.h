@@ -1,0 +1,68 @@
+/*
+ * Notifications to the sender: RFC 3464 delivery status in RFC 6522
+ * multipart/report, with words for a person first.  Composes, and knows the
+ * ids; writing it to the spool is bounce.c's.
+ *
+ * SPDX-License-Identifier: ISC
+ */
+#ifndef QUEUE_DSN_H
+#define QUEUE_DSN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "buf.h"
+#include "verdict.h"
+
+#define DSN_HEADER_MAX (64 * 1024) /* bytes of the original's header */
+
+enum dsn_kind {
+	DSN_FAILED,
+	DSN_DELAYED,
+	DSN_DOUBLE /* to postmaster: a notification failed */
+};
+
+struct dsn_rcpt {
+	const char *addr;
+	const char *relay; /* host[address]:port, or empty */
+	struct outcome last;
+	int64_t tried; /* seconds since 1970, 0: never */
+};
+
+struct dsn {
+	enum dsn_kind kind;
+	uint64_t id;          /* its own */
+	uint64_t about;       /* of the message it is about */
+	const char *hostname; /* ours */
+	const char *to;
+	int64_t arrived, now; /* seconds since 1970 */
+	int64_t until;        /* DSN_DELAYED: given up then */
+	const struct dsn_rcpt *rcpt;
+	uint32_t n_rcpt;
+	const char *header; /* of the original, trace fields first */
+	size_t header_len;
+};
+
+/*
+ * The id of a notification about recipient n and those after it: of the
+ * message's own id, so that the same notice has the same id after a crash.
+ * The low 16 bits are 1 + 2n (failed) or 2 + 2n (delayed).  DSN_DOUBLE: the
+ * n-th try for a free one, from the top, where recipients do not reach.
+ */
+uint64_t dsn_id(uint64_t id, enum dsn_kind kind, uint32_t n);
+/* The DSN_DOUBLE ids that one message can have. */
+#define DSN_DOUBLES 5000u
+/* True for the id of a DSN_DOUBLE. */
+bool dsn_is_double(uint64_t id);
+
+/* The status of a recipient, as RFC 3463 writes it ("4.4.7"); out holds 20
+ * bytes.  Returns out. */
+const char *dsn_status(enum dsn_kind kind, const struct outcome *last,
+    char *out, size_t size);
+
+/* Adds the whole content, header and body, lines ended by CRLF, 7-bit, none
+ * over 998 bytes.  False: out is full. */
+bool dsn_print(struct buf *out, const struct dsn *d);
+
+#endif

@@ -1,0 +1,460 @@
+/*
+ * The queue process from the inside: what it knows in memory, and what its
+ * files do for each other.
+ *
+ *   tx.c        a session's message becomes a file, and durable
+ *   msg.c       messages and recipients in memory
+ *   schedule.c  which recipient is due, and where it goes (lookup)
+ *   route.c     routes that are full, down or held, and what waits for them
+ *   job.c       work for the deliver processes
+ *   result.c    what became of a recipient: file, index, log
+ *   bounce.c    telling the sender
+ *   ctl.c       what the operator asks
+ *   restore.c   the index from the files
+ *
+ * All that is here is bounded; what does not fit waits in the index alone.
+ * Of file, index and memory the file is right.
+ *
+ * SPDX-License-Identifier: ISC
+ */
+#ifndef QUEUE_QUEUE_H
+#define QUEUE_QUEUE_H
+
+#include <sys/queue.h>
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <time.h>
+
+#include "arena.h"
+#include "hash.h"
+#include "head.h"
+#include "index.h"
+#include "proc.h"
+#include "spool.h"
+#include "way.h"
+
+enum {
+	MEM_RCPTS = 20000, /* recipients in memory */
+	ASK_MAX = 1000,    /* of them, asked of lookup at once */
+	JOB_RCPTS = 100,   /* recipients of one job: RFC 5321 4.5.3.1.8 */
+	SLICE = 200,       /* rows or files per turn of the loop */
+};
+
+/* A time that does not come: what is held has no next try. */
+#define NEVER_DUE 253402300799 /* 9999-12-31 23:59:59 UTC */
+
+struct queue;
+struct msg;
+struct tx;
+
+/* ---- messages and recipients in memory ---- */
+
+/* Where a recipient in memory is. */
+enum rcpt_at {
+	AT_NOWHERE,
+	AT_ASKS,   /* waits to be asked of lookup */
+	AT_LOOKUP, /* is being asked */
+	AT_JOB,    /* in a job that gathers or waits for its turn */
+	AT_FLYING, /* in a job given out */
+	AT_OWED,   /* failed; the sender is told soon */
+	AT_LATE,   /* the sender is told of the delay soon */
+	AT_DSN,    /* in a notification that is made durable */
+	AT_CTL,    /* what the operator said of it is made durable */
+	AT_UNSAVED /* its result could not be written yet */
+};
+
+struct rcpt_list;
+
+struct rcpt {
+	struct hash_node node; /* in queue.rcpts */
+	struct msg *msg;
+	uint32_t n;
+	char state; /* enum rcpt_state, as in the file */
+	enum rcpt_at at;
+	uint32_t attempts;
+	uint64_t off;
+	int64_t tried;
+	struct job *job;     /* AT_JOB, AT_FLYING */
+	struct way *for_way; /* taken from the index for it (way.asking) */
+	struct rcpt_list *list;
+	TAILQ_ENTRY(rcpt) entry; /* in list */
+	struct ipc_req ask;
+	char addr[];
+};
+
+TAILQ_HEAD(rcpt_list, rcpt);
+
+/* A message of which something is in memory. */
+struct msg {
+	struct hash_node node; /* in queue.msgs, by id */
+	struct queue *queue;
+	uint64_t id;
+	int64_t arrived; /* microseconds since 1970 */
+	uint64_t head, content, trace, sum;
+	uint32_t content_facts, fact_flags;
+	uint32_t n_rcpt;
+	uint32_t n_open; /* recipients not at their end */
+	enum spool_place place;
+	int fd;             /* for state bytes, -1: not open */
+	bool has_signature; /* its row has one */
+	bool gone;          /* its row is deleted */
+	bool dirty;         /* its row is behind: queue.dirty */
+	TAILQ_ENTRY(msg) dirty_entry;
+	uint32_t n_mem;           /* recipients in memory */
+	uint32_t n_asking;        /* of them AT_ASKS and AT_LOOKUP */
+	uint32_t n_waiting;       /* jobs that wait for their turn */
+	uint32_t n_flying;        /* jobs given out */
+	TAILQ_HEAD(, job) gather; /* jobs that may yet get recipients */
+	struct rcpt_list owed, late;
+	struct tx *dsn;        /* notification being made durable */
+	struct timer patience; /* to tell the sender of all at once */
+	bool impatient;
+	struct facts *facts;
+	char *field; /* a signature for its row */
+	char sender[];
+};
+
+TAILQ_HEAD(msg_list, msg);
+
+/* Some recipients of one message for one route. */
+struct job {
+	struct hash_node node; /* in queue.jobs, by number, once given out */
+	struct way_job turn;
+	uint64_t number;
+	struct msg *msg;
+	struct deliverer *deliverer; /* NULL: not given out */
+	uint32_t action, flags;
+	uint32_t n_rcpt;
+	struct rcpt_list rcpts;
+	bool gathers;           /* in msg.gather */
+	bool waiting;           /* in its route's list */
+	bool site_failed;       /* a result said so */
+	TAILQ_ENTRY(job) entry; /* in msg.gather or deliverer.jobs */
+};
+
+/* A deliver process. */
+struct deliverer {
+	struct ipc_chan *chan; /* NULL: never seen */
+	uint32_t credit;       /* jobs it still wants */
+	uint32_t n_jobs;
+	bool listed; /* has said what it holds */
+	TAILQ_HEAD(, job) jobs;
+};
+
+/* ---- transactions ---- */
+
+enum tx_state {
+	TX_ST_OPEN,   /* recipients come */
+	TX_ST_FILE,   /* its file is being written */
+	TX_ST_KEPT,   /* the session says it has one, of before our start */
+	TX_ST_FLUSH,  /* being made durable */
+	TX_ST_ANSWER, /* durable; answered after the index */
+};
+
+/* A message on its way in: of a session, or our own notification. */
+struct tx {
+	struct hash_node by_number; /* in queue.tx_numbers; the first member */
+	struct hash_node by_id;     /* in queue.tx_ids, once it has an id */
+	struct queue *queue;
+	enum tx_state state;
+	uint32_t instance; /* session process, or TX_OURS */
+	uint64_t number;
+	uint64_t question; /* to be answered */
+	bool ok;
+	bool aborted;
+	bool orphan;         /* its session is gone: nobody to answer */
+	const char *refused; /* it cannot be taken: text of the 452 */
+	uint64_t size;
+	int fd;
+	struct arena arena;
+	struct facts facts;
+	struct head head;
+	struct head_rcpt *rcpt; /* of a session: head.rcpt */
+	uint32_t rcpt_room;
+	size_t bytes; /* of recipients, in queue.tx_bytes */
+	struct trailer trailer;
+	struct spool_work work;
+	/* TX_OURS */
+	struct msg *about;
+	char settled; /* state that its recipients get */
+	struct rcpt_list rcpts;
+	TAILQ_ENTRY(tx) entry; /* in tx_of[] */
+	TAILQ_ENTRY(tx) answer;
+};
+
+#define TX_OURS PROC_MAX
+
+TAILQ_HEAD(tx_list, tx);
+
+/* ---- the process ---- */
+
+struct queue {
+	struct proc p;
+	struct spool *spool;
+	struct index *index;
+	struct backoff backoff;
+	bool stopping, paused;
+	bool open;  /* each deliver process has said what it holds */
+	bool spoil; /* the index is to be made again at the next start */
+
+	struct hash msgs, rcpts;
+	struct msg_list dirty;
+	struct timer commit, run, stop;
+	msec stop_at;
+
+	struct hash tx_numbers, tx_ids;
+	struct tx_list tx_of[PROC_MAX + 1]; /* by session process; TX_OURS */
+	struct tx_list answers;
+	uint32_t n_tx, n_flushing;
+	size_t tx_bytes;
+	bool session_listed[PROC_MAX];
+	bool swept;
+	uint64_t last_id, first_id;
+	struct timer sweep;
+
+	struct index_cursor due;
+	int64_t due_time; /* where due stands: time, id, recipient */
+	uint64_t due_id;
+	uint32_t due_n;
+	int64_t due_armed; /* when due_timer fires */
+	struct timer due_timer;
+	struct rcpt_list asks;
+	uint32_t n_asked;
+	uint32_t lookup_turn;
+
+	struct ways ways;
+	struct deliverer deliverer[PROC_MAX];
+	struct hash jobs;
+	uint64_t last_job;
+	struct timer listing;
+
+	STAILQ_HEAD(, unsaved) unsaved;
+	struct timer unsaved_timer;
+
+	struct timer walk; /* over the files */
+	bool walking;
+	bool replaying;
+	uint64_t *done; /* seen by the replay: files that may go */
+	uint32_t n_done, done_room;
+	bool behind; /* the index lost rows that the files have */
+	uint64_t n_restored;
+	uint32_t n_changes; /* since the last commit, while restoring */
+
+	TAILQ_HEAD(, ctl) ctls; /* what the operator asked, in its order */
+	uint32_t n_ctls;
+	struct timer ctl_timer;
+};
+
+static inline int64_t
+now_sec(void)
+{
+	return (int64_t)time(NULL);
+}
+
+static inline int64_t
+now_usec(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_REALTIME, &ts);
+	return (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
+}
+
+/* queue_main.c */
+
+/* The index has changed, or jobs may run: soon, once for many. */
+void queue_changed(struct queue *qu);
+void queue_run_soon(struct queue *qu);
+/* Commits the index now. */
+void queue_commit(struct queue *qu);
+/* What index_* returned; INDEX_FULL and INDEX_BAD are dealt with.  True:
+ * INDEX_OK. */
+bool queue_index_ok(struct queue *qu, enum index_error e);
+/* Stops in order; spoil: the next start makes the index again. */
+void queue_stop(struct queue *qu, bool spoil);
+
+/* msg.c */
+
+struct msg *msg_find(const struct queue *qu, uint64_t id);
+/* Finds it in memory, in the index or on disk.  NULL: not there, or damaged
+ * (then it was set aside). */
+struct msg *msg_load(struct queue *qu, uint64_t id);
+/* A message whose row is im. */
+struct msg *msg_add(struct queue *qu, const struct index_msg *im);
+/* Its row in the index is behind. */
+void msg_changed(struct queue *qu, struct msg *m);
+/* Writes the rows that are behind. */
+void msg_store(struct queue *qu);
+/* Descriptor for its state bytes, or -1 and errno. */
+int msg_fd(struct queue *qu, struct msg *m);
+/* Another one, the caller's, for reading. */
+int msg_open(struct queue *qu, struct msg *m, bool write);
+/* Something about it came to an end: jobs that gathered wait for their turn,
+ * the sender is told, memory is given back.  m may be gone afterwards. */
+void msg_settle(struct queue *qu, struct msg *m);
+/* It is damaged (why), or its file is gone (NULL): set aside, forgotten.  May
+ * free m. */
+void msg_damaged(struct queue *qu, struct msg *m, const char *why);
+
+struct rcpt *rcpt_find(const struct queue *qu, uint64_t id, uint32_t n);
+/* Takes the recipient of this row into memory, AT_NOWHERE. */
+struct rcpt *rcpt_add(struct queue *qu, struct msg *m,
+    const struct index_rcpt *row);
+/* Forgets it, wherever it is; its message is to be settled then. */
+void rcpt_drop(struct queue *qu, struct rcpt *r);
+void rcpt_move(struct queue *qu, struct rcpt *r, struct rcpt_list *list,
+    enum rcpt_at at);
+/* Its row as the index has it, or as memory knows it; state, attempts and
+ * tried are memory's. */
+void rcpt_row(struct queue *qu, const struct rcpt *r, struct index_rcpt *row);
+/* It is at its end, and the file says so: index, count, memory.  row: what is
+ * to be shown of it, or NULL.  The message is to be settled. */
+void rcpt_end(struct queue *qu, struct rcpt *r, char state,
+    struct index_rcpt *row);
+/* The row of a recipient that memory lets go: written, then due at row->next
+ * and no sooner. */
+void rcpt_leave(struct queue *qu, struct rcpt *r, const struct index_rcpt *row);
+
+/* schedule.c */
+
+void schedule_start(struct queue *qu);
+/* Writes a row of what is not (or no longer) in memory. */
+void schedule_put(struct queue *qu, const struct index_rcpt *row);
+/* There is room again, or something is due now. */
+void schedule_kick(struct queue *qu);
+/* A message that was just made durable: into the index, and on its way. */
+void schedule_fresh(struct queue *qu, const struct head *h,
+    const struct trailer *t, enum spool_place place);
+/* Asks lookup where r goes. */
+void schedule_ask(struct queue *qu, struct rcpt *r);
+/* Sends the questions that wait. */
+void schedule_asks(struct queue *qu);
+/* No longer asked. */
+void schedule_unask(struct queue *qu, struct rcpt *r);
+/* When a recipient that waits for its route is looked at at the latest, and
+ * one that is tried again: at a warning, or at its end. */
+int64_t schedule_latest(const struct queue *qu, const struct msg *m,
+    int64_t now);
+/* True if the message is too old. */
+bool schedule_expired(const struct queue *qu, const struct msg *m, int64_t now);
+
+/* route.c */
+
+void route_start(struct queue *qu);
+/* NULL: too many routes. */
+struct way *route_get(struct queue *qu, const char *route);
+/* r waits in the index until the route can use it; leaves memory. */
+void route_park(struct queue *qu, struct way *w, struct rcpt *r);
+/* The index has recipients for it that are not in memory. */
+void route_parked(struct queue *qu, struct way *w);
+/* The list has room: more from the index, if there is more. */
+void route_refill(struct queue *qu, struct way *w);
+void route_refill_soon(struct queue *qu, struct way *w);
+/* A job of it ended. */
+void route_ended(struct queue *qu, struct way *w, const struct outcome *site);
+/* Back-off is forgotten; held or not. */
+void route_flush(struct queue *qu, const char *route);
+bool route_hold(struct queue *qu, const char *route, bool hold);
+
+/* job.c */
+
+void job_start(struct queue *qu);
+/* Nobody else holds a job of before: the schedule begins. */
+void job_open(struct queue *qu);
+static inline struct job *
+job_of_turn(struct way_job *turn)
+{
+	return (struct job *)((char *)turn - offsetof(struct job, turn));
+}
+/* r goes to this route: into a job that gathers. */
+void job_gather(struct queue *qu, struct rcpt *r, struct way *w,
+    uint32_t action, uint32_t flags);
+/* All that gathers for m waits for its turn. */
+void job_ready(struct queue *qu, struct msg *m);
+/* Gives out what may run. */
+void job_run(struct queue *qu);
+/* r was taken out; an empty job that was not given out is freed. */
+void job_lost_rcpt(struct queue *qu, struct job *j);
+/* Frees it; its recipients are elsewhere. */
+void job_free(struct queue *qu, struct job *j);
+void job_peer_up(struct queue *qu, struct ipc_chan *c);
+void job_peer_down(struct queue *qu, struct ipc_chan *c);
+ipc_handler job_on_want, job_on_signed, job_on_result, job_on_end, job_on_held,
+    job_on_listed;
+
+/* result.c */
+
+/* What became of r, by deliver (m) over way w, or by lookup or age (relay and
+ * tls empty, w NULL).  r leaves its place; m may be gone afterwards only by
+ * msg_settle().  False: the file could not be written, it is tried again. */
+struct result {
+	const struct outcome *outcome;
+	const char *relay, *tls;
+	struct ipc_chan *from; /* told with job_noted; NULL: nobody */
+	uint64_t job;
+};
+bool result_record(struct queue *qu, struct rcpt *r, struct way *w,
+    const struct result *result);
+/* The same, again and again until it can be written. */
+void result_record_surely(struct queue *qu, struct rcpt *r, struct way *w,
+    const struct result *result);
+/* r is no longer AT_UNSAVED. */
+void result_forget(struct queue *qu, struct rcpt *r);
+/* Too old. */
+void result_expire(struct queue *qu, struct rcpt *r);
+/* Not its fault, and not an attempt: due again in some seconds. */
+void result_again(struct queue *qu, struct rcpt *r, uint32_t seconds,
+    const char *why);
+/* Writes the state byte.  False: the disk refuses. */
+bool result_state(struct queue *qu, struct rcpt *r, char state);
+
+/* bounce.c */
+
+/* Tells the sender what is owed for m, if nothing of it runs. */
+void bounce_check(struct queue *qu, struct msg *m);
+/* A notification is durable, or not. */
+void bounce_told(struct queue *qu, struct tx *tx, bool ok);
+/* True if a failure of m is told to somebody. */
+bool bounce_wanted(const struct msg *m);
+/* True if its sender is told of a delay. */
+bool bounce_warns(const struct msg *m);
+
+/* tx.c */
+
+void tx_start(struct queue *qu);
+/* Our own; the id is chosen by the caller. */
+struct tx *tx_ours(struct queue *qu, struct msg *about);
+void tx_set_id(struct tx *tx, uint64_t id);
+/* Starts the commit; false: refused, the file is still in tmp/. */
+bool tx_commit_ours(struct queue *qu, struct tx *tx,
+    const struct spool_settle *settles, uint32_t n);
+void tx_free(struct tx **txp);
+/* After the index has what was made durable. */
+void tx_answer(struct queue *qu);
+bool tx_has_id(const struct queue *qu, uint64_t id);
+void tx_peer_down(struct queue *qu, struct ipc_chan *c);
+ipc_handler tx_on_open, tx_on_rcpt, tx_on_data, tx_on_commit, tx_on_abort,
+    tx_on_keep, tx_on_listed;
+
+/* ctl.c */
+
+ipc_handler ctl_on_ask;
+void ctl_peer_down(struct queue *qu, struct ipc_chan *c);
+
+/* restore.c */
+
+/* What the spool tells of what it finds. */
+void restore_hooks(struct queue *qu, struct spool_hooks *hooks);
+/* From a file into the index, where they differ.  now: its next try is not
+ * put off. */
+void restore_file(struct queue *qu, const struct spool_found *f, bool now);
+/* Recipients that are not at their end. */
+uint32_t restore_open(const struct head *h);
+/* The replay is over: what it saw done goes. */
+void restore_replayed(struct queue *qu);
+/* Walks over the files while everything else goes on. */
+void restore_walk(struct queue *qu);
+
+#endif

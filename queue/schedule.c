@@ -1,0 +1,361 @@
+/*
+ * Which recipient is due, and where it goes: a walk over the index in the
+ * order of time, and questions to lookup.  Runs in the queue process; keeps
+ * no list of what is not due.
+ *
+ * The walk goes on where it stood.  What it passed is in memory, parked, or
+ * was written with a later time; schedule_put() sends it back to the start
+ * if a row is written behind it.
+ *
+ * SPDX-License-Identifier: ISC
+ */
+#include "queue.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <bsd/string.h>
+
+#include "log.h"
+
+#define ASK_MSEC   30000
+#define AGAIN      30   /* seconds, when lookup does not answer */
+#define DUE_MAX    3600 /* the clock is looked at this often at least */
+#define LATER_SECS 60
+
+static void due_step(void *arg);
+
+static void
+arm(struct queue *qu, int64_t when)
+{
+	int64_t now = now_sec(), wait = when - now;
+
+	if (wait > DUE_MAX)
+		wait = DUE_MAX;
+	if (wait < 0)
+		wait = 0;
+	if (qu->due_timer.set && qu->due_armed <= now + wait)
+		return;
+	qu->due_armed = now + wait;
+	timer_set(qu->p.loop, &qu->due_timer, (msec)wait * 1000, due_step, qu);
+}
+
+void
+schedule_kick(struct queue *qu)
+{
+	arm(qu, now_sec());
+}
+
+/* The row lies at or before the place where the walk stands. */
+static bool
+is_behind(const struct queue *qu, const struct index_rcpt *row)
+{
+	if (!qu->due.begun)
+		return false;
+	if (row->next != qu->due_time)
+		return row->next < qu->due_time;
+	if (row->id != qu->due_id)
+		return row->id < qu->due_id;
+	return row->n <= qu->due_n;
+}
+
+void
+schedule_put(struct queue *qu, const struct index_rcpt *row)
+{
+	queue_changed(qu);
+	if (!queue_index_ok(qu, index_put_rcpt(qu->index, row)) ||
+	    rcpt_state_end(row->state) || row->next == NEVER_DUE)
+		return;
+	if (is_behind(qu, row))
+		memset(&qu->due, 0, sizeof qu->due);
+	arm(qu, row->next);
+}
+
+bool
+schedule_expired(const struct queue *qu, const struct msg *m, int64_t now)
+{
+	return now >= m->arrived / 1000000 + qu->p.conf->queue_ttl;
+}
+
+int64_t
+schedule_latest(const struct queue *qu, const struct msg *m, int64_t now)
+{
+	int64_t arrived = m->arrived / 1000000;
+	int64_t end = arrived + qu->p.conf->queue_ttl;
+	int64_t warn = bounce_warns(m) ?
+	    backoff_warn_next(qu->p.conf->warn, arrived, now) :
+	    0;
+
+	return warn != 0 && warn < end ? warn : end;
+}
+
+/* ---- asking where it goes ---- */
+
+static void ask_next(struct queue *qu);
+
+static void
+on_route(void *arg, struct ipc_msg *answer)
+{
+	struct rcpt *r = arg;
+	struct msg *m = r->msg;
+	struct queue *qu = m->queue;
+	const struct route_is *is = answer == NULL ? NULL : answer->body;
+	struct result result = { 0 };
+	struct way *w;
+
+	if (is == NULL) {
+		result_again(qu, r, AGAIN, "nobody answered where it goes");
+	} else if (is->outcome.verdict != DONE) {
+		result.outcome = &is->outcome;
+		result.relay = result.tls = "";
+		result_record_surely(qu, r, NULL, &result);
+	} else if ((w = route_get(qu, is->route)) == NULL) {
+		result_again(qu, r, LATER_SECS, "too many routes are down");
+	} else if (!way_open(w)) {
+		route_park(qu, w, r);
+	} else
+		job_gather(qu, r, w, is->action, is->flags);
+	msg_settle(qu, m);
+	ask_next(qu);
+	queue_run_soon(qu);
+}
+
+static void
+ask(struct queue *qu, struct ipc_chan *lookup, struct rcpt *r)
+{
+	struct route_ask m;
+
+	memset(&m, 0, sizeof m);
+	m.facts = *r->msg->facts;
+	strlcpy(m.sender, r->msg->sender, sizeof m.sender);
+	strlcpy(m.rcpt, r->addr, sizeof m.rcpt);
+	TAILQ_REMOVE(&qu->asks, r, entry);
+	r->list = NULL;
+	r->at = AT_LOOKUP;
+	qu->n_asked++;
+	route_ask_ask(lookup, &r->ask, &m, on_route, r, ASK_MSEC);
+}
+
+static void
+ask_next(struct queue *qu)
+{
+	struct ipc_chan *lookup;
+	struct rcpt *r;
+
+	while (qu->n_asked < ASK_MAX && (r = TAILQ_FIRST(&qu->asks)) != NULL) {
+		lookup = proc_chan(&qu->p, PROC_LOOKUP, qu->lookup_turn++);
+		if (lookup == NULL)
+			return;
+		ask(qu, lookup, r);
+	}
+}
+
+void
+schedule_ask(struct queue *qu, struct rcpt *r)
+{
+	rcpt_move(qu, r, &qu->asks, AT_ASKS);
+	r->msg->n_asking++;
+	queue_run_soon(qu);
+}
+
+void
+schedule_unask(struct queue *qu, struct rcpt *r)
+{
+	r->msg->n_asking--;
+	if (r->at == AT_LOOKUP) {
+		ipc_cancel(&r->ask);
+		qu->n_asked--;
+	}
+	if (r->for_way != NULL) {
+		if (--r->for_way->asking == 0)
+			route_refill_soon(qu, r->for_way);
+		way_touch(&qu->ways, r->for_way);
+		r->for_way = NULL;
+	}
+}
+
+void
+schedule_asks(struct queue *qu)
+{
+	ask_next(qu);
+}
+
+/* ---- what is due ---- */
+
+/* A row that is parked comes up at a warning, or at its end; then it waits
+ * for the next one. */
+static void
+due_parked(struct queue *qu, struct msg *m, struct index_rcpt *row, int64_t now)
+{
+	bool warn = bounce_warns(m) &&
+	    backoff_warn_due(qu->p.conf->warn, m->arrived / 1000000,
+		row->next - 1, now);
+
+	row->next = schedule_latest(qu, m, now);
+	schedule_put(qu, row);
+	if (warn)
+		rcpt_move(qu, rcpt_add(qu, m, row), &m->late, AT_LATE);
+}
+
+/* Its last route cannot take it now: no need to ask. */
+static struct way *
+closed_way(struct queue *qu, const struct index_rcpt *row)
+{
+	struct way *w;
+
+	if (row->route[0] == '\0' || row->attempts == 0)
+		return NULL;
+	w = way_find(&qu->ways, row->route);
+	return w == NULL || way_open(w) ? NULL : w;
+}
+
+static void
+due_rcpt(struct queue *qu, struct index_rcpt *row)
+{
+	int64_t now = now_sec();
+	struct msg *m = msg_load(qu, row->id);
+	struct way *w;
+	struct rcpt *r;
+
+	if (m == NULL) {
+		log_event(row->id, "corrupt", "why=%s", q("its file is gone"));
+		queue_index_ok(qu, index_del_msg(qu->index, row->id));
+		queue_changed(qu);
+		return;
+	}
+	if (row->state == RCPT_OWED) {
+		r = rcpt_add(qu, m, row);
+		rcpt_move(qu, r, &m->owed, AT_OWED);
+	} else if (!rcpt_state_open(row->state)) {
+		row->next = NEVER_DUE;
+		schedule_put(qu, row);
+	} else if (schedule_expired(qu, m, now)) {
+		result_expire(qu, rcpt_add(qu, m, row));
+	} else if (row->parked &&
+	    (w = way_find(&qu->ways, row->route)) != NULL && w->parked) {
+		due_parked(qu, m, row, now);
+	} else if ((w = closed_way(qu, row)) != NULL) {
+		route_park(qu, w, rcpt_add(qu, m, row));
+	} else
+		schedule_ask(qu, rcpt_add(qu, m, row));
+	/* Others of the message may be due too: settled when the slice is. */
+	if (m->n_mem == 0)
+		msg_settle(qu, m);
+}
+
+/* One row; false: nothing more is due. */
+static bool
+due_one(struct queue *qu, struct msg **last)
+{
+	struct index_cursor before = qu->due;
+	struct index_rcpt row;
+	int64_t next;
+	uint64_t id;
+	uint32_t n;
+
+	if (!queue_index_ok(qu,
+		index_walk_due(qu->index, &qu->due, &next, &id, &n))) {
+		qu->due = before;
+		return false;
+	}
+	if (next > now_sec()) {
+		qu->due = before;
+		if (next != NEVER_DUE)
+			arm(qu, next);
+		return false;
+	}
+	qu->due_time = next;
+	qu->due_id = id;
+	qu->due_n = n;
+	if (rcpt_find(qu, id, n) != NULL)
+		return true;
+	if (*last != NULL && (*last)->id != id) {
+		msg_settle(qu, *last);
+		*last = NULL;
+	}
+	if (queue_index_ok(qu, index_get_rcpt(qu->index, id, n, &row)))
+		due_rcpt(qu, &row);
+	*last = msg_find(qu, id);
+	return true;
+}
+
+static void
+due_step(void *arg)
+{
+	struct queue *qu = arg;
+	struct msg *last = NULL;
+	int i;
+
+	if (!qu->open || qu->stopping)
+		return;
+	for (i = 0; i < SLICE && qu->rcpts.n < MEM_RCPTS; i++) {
+		if (!due_one(qu, &last))
+			break;
+	}
+	if (last != NULL)
+		msg_settle(qu, last);
+	if (i == SLICE)
+		schedule_kick(qu);
+	queue_run_soon(qu);
+}
+
+void
+schedule_start(struct queue *qu)
+{
+	TAILQ_INIT(&qu->asks);
+	memset(&qu->due, 0, sizeof qu->due);
+}
+
+/* ---- what just came in ---- */
+
+static void
+fresh_row(const struct head *h, uint32_t n, int64_t now, struct index_rcpt *row)
+{
+	memset(row, 0, sizeof *row);
+	row->id = h->id;
+	row->n = n;
+	row->off = h->rcpt[n].off;
+	row->state = h->rcpt[n].state;
+	row->next = now;
+	strlcpy(row->addr, h->rcpt[n].addr, sizeof row->addr);
+}
+
+void
+schedule_fresh(struct queue *qu, const struct head *h, const struct trailer *t,
+    enum spool_place place)
+{
+	struct index_msg im;
+	struct index_rcpt row;
+	/* In memory already, if a walk over the files was quicker. */
+	struct msg *m = msg_find(qu, h->id);
+	int64_t now = now_sec();
+	uint32_t n;
+
+	memset(&im, 0, sizeof im);
+	im.id = h->id;
+	im.arrived = h->arrived;
+	im.head = h->len;
+	im.content = t->content;
+	im.trace = t->trace;
+	im.sum = t->sum;
+	im.content_facts = t->content_facts;
+	im.n_rcpt = im.n_open = h->n_rcpt;
+	im.place = (uint8_t)place;
+	im.facts = h->facts;
+	strlcpy(im.sender, h->sender, sizeof im.sender);
+	queue_index_ok(qu, index_put_msg(qu->index, &im));
+	queue_changed(qu);
+	for (n = 0; n < h->n_rcpt; n++) {
+		if (m != NULL && rcpt_find(qu, h->id, n) != NULL)
+			continue;
+		fresh_row(h, n, now, &row);
+		if (qu->rcpts.n >= MEM_RCPTS || qu->stopping) {
+			schedule_put(qu, &row);
+			continue;
+		}
+		queue_index_ok(qu, index_put_rcpt(qu->index, &row));
+		if (m == NULL)
+			m = msg_add(qu, &im);
+		schedule_ask(qu, rcpt_add(qu, m, &row));
+	}
+}
