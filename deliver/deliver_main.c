@@ -1,0 +1,316 @@
+/*
+ * deliver: mail goes out.
+ *
+ *	runs as  _smtpout, in an empty directory, one per core
+ *	holds    descriptors of messages (read-only), connections to servers
+ *	asks     keys: sign this digest; the DNS
+ *	told by  queue: job_take, job_rcpt, job_field, job_go, job_noted
+ *	says     queue: job_want, job_result, job_signed, job_end
+ *	never    opens a path, sees a private key, writes to the spool
+ *
+ * SPDX-License-Identifier: ISC
+ */
+#include "deliver.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#include "job.h"
+#include "log.h"
+#include "resolv.h"
+
+#define RESOLV_MAX  16384 /* bytes of resolv.conf that are read */
+#define KEYS_MS     3000  /* to wait for keys at the start */
+#define STOP_MS     3000  /* for contents on their way, at the end */
+#define STOP_LOOK   50
+#define TIMEOUT_MIN 1000
+
+/* ---- the DNS ---- */
+
+static void
+on_file(void *self, struct ipc_chan *from, struct ipc_msg *msg)
+{
+	struct deliver *d = self;
+	char text[RESOLV_MAX];
+	ssize_t n;
+
+	(void)from;
+	n = pread(msg->fd, text, sizeof text, 0);
+	close(msg->fd);
+	msg->fd = -1;
+	d->n_server =
+	    resolv_parse((struct slice){ text, n > 0 ? (size_t)n : 0 },
+		d->server, DNS_SERVERS_MAX);
+	/* Handed in again when it changes, also while we run. */
+	if (d->dns != NULL && d->conf->resolver.ss_family == 0)
+		dns_servers(d->dns, d->server, d->n_server);
+}
+
+static void
+dns_start(struct deliver *d)
+{
+	const struct conf *c = d->conf;
+	msec timeout = (msec)c->resolver_timeout * 1000;
+	struct dns_server one = { .ss = c->resolver };
+
+	d->dns =
+	    dns_new(d->p->loop, timeout < TIMEOUT_MIN ? TIMEOUT_MIN : timeout);
+	if (c->resolver.ss_family != 0) {
+		one.len = c->resolver.ss_family == AF_INET6 ?
+		    sizeof(struct sockaddr_in6) :
+		    sizeof(struct sockaddr_in);
+		dns_servers(d->dns, &one, 1);
+		return;
+	}
+	if (d->n_server == 0)
+		d->n_server = resolv_parse((struct slice){ "", 0 }, d->server,
+		    DNS_SERVERS_MAX);
+	dns_servers(d->dns, d->server, d->n_server);
+}
+
+/* ---- how much we want ---- */
+
+static void
+say_want(struct deliver *d, uint32_t n)
+{
+	struct job_want m;
+
+	memset(&m, 0, sizeof m);
+	m.n = n;
+	report_say(d->report, IPC_JOB_WANT, &m);
+}
+
+static bool
+keys_known(const struct deliver *d)
+{
+	uint32_t i;
+
+	for (i = 0; i < d->keys.n; i++) {
+		if (d->keys.alg[i] == 0)
+			return false;
+	}
+	return true;
+}
+
+/* The first wish of this queue's life. */
+static void
+want(void *arg)
+{
+	struct deliver *d = arg;
+	struct ipc_chan *queue = proc_chan(d->p, PROC_QUEUE, 0);
+
+	if (d->wanting || d->stopping || queue == NULL || queue->fd == -1)
+		return;
+	d->wanting = true;
+	timer_clear(&d->patience);
+	say_want(d, d->n_jobs < JOBS_WANTED ? JOBS_WANTED - d->n_jobs : 0);
+}
+
+void
+deliver_job_gone(struct deliver *d)
+{
+	if (d->wanting && !d->stopping)
+		say_want(d, 1);
+}
+
+/* ---- queue ---- */
+
+static void
+on_take(void *self, struct ipc_chan *from, struct ipc_msg *msg)
+{
+	(void)from;
+	job_take(self, msg->body, msg->fd);
+	msg->fd = -1;
+}
+
+static void
+on_rcpt(void *self, struct ipc_chan *from, struct ipc_msg *msg)
+{
+	(void)from;
+	job_rcpt(self, msg->body);
+}
+
+static void
+on_field(void *self, struct ipc_chan *from, struct ipc_msg *msg)
+{
+	(void)from;
+	job_field(self, msg->body);
+}
+
+static void
+on_go(void *self, struct ipc_chan *from, struct ipc_msg *msg)
+{
+	(void)from;
+	job_go(self, msg->body);
+}
+
+static void
+on_noted(void *self, struct ipc_chan *from, struct ipc_msg *msg)
+{
+	struct deliver *d = self;
+
+	(void)from;
+	report_noted(d->report, msg->body);
+}
+
+static void
+queue_up(struct deliver *d, struct ipc_chan *c)
+{
+	struct job *j;
+
+	report_up(d->report, c);
+	TAILQ_FOREACH(j, &d->jobs, entry)
+		job_hold(j);
+	report_listed(d->report);
+	/* A job that is to be signed before keys has spoken is put off: so
+	 * keys may speak first. */
+	if (keys_known(d))
+		want(d);
+	else
+		timer_set(d->p->loop, &d->patience, KEYS_MS, want, d);
+}
+
+static void
+queue_down(struct deliver *d)
+{
+	struct job *j, *next;
+
+	report_down(d->report);
+	d->wanting = false;
+	if (!d->stopping)
+		timer_clear(&d->patience);
+	/* Half told: the next queue tells it whole. */
+	for (j = TAILQ_FIRST(&d->jobs); j != NULL; j = next) {
+		next = TAILQ_NEXT(j, entry);
+		if (j->state == JOB_TAKING)
+			job_drop(j);
+	}
+}
+
+/* ---- keys ---- */
+
+static void
+on_sign_key(void *self, struct ipc_chan *from, struct ipc_msg *msg)
+{
+	struct deliver *d = self;
+
+	(void)from;
+	if (!dkim_keys_set(&d->keys, msg->body))
+		log_warn("sign-key", "keys speaks of a row that is not there");
+	if (keys_known(d))
+		want(d);
+}
+
+/* ---- the process ---- */
+
+static void
+pre_jail(void *self, struct proc *p)
+{
+	struct deliver *d = self;
+	const char *why = NULL;
+
+	d->p = p;
+	d->conf = p->conf;
+	/* Configuration and providers of OpenSSL are read now. */
+	if ((d->tls = tls_new(&why)) == NULL)
+		log_warn("no-tls", "why=%s", q(why));
+	dkim_keys_init(&d->keys, p->conf);
+}
+
+static void
+start(void *self, struct proc *p)
+{
+	struct deliver *d = self;
+
+	dns_start(d);
+	d->pool = pool_new(p->loop);
+	d->report = report_new(p->loop);
+}
+
+static void
+peer_up(void *self, struct ipc_chan *c)
+{
+	if (c->peer == PROC_QUEUE)
+		queue_up(self, c);
+}
+
+static void
+peer_down(void *self, struct ipc_chan *c)
+{
+	if (c->peer == PROC_QUEUE)
+		queue_down(self);
+}
+
+/* Contents on their way are finished, so that nothing goes out twice. */
+static void
+stop_look(void *arg)
+{
+	struct deliver *d = arg;
+	struct job *j;
+
+	TAILQ_FOREACH(j, &d->jobs, entry) {
+		if (job_in_content(j))
+			break;
+	}
+	if (j == NULL && report_empty(d->report)) {
+		loop_stop(d->p->loop);
+		return;
+	}
+	timer_set(d->p->loop, &d->patience, STOP_LOOK, stop_look, d);
+}
+
+static void
+stop_now(void *arg)
+{
+	struct deliver *d = arg;
+
+	loop_stop(d->p->loop);
+}
+
+static void
+stop(void *self)
+{
+	struct deliver *d = self;
+	struct job *j, *next;
+
+	d->stopping = true;
+	/* Without a word: queue tries them again, and counts no attempt. */
+	for (j = TAILQ_FIRST(&d->jobs); j != NULL; j = next) {
+		next = TAILQ_NEXT(j, entry);
+		if (!job_in_content(j))
+			job_drop(j);
+	}
+	timer_set(d->p->loop, &d->end, STOP_MS, stop_now, d);
+	stop_look(d);
+}
+
+static ipc_handler *const handlers[IPC_TYPES] = {
+	[IPC_PROC_FILE] = on_file,
+	[IPC_JOB_TAKE] = on_take,
+	[IPC_JOB_RCPT] = on_rcpt,
+	[IPC_JOB_FIELD] = on_field,
+	[IPC_JOB_GO] = on_go,
+	[IPC_JOB_NOTED] = on_noted,
+	[IPC_SIGN_KEY] = on_sign_key,
+};
+
+static const struct proc_hooks hooks = {
+	.kind = PROC_DELIVER,
+	.handlers = handlers,
+	.pre_jail = pre_jail,
+	.start = start,
+	.peer_up = peer_up,
+	.peer_down = peer_down,
+	.stop = stop,
+};
+
+int
+main(void)
+{
+	static struct deliver self;
+	struct proc p;
+
+	memset(&p, 0, sizeof p);
+	TAILQ_INIT(&self.jobs);
+	return proc_main(&p, &hooks, &self);
+}

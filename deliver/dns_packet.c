@@ -1,0 +1,350 @@
+/*
+ * DNS packets, by ldns.  Used by deliver.  Never waits, and never hands ldns
+ * a packet that is not an answer to our question.
+ *
+ * SPDX-License-Identifier: ISC
+ */
+#include "dns_packet.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <ldns/ldns.h>
+
+#include "log.h"
+
+#define HEADER  12
+#define RRS_MAX 512 /* records in a packet; ldns follows pointers in each */
+
+enum { BITS_QR = 0x80, BITS_OPCODE = 0x78, BITS_TC = 0x02, BITS_AA = 0x04 };
+enum { BITS_RA = 0x80, BITS_RCODE = 0x0f };
+
+static uint16_t
+get16(const uint8_t *p)
+{
+	return (uint16_t)(p[0] << 8 | p[1]);
+}
+
+static uint8_t
+lower(uint8_t c)
+{
+	return c >= 'A' && c <= 'Z' ? (uint8_t)(c + 'a' - 'A') : c;
+}
+
+static bool
+name_char(uint8_t c)
+{
+	c = lower(c);
+	return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' ||
+	    c == '_';
+}
+
+const char *
+dns_question_set(struct dns_question *q, const char *name, enum dns_type type)
+{
+	size_t i, label = 0;
+
+	for (i = 0; name[i] != '\0'; i++) {
+		if (i == sizeof q->name - 1)
+			return "name too long";
+		if (name[i] == '.') {
+			if (label == 0)
+				return "empty label";
+			label = 0;
+		} else if (!name_char((uint8_t)name[i]))
+			return "no name of a host";
+		else if (++label > LDNS_MAX_LABELLEN)
+			return "label too long";
+		q->name[i] = (char)lower((uint8_t)name[i]);
+	}
+	if (label == 0)
+		return "empty label";
+	q->name[i] = '\0';
+	q->type = (uint16_t)type;
+	return NULL;
+}
+
+size_t
+dns_packet_build(const struct dns_question *q, uint16_t id, bool edns,
+    uint8_t *out)
+{
+	ldns_rdf *name;
+	ldns_pkt *pkt;
+	uint8_t *wire = NULL;
+	size_t len = 0;
+
+	if ((name = ldns_dname_new_frm_str(q->name)) == NULL)
+		return 0;
+	pkt = ldns_pkt_query_new(name, q->type, LDNS_RR_CLASS_IN, LDNS_RD);
+	if (pkt == NULL)
+		fatal("no memory for a DNS query");
+	ldns_pkt_set_id(pkt, id);
+	if (edns)
+		ldns_pkt_set_edns_udp_size(pkt, DNS_UDP_SIZE);
+	if (ldns_pkt2wire(&wire, pkt, &len) != LDNS_STATUS_OK ||
+	    len > DNS_QUERY_MAX)
+		len = 0;
+	if (len != 0)
+		memcpy(out, wire, len);
+	free(wire);
+	ldns_pkt_free(pkt);
+	return len;
+}
+
+/*
+ * The question as it stands in query is the one of in.  Names are compared
+ * in wire form: a length byte is below 'A', so case folds over it unharmed,
+ * and a compression pointer never equals what we wrote.
+ */
+static bool
+same_question(const uint8_t *in, size_t len, const uint8_t *query,
+    size_t query_len)
+{
+	size_t i = HEADER;
+
+	while (i < query_len && query[i] != 0)
+		i += (size_t)query[i] + 1;
+	i += 1 + 4; /* root, type, class */
+	if (i > query_len || i > len)
+		return false;
+	while (i-- > HEADER) {
+		if (lower(in[i]) != lower(query[i]))
+			return false;
+	}
+	return true;
+}
+
+/* All that can be said without reading a record. */
+static enum dns_read
+header_check(const uint8_t *in, size_t len, const uint8_t *query,
+    size_t query_len, const char **why)
+{
+	unsigned int rcode, records;
+
+	*why = "not an answer to our question";
+	if (len < HEADER || get16(in) != get16(query) || !(in[2] & BITS_QR) ||
+	    (in[2] & BITS_OPCODE) != 0)
+		return DNS_NOT_OURS;
+	rcode = in[3] & BITS_RCODE;
+	/* RFC 6891 7: who knows no EDNS may say so with a bare header. */
+	if (get16(in + 4) == 0 &&
+	    (rcode == LDNS_RCODE_FORMERR || rcode == LDNS_RCODE_NOTIMPL))
+		return DNS_PLAIN;
+	if (get16(in + 4) != 1 || !same_question(in, len, query, query_len))
+		return DNS_NOT_OURS;
+	if (in[2] & BITS_TC)
+		return DNS_CUT;
+	*why = "the server refuses to answer";
+	switch (rcode) {
+	case LDNS_RCODE_NOERROR:
+	case LDNS_RCODE_NXDOMAIN:
+		break;
+	case LDNS_RCODE_FORMERR:
+	case LDNS_RCODE_NOTIMPL:
+		return DNS_PLAIN;
+	case LDNS_RCODE_SERVFAIL:
+		*why = "the server failed (SERVFAIL)";
+		return DNS_FAILED;
+	default:
+		return DNS_FAILED;
+	}
+	records = (unsigned int)get16(in + 6) + get16(in + 8) + get16(in + 10);
+	*why = "an answer with too many records";
+	return records > RRS_MAX ? DNS_FAILED : DNS_READ;
+}
+
+/* The name in wire form as text; false if no host can have it. */
+static bool
+name_text(const ldns_rdf *name, char out[HOST_MAX + 1])
+{
+	const uint8_t *p = ldns_rdf_data(name);
+	size_t len = ldns_rdf_size(name), i = 0, n = 0, end;
+
+	out[0] = '\0';
+	while (i < len && p[i] != 0) {
+		end = i + 1 + p[i];
+		if (end >= len || n + p[i] + 1 > HOST_MAX)
+			return false;
+		if (n != 0)
+			out[n++] = '.';
+		for (i++; i < end; i++) {
+			if (!name_char(p[i]))
+				return false;
+			out[n++] = (char)lower(p[i]);
+		}
+	}
+	out[n] = '\0';
+	return i < len;
+}
+
+/* Takes a record of the type asked for; false if it is of no use. */
+static bool
+rr_take(const ldns_rr *rr, struct dns_rr *out)
+{
+	const ldns_rdf *rd = ldns_rr_rdf(rr, 0);
+
+	switch (ldns_rr_get_type(rr)) {
+	case LDNS_RR_TYPE_A:
+		if (rd == NULL || ldns_rdf_size(rd) != sizeof out->a)
+			return false;
+		memcpy(&out->a, ldns_rdf_data(rd), sizeof out->a);
+		return true;
+	case LDNS_RR_TYPE_AAAA:
+		if (rd == NULL || ldns_rdf_size(rd) != sizeof out->aaaa)
+			return false;
+		memcpy(&out->aaaa, ldns_rdf_data(rd), sizeof out->aaaa);
+		return true;
+	case LDNS_RR_TYPE_MX:
+		if (ldns_rr_rd_count(rr) != 2 || ldns_rdf_size(rd) != 2)
+			return false;
+		out->pref = get16(ldns_rdf_data(rd));
+		return name_text(ldns_rr_rdf(rr, 1), out->name);
+	default:
+		return false;
+	}
+}
+
+static uint32_t
+min_ttl(uint32_t a, uint32_t b)
+{
+	if (b > INT32_MAX) /* RFC 2181 8: the top bit set means zero */
+		b = 0;
+	return a < b ? a : b;
+}
+
+/* RFC 2308 5: how long a "no" may be kept, 0 without a SOA. */
+static uint32_t
+negative_ttl(const ldns_rr_list *authority, bool *soa)
+{
+	const ldns_rr *rr;
+	uint32_t ttl;
+	size_t i;
+
+	*soa = false;
+	for (i = 0; i < ldns_rr_list_rr_count(authority); i++) {
+		rr = ldns_rr_list_rr(authority, i);
+		if (ldns_rr_get_type(rr) != LDNS_RR_TYPE_SOA ||
+		    ldns_rr_rd_count(rr) != 7)
+			continue;
+		*soa = true;
+		ttl = ldns_rdf2native_int32(ldns_rr_rdf(rr, 6));
+		return min_ttl(min_ttl(INT32_MAX, ttl), ldns_rr_ttl(rr));
+	}
+	return 0;
+}
+
+/* The CNAME record of owner, or NULL. */
+static const ldns_rr *
+cname_of(const ldns_rr_list *answer, const ldns_rdf *owner)
+{
+	const ldns_rr *rr;
+	size_t i;
+
+	for (i = 0; i < ldns_rr_list_rr_count(answer); i++) {
+		rr = ldns_rr_list_rr(answer, i);
+		if (ldns_rr_get_type(rr) == LDNS_RR_TYPE_CNAME &&
+		    ldns_rr_rd_count(rr) == 1 &&
+		    ldns_dname_compare(ldns_rr_owner(rr), owner) == 0)
+			return rr;
+	}
+	return NULL;
+}
+
+/* Puts the records of owner into a. */
+static void
+collect(const ldns_rr_list *answer, const ldns_rdf *owner,
+    const struct dns_question *q, struct dns_answer *a)
+{
+	const ldns_rr *rr;
+	size_t i;
+
+	for (i = 0; i < ldns_rr_list_rr_count(answer); i++) {
+		rr = ldns_rr_list_rr(answer, i);
+		if (ldns_rr_get_type(rr) != q->type ||
+		    ldns_rr_get_class(rr) != LDNS_RR_CLASS_IN ||
+		    ldns_dname_compare(ldns_rr_owner(rr), owner) != 0)
+			continue;
+		a->ttl = min_ttl(a->ttl, ldns_rr_ttl(rr));
+		a->status = DNS_FOUND;
+		if (a->n < DNS_RR_MAX && rr_take(rr, &a->rr[a->n]))
+			a->n++;
+	}
+}
+
+/* Follows the chain and fills a, which has room for DNS_RR_MAX records. */
+static void
+read_answer(const ldns_pkt *pkt, const struct dns_question *q,
+    const ldns_rdf *name, struct dns_answer *a)
+{
+	const ldns_rr_list *answer = ldns_pkt_answer(pkt);
+	const ldns_rr *link;
+	unsigned int hops;
+	uint32_t ttl;
+	bool soa;
+
+	a->ttl = INT32_MAX;
+	for (hops = 0; (link = cname_of(answer, name)) != NULL; hops++) {
+		if (hops == DNS_CNAME_MAX) {
+			a->status = DNS_LATER;
+			a->why =
+			    "a chain of CNAMEs that is too long, or a loop";
+			a->ttl = 0;
+			return;
+		}
+		a->ttl = min_ttl(a->ttl, ldns_rr_ttl(link));
+		name = ldns_rr_rdf(link, 0);
+	}
+	collect(answer, name, q, a);
+	if (a->status == DNS_FOUND)
+		return;
+	ttl = negative_ttl(ldns_pkt_authority(pkt), &soa);
+	if (ldns_pkt_get_rcode(pkt) == LDNS_RCODE_NXDOMAIN)
+		a->status = DNS_NXDOMAIN;
+	else if (hops == 0 || soa)
+		a->status = DNS_NODATA;
+	else if (name_text(name, a->rr[0].name) && a->rr[0].name[0] != '\0') {
+		/* A server that does not look beyond its zone. */
+		a->status = DNS_ALIAS;
+		a->n = 1;
+		return;
+	} else
+		a->why = "a CNAME to what is no name of a host";
+	a->ttl = min_ttl(a->ttl, ttl);
+}
+
+enum dns_read
+dns_packet_read(const uint8_t *in, size_t len, const uint8_t *query,
+    size_t query_len, const struct dns_question *q, struct dns_answer **answer,
+    const char **why)
+{
+	enum dns_read r;
+	struct dns_answer *a;
+	ldns_rdf *name;
+	ldns_pkt *pkt = NULL;
+
+	if ((r = header_check(in, len, query, query_len, why)) != DNS_READ)
+		return r;
+	*why = "an answer that cannot be read";
+	if (ldns_wire2pkt(&pkt, in, len) != LDNS_STATUS_OK)
+		return DNS_FAILED;
+	if (ldns_pkt_edns_extended_rcode(pkt) != 0) {
+		ldns_pkt_free(pkt);
+		return DNS_PLAIN; /* BADVERS */
+	}
+	if ((name = ldns_dname_new_frm_str(q->name)) == NULL)
+		fatal("a DNS name that was good is not");
+	a = xcalloc(1, sizeof *a + DNS_RR_MAX * sizeof a->rr[0]);
+	read_answer(pkt, q, name, a);
+	ldns_rdf_deep_free(name);
+	ldns_pkt_free(pkt);
+	/* RFC 1034 4.2.1: a referral says nothing about the name; only who is
+	 * the authority, or has asked it for us, can say no. */
+	if (a->status != DNS_FOUND && a->status != DNS_LATER &&
+	    !(in[2] & BITS_AA) && !(in[3] & BITS_RA)) {
+		*why = "the server does not resolve names for us";
+		free(a);
+		return DNS_FAILED;
+	}
+	*answer = xrealloc(a, 1, sizeof *a + a->n * sizeof a->rr[0]);
+	return DNS_READ;
+}

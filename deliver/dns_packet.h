@@ -1,0 +1,89 @@
+/*
+ * DNS packets (RFC 1035, 2181, 2308, 6891): questions built, answers judged
+ * and read.  Packets are built and read by ldns; id, direction, question and
+ * truncation are checked in the raw header before ldns sees a byte.
+ *
+ * SPDX-License-Identifier: ISC
+ */
+#ifndef DELIVER_DNS_PACKET_H
+#define DELIVER_DNS_PACKET_H
+
+#include <netinet/in.h>
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "limits.h"
+
+#define DNS_UDP_SIZE  1232  /* EDNS: fits a packet nobody fragments */
+#define DNS_TCP_MAX   16384 /* an answer larger than this is not read */
+#define DNS_QUERY_MAX 512
+#define DNS_RR_MAX    32 /* records of an answer that are kept */
+#define DNS_CNAME_MAX 8  /* links of a chain that are followed */
+
+enum dns_type { DNS_A = 1, DNS_MX = 15, DNS_AAAA = 28 };
+
+struct dns_question {
+	uint16_t type;           /* enum dns_type */
+	char name[HOST_MAX + 1]; /* lower case */
+};
+
+/* Doubt is later: only the middle three come from a server's clear word. */
+enum dns_status {
+	DNS_LATER, /* nobody knows now; why says what went wrong */
+	DNS_FOUND,
+	DNS_NODATA,   /* the name exists, without such records */
+	DNS_NXDOMAIN, /* there is no such name */
+	DNS_ALIAS     /* a CNAME leads to rr[0].name: to be asked next */
+};
+
+struct dns_rr {
+	uint16_t pref; /* MX */
+	union {
+		struct in_addr a;
+		struct in6_addr aaaa;
+		char name[HOST_MAX + 1]; /* MX; empty: the root (null MX) */
+	};
+};
+
+struct dns_answer {
+	enum dns_status status;
+	uint32_t ttl;    /* seconds; 0: not to be kept */
+	const char *why; /* a constant text; DNS_LATER */
+	unsigned int n;
+	struct dns_rr rr[];
+};
+
+/* What a packet is good for. */
+enum dns_read {
+	DNS_NOT_OURS, /* another id, another question, no answer: go on waiting */
+	DNS_CUT,      /* truncated: ask again over TCP */
+	DNS_PLAIN,    /* the server knows no EDNS: ask again without */
+	DNS_FAILED,   /* this server cannot say: ask another */
+	DNS_READ      /* *answer is set */
+};
+
+/*
+ * Fills q.  NULL, or why name is no name to ask for.
+ */
+const char *dns_question_set(struct dns_question *q, const char *name,
+    enum dns_type type);
+
+/*
+ * Writes the query for q into out (DNS_QUERY_MAX bytes).  Returns its length,
+ * 0 if ldns refuses the name.
+ */
+size_t dns_packet_build(const struct dns_question *q, uint16_t id, bool edns,
+    uint8_t *out);
+
+/*
+ * Reads what came in answer to query (as dns_packet_build() made it, with q).
+ * DNS_READ: *answer is allocated, the caller frees it.  Else *why is a
+ * constant text.
+ */
+enum dns_read dns_packet_read(const uint8_t *in, size_t len,
+    const uint8_t *query, size_t query_len, const struct dns_question *q,
+    struct dns_answer **answer, const char **why);
+
+#endif
