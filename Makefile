@@ -1,0 +1,176 @@
+# Postern.  `make run` tries it, `make test` tests it, `make bench` measures it.
+
+# ---- Debian packages: the only lists ----
+PKGS_BUILD = gcc make pkg-config libssl-dev liblmdb-dev libldns-dev \
+	libbsd-dev libevent-dev libxxhash-dev
+PKGS_RUN = openssl ca-certificates curl
+PKGS_TEST = python3-pytest python3-pytest-xdist python3-pytest-timeout \
+	python3-dkim python3-nacl python3-dnspython opendkim-tools nsd swaks \
+	mandoc clang clang-format libclang-rt-14-dev strace iproute2 \
+	libdb5.3 libicu72 libnsl2 libsasl2-2
+PKGS_PEERS = postfix # unpacked below build/peers, not installed
+
+# ---- where things go ----
+B ?= build
+ifeq ($(origin CC),default)
+CC = gcc
+endif
+OPT ?= -O2 -g
+SAN ?=
+
+CSTD = -std=c11 -D_GNU_SOURCE
+WARN = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
+	-Wformat=2 -Wwrite-strings
+HARD_C = -fPIE -fstack-protector-strong -fstack-clash-protection
+HARD_L = -pie -Wl,-z,relro,-z,now,-z,noexecstack -Wl,--as-needed
+ifeq ($(SAN),)
+HARD_C += -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2
+else
+HARD_C += -fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=all
+HARD_L += -fsanitize=$(SAN)
+endif
+CFLAGS_ALL = $(CSTD) $(WARN) $(OPT) $(HARD_C) $(CFLAGS)
+
+# ---- what is linked into what: what a process cannot do is not in it ----
+LIBS_common = -levent_core -lbsd -lxxhash
+LIBS_smtpd =
+LIBS_session =
+LIBS_lookup =
+LIBS_keys = -lcrypto
+LIBS_sendmail =
+LIBS_queue = -llmdb -lpthread
+LIBS_control =
+LIBS_smtpctl = -llmdb -lcrypto -lpthread
+LIBS_deliver = -lldns -lssl -lcrypto
+
+BIN_smtpd = smtpd sendmail
+BIN_queue = smtpctl
+BIN_deliver =
+EXEC_smtpd = session lookup keys
+EXEC_queue = queue control
+EXEC_deliver = deliver
+
+ROOMS = smtpd queue deliver
+PROGS = $(foreach r,$(ROOMS),$(BIN_$(r):%=$(B)/%) $(EXEC_$(r):%=$(B)/libexec/%))
+
+# A program's own file is room/program.c or room/program_main.c; the rest of
+# a room is an archive, of which each program takes what it calls.
+MAINS = $(foreach r,$(ROOMS),$(BIN_$(r):%=$(r)/%.c) $(EXEC_$(r):%=$(r)/%_main.c))
+SRC_common = $(wildcard common/*.c)
+$(foreach r,$(ROOMS),$(eval SRC_$(r) = $$(filter-out $(MAINS),$$(wildcard $(r)/*.c))))
+
+all: $(PROGS)
+
+define ROOM
+$(B)/lib$(1).a: $(SRC_$(1):%.c=$(B)/obj/%.o)
+	@rm -f $$@
+	ar rcs $$@ $$^
+endef
+$(foreach r,common $(ROOMS),$(eval $(call ROOM,$(r))))
+
+define LINK # room, program, path, object
+$(3): $(B)/obj/$(4).o $(B)/lib$(1).a $(B)/libcommon.a
+	@mkdir -p $$(@D)
+	$(CC) $(OPT) $(HARD_L) -o $$@ $$^ $$(LIBS_$(2)) $(LIBS_common) $(LDFLAGS)
+endef
+$(foreach r,$(ROOMS),$(foreach p,$(BIN_$(r)),$(eval $(call LINK,$(r),$(p),$(B)/$(p),$(r)/$(p)))))
+$(foreach r,$(ROOMS),$(foreach p,$(EXEC_$(r)),$(eval $(call LINK,$(r),$(p),$(B)/libexec/$(p),$(r)/$(p)_main))))
+
+# Rooms see their own headers and common's, never each other's.
+$(B)/obj/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS_ALL) -Icommon -I$(firstword $(subst /, ,$<)) -MMD -c -o $@ $<
+
+# ---- unit tests: regress/unit/ROOM_NAME.c is linked with that room ----
+UNIT_SRC = $(wildcard regress/unit/*.c)
+UNITS = $(UNIT_SRC:regress/unit/%.c=$(B)/unit/%)
+LIBS_unit_common =
+LIBS_unit_smtpd = -lcrypto
+LIBS_unit_queue = -llmdb -lcrypto -lpthread
+LIBS_unit_deliver = -lldns -lssl -lcrypto
+
+unit: $(UNITS)
+
+.SECONDEXPANSION:
+$(B)/unit/%: regress/unit/%.c regress/unit/unit.h $$(B)/lib$$(firstword $$(subst _, ,$$*)).a $(B)/libcommon.a
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS_ALL) -Icommon -I$(firstword $(subst _, ,$*)) -Iregress/unit $(HARD_L) -o $@ $< \
+	    $(B)/lib$(firstword $(subst _, ,$*)).a $(B)/libcommon.a \
+	    $(LIBS_unit_$(firstword $(subst _, ,$*))) $(LIBS_common) $(LDFLAGS)
+
+clean:
+	rm -rf $(B)
+
+format:
+	clang-format -i $(wildcard */*.[ch] regress/*/*.[ch])
+
+format-check:
+	clang-format --dry-run -Werror $(wildcard */*.[ch] regress/*/*.[ch])
+
+# ---- packages and users ----
+# What of a list is missing is installed by root; others are told how.
+define NEED
+@missing=$$(for p in $(1); do dpkg-query -W -f='$${Status}\n' $$p 2>&1 | \
+	grep -q '^install ok installed' || echo $$p; done); \
+test -z "$$missing" && exit 0; \
+if [ $$(id -u) != 0 ]; then \
+	echo "Packages are missing. As root: apt-get install" $$missing; exit 1; \
+fi; \
+export DEBIAN_FRONTEND=noninteractive; \
+apt-get -q update && apt-get -qy install --no-install-recommends $$missing
+endef
+
+packages-build:
+	$(call NEED,$(PKGS_BUILD))
+
+packages-run: packages-build
+	$(call NEED,$(PKGS_RUN))
+
+packages: packages-run
+	$(call NEED,$(PKGS_TEST))
+
+# The system users of the processes; an ordinary user does without.
+users:
+	@test $$(id -u) != 0 || sh etc/users.sh etc/postern.sysusers
+
+# ---- trying it ----
+run: packages-run
+	$(MAKE) all users
+	@sh etc/run.sh $(B)
+
+# ---- testing it ----
+PEERS ?= build/peers
+PYTHON = /usr/bin/python3
+PYTEST = POSTERN_BUILD=$(abspath $(B)) POSTERN_PEERS=$(abspath $(PEERS)) \
+	POSTERN_SAN=$(SAN) PYTHONDONTWRITEBYTECODE=1 $(PYTHON) -m pytest \
+	-c regress/pytest.ini --rootdir regress
+TESTS ?= regress
+TESTFLAGS ?= -q -n 2 --dist loadfile
+TALLY ?=
+
+peers: $(PEERS)/postfix/usr/sbin/smtp-sink
+
+$(PEERS)/postfix/usr/sbin/smtp-sink:
+	@mkdir -p $(PEERS)
+	cd $(PEERS) && rm -rf *.deb postfix* && \
+	    apt-get -q -o APT::Sandbox::User=root download $(PKGS_PEERS) && \
+	    dpkg -x postfix_*.deb postfix.new && mv postfix.new postfix && \
+	    rm -f *.deb
+
+test: packages
+	@test $$(id -u) = 0 || { echo "make test: as root, or by sudo: the tests try the separation of privileges"; exit 1; }
+	$(MAKE) all unit peers users
+	@$(PYTEST) $(TESTFLAGS) $(TALLY:%=--tally=%) $(TESTS)
+
+# ---- measuring it ----
+bench: packages
+	@test $$(id -u) = 0 || { echo "make bench: as root, or by sudo"; exit 1; }
+	$(MAKE) all peers users
+	@POSTERN_BUILD=$(abspath $(B)) POSTERN_PEERS=$(abspath $(PEERS)) \
+	    PYTHONDONTWRITEBYTECODE=1 $(PYTHON) regress/bench/bench.py $(BENCH)
+
+.PHONY: packages packages-build packages-run users run peers test bench
+
+.PHONY: all unit clean format format-check
+.SECONDARY:
+-include $(shell find $(B)/obj -name '*.d' 2>/dev/null)

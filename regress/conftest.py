@@ -1,0 +1,254 @@
+"""The test house: what pytest needs to know of it.
+
+C unit tests are items too; each line "ok NAME" or "not ok NAME" of them counts
+as a test.  The very last line of a run is "N passed, N failed" over all.
+
+SPDX-License-Identifier: ISC
+"""
+import os
+import re
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from lib import base  # noqa: E402
+from lib.dns import Dns  # noqa: E402
+from lib.instance import Instance  # noqa: E402
+from lib.liar import Liar  # noqa: E402
+from lib.postfix import Postfix  # noqa: E402
+from lib.receiver import Receiver  # noqa: E402
+
+REGRESS = Path(__file__).parent
+
+
+# ---- the closing line ----
+
+def pytest_configure(config):
+    config.outcome = {}  # nodeid -> [passed, failed]
+    config.notes = []  # what tests want to be seen, also when they pass
+
+
+def pytest_addoption(parser):
+    parser.addoption("--tally", help="write the two numbers to this file")
+
+
+class Tally:
+    """Counts what the reports say; a test failed if any phase of it did."""
+
+    def __init__(self, config):
+        self.config = config
+
+    def pytest_runtest_logreport(self, report):
+        seen = self.config.outcome.setdefault(report.nodeid, [0, 0])
+        unit = dict(report.user_properties).get("unit")
+        if report.when == "call":
+            self.config.notes += [v for k, v in report.user_properties
+                                  if k == "note"]
+        if report.when == "call" and unit is not None:
+            seen[0] += unit[0]
+            seen[1] += unit[1]
+        elif report.failed:
+            seen[:] = [0, 1]
+        elif report.when == "call" and report.passed and not seen[1]:
+            seen[0] = 1
+        elif report.skipped:
+            seen[:] = [0, 1]  # what was not tried has not passed
+
+    def pytest_collectreport(self, report):
+        if report.failed:
+            self.config.outcome[report.nodeid] = [0, 1]
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionstart(session):
+    if not hasattr(session.config, "workerinput"):
+        session.config.pluginmanager.register(Tally(session.config), "tally")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session, exitstatus):
+    """A run in which something failed, or nothing ran, is no good run."""
+    passed, failed = _sum(session.config)
+    if not hasattr(session.config, "workerinput") and \
+            (failed or not passed) and session.exitstatus == 0:
+        session.exitstatus = 1
+
+
+def _sum(config):
+    return (sum(p for p, _ in config.outcome.values()),
+            sum(f for _, f in config.outcome.values()))
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    for note in config.notes:
+        terminalreporter.write_line(note)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_unconfigure(config):
+    if hasattr(config, "workerinput") or config.option.collectonly or \
+            config.pluginmanager.get_plugin("tally") is None:
+        return
+    passed, failed = _sum(config)
+    if config.option.tally:
+        Path(config.option.tally).write_text(f"{passed} {failed}\n")
+    print(f"{passed} passed, {failed} failed", flush=True)
+
+
+# ---- C unit tests ----
+
+def pytest_collect_file(file_path, parent):
+    if file_path.suffix == ".c" and file_path.parent.name == "unit":
+        return UnitFile.from_parent(parent, path=file_path)
+    return None
+
+
+class UnitFile(pytest.File):
+    def collect(self):
+        yield Unit.from_parent(self, name=self.path.stem)
+
+
+class UnitFailed(Exception):
+    pass
+
+
+class Unit(pytest.Item):
+    """One program of regress/unit: its lines are the tests."""
+
+    def runtest(self):
+        program = base.BUILD / "unit" / self.name
+        if not program.exists():
+            raise UnitFailed(f"{program} is not there")
+        env = dict(os.environ, UBSAN_OPTIONS="print_stacktrace=1")
+        with tempfile.TemporaryDirectory(prefix="postern-unit-") as tmp:
+            env["TMPDIR"] = tmp
+            out = base.run([program], timeout=120, cwd=tmp, env=env)
+        good = re.findall(r"^ok .+$", out.stdout, re.M)
+        bad = re.findall(r"^not ok .+$", out.stdout, re.M)
+        crashed = out.returncode not in (0, 1) or \
+            (out.returncode == 1 and not bad) or \
+            "Sanitizer" in out.stderr or "runtime error" in out.stderr
+        if crashed:
+            bad.append(f"not ok (ended with {out.returncode}) " +
+                       out.stderr[-3000:])
+        if not good and not bad:
+            bad.append("not ok (no test in it)")
+        self.user_properties.append(("unit", (len(good), len(bad))))
+        if bad:
+            raise UnitFailed("\n".join(bad))
+
+    def repr_failure(self, excinfo):
+        if excinfo.errisinstance(UnitFailed):
+            return str(excinfo.value)
+        return super().repr_failure(excinfo)
+
+    def reportinfo(self):
+        return self.path, 0, f"unit {self.name}"
+
+
+# ---- what a test is given ----
+
+class Lab:
+    """Makes what a test asks for and puts it all away afterwards."""
+
+    def __init__(self):
+        self.dir = Path(tempfile.mkdtemp(prefix="postern-test-"))
+        self.dir.chmod(0o755)
+        self.things = []
+        self.made = 0
+
+    def path(self, name):
+        self.made += 1
+        return self.dir / f"{name}{self.made}"
+
+    def keep(self, thing):
+        self.things.append(thing)
+        return thing
+
+    def dns(self, names=None, **kw):
+        """NSD with these names; x.test has its mail at 127.0.0.1."""
+        if names is None:
+            names = {"x.test": ["MX 10 mx.x.test."],
+                     "mx.x.test": ["A 127.0.0.1"]}
+        return self.keep(Dns(self.path("nsd"), names, **kw))
+
+    def liar(self, *args, **kw):
+        return self.keep(Liar(*args, **kw))
+
+    def receiver(self, **kw):
+        kw.setdefault("directory", self.dir)
+        return self.keep(Receiver(**kw))
+
+    def postfix(self, *args, **kw):
+        return self.keep(Postfix(self.path("postfix"), *args, **kw))
+
+    def postern(self, text, **kw):
+        return self.keep(Instance(self.path("postern"), text, **kw))
+
+    def child(self, argv, name="child", **kw):
+        return self.keep(base.Child(argv, self.path(name), **kw))
+
+    def logs(self):
+        for path in sorted(self.dir.glob("postern*/smtpd.log")):
+            yield path.parent.name, path.read_text(errors="replace")[-12000:]
+
+    def close(self):
+        trouble = None
+        for thing in reversed(self.things):
+            try:
+                thing.stop()
+            except Exception as e:  # the others are put away all the same
+                trouble = trouble or e
+        if trouble is not None:
+            raise trouble
+
+    def remove(self):
+        shutil.rmtree(self.dir, ignore_errors=True)
+
+
+@pytest.fixture
+def lab(request):
+    it = Lab()
+    request.node.lab = it
+    yield it
+    try:
+        it.close()
+    finally:
+        request.node.lab_logs = list(it.logs())
+        it.remove()
+
+
+@pytest.fixture(scope="module")
+def shared_lab():
+    """One for all tests of a file: what they start is used again."""
+    it = Lab()
+    yield it
+    try:
+        it.close()
+    finally:
+        it.remove()
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    result = yield
+    report = result.get_result()
+    if report.failed:
+        found = getattr(item, "lab_logs", None)
+        if found is None and hasattr(item, "lab"):
+            found = item.lab.logs()
+        for name, text in found or ():
+            report.sections.append((f"log of {name}", text))
+
+
+def pytest_collection_modifyitems(items):
+    """The long ones first, so that the workers end together."""
+    first = ("crash", "e2e")
+    items.sort(key=lambda i: next(
+        (n for n, d in enumerate(first) if f"/{d}/" in str(i.path)),
+        len(first)))

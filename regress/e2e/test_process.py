@@ -1,0 +1,338 @@
+"""The processes: who they are, what they may, what happens when one dies.
+
+SPDX-License-Identifier: ISC
+"""
+import os
+import pwd
+import re
+import shutil
+import signal
+import tempfile
+import time
+from pathlib import Path
+
+import pytest
+
+from lib import base
+from lib.instance import CHILDREN, conf
+
+# As in common/proc_table.h; regress/house compares.
+USERS = {"lookup": "_smtpl", "keys": "_smtpk", "queue": "_smtpq",
+         "deliver": "_smtpout", "control": "_smtpctl", "session": "_smtpd"}
+ROOTS = {"lookup": "/", "keys": "empty", "queue": "spool", "deliver": "empty",
+         "control": "empty", "session": "empty"}
+
+
+def status(pid):
+    rows = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return {k: v.split() for k, _, v in (r.partition(":") for r in rows)}
+
+
+def test_jails(lab):
+    """uid, gid, groups, root directory, capabilities, no_new_privs, dumps."""
+    it = lab.postern(conf(lab.dns(), 1))
+    assert it.all_up()
+    seen = set()
+    for pid in it.pids():
+        name = base.program(pid)
+        seen.add(name)
+        user = pwd.getpwnam(USERS[name])
+        s = status(pid)
+        assert s["Uid"] == [str(user.pw_uid)] * 4, name
+        assert s["Gid"] == [str(user.pw_gid)] * 4, name
+        assert s["Groups"] in ([], [str(user.pw_gid)]), name
+        assert s["NoNewPrivs"] == ["1"], name
+        for caps in ("CapInh", "CapPrm", "CapEff", "CapAmb"):
+            assert int(s[caps][0], 16) == 0, (name, caps)
+        where = os.readlink(f"/proc/{pid}/root")
+        want = ROOTS[name]
+        assert where == ("/" if want == "/" else str(it.root / want)), name
+        # Not dumpable: its /proc belongs to root, so its own user cannot
+        # trace it.
+        assert os.stat(f"/proc/{pid}/mem").st_uid == 0, name
+        core = re.search(r"Max core file size +(\S+)",
+                         Path(f"/proc/{pid}/limits").read_text())[1]
+        assert core == "0", name
+    assert seen == set(CHILDREN)
+    assert status(it.pid)["Uid"][0] == "0"
+    cores = os.cpu_count()
+    assert len(it.pids("session")) == cores
+    assert len(it.pids("deliver")) == cores
+
+
+def test_descriptors(lab):
+    """Who opens no path has no file, and the parent no connection."""
+    r = lab.receiver()
+    it = lab.postern(conf(lab.dns(), r.port))
+    it.send("a@c.test", "b@x.test")
+    r.wait(1)
+    it.empty()
+    for pid in it.pids():
+        name = base.program(pid)
+        for fd in Path(f"/proc/{pid}/fd").iterdir():
+            try:
+                to = os.readlink(fd)
+            except OSError:
+                continue
+            if to.startswith(("/dev/", "socket:", "pipe:", "anon_inode:",
+                              "/memfd:")) or fd.name == "2":
+                continue
+            assert name == "queue" or (name == "lookup" and "spool" not in to
+                                       ), f"{name} holds {to}"
+
+
+@pytest.mark.parametrize("name", CHILDREN)
+def test_killed(lab, name):
+    """Killed, it comes again, says so, and mail goes on with the new one."""
+    r = lab.receiver()
+    it = lab.postern(conf(lab.dns(), r.port))
+    it.send("a@c.test", "b@x.test")
+    r.wait(1)
+    old = it.pids(name)
+    others = {p for p in it.pids() if base.program(p) != name}
+    for pid in old:
+        os.kill(pid, signal.SIGKILL)
+    base.wait_until(lambda: len(it.pids(name)) == len(old) and
+                    not set(old) & set(it.pids(name)), f"{name} again")
+    assert re.search(rf"(?m)^\S* ?.*{name}.*(died|killed|signal|exit)",
+                     it.log()), it.log()[-2000:]
+    base.wait_until(it.ready, "it answers")
+    it.send("a@c.test", "c@x.test")
+    r.wait(2)
+    it.empty()
+    assert others <= set(it.pids()), "another process went with it"
+
+
+def test_growing_delay(lab):
+    """Killed again and again, it comes later and later."""
+    it = lab.postern(conf(lab.dns(), 1))
+    waits = []
+    for _ in range(6):
+        pid, = it.pids("control")
+        os.kill(pid, signal.SIGKILL)
+        begin = time.monotonic()
+        base.wait_until(lambda: it.pids("control") and
+                        it.pids("control") != [pid], "control again",
+                        step=0.005)
+        waits.append(time.monotonic() - begin)
+    assert waits[5] > 4 * waits[0] or waits[5] > 0.8, waits
+    assert waits[5] < 15
+    base.wait_until(lambda: it.ctl("show", "status", check=False).returncode
+                    == 0, "it answers again")
+
+
+def test_parent_killed(lab):
+    """Without their parent the children end, and the spool can be had."""
+    r = lab.receiver()
+    it = lab.postern(conf(lab.dns(), r.port))
+    it.ctl("pause")
+    ident = it.send("a@c.test", "b@x.test")
+    born = {p: base.started(p) for p in it.pids()}
+    os.kill(it.pid, signal.SIGKILL)
+    base.wait_until(lambda: not any(
+        base.started(p) == b and base.program(p) and
+        "Z" not in Path(f"/proc/{p}/stat").read_text().rpartition(")")[2][:3]
+        for p, b in born.items()), "the children end", 10)
+    it.child.stop()
+    it.child = None
+    it.start()
+    assert [q["id"] for q in it.queue()] == [ident]
+    it.ctl("resume")
+    r.wait(1)
+
+
+def test_sigterm(lab):
+    """Stops within 10 s while sessions and deliveries are open."""
+    from lib.receiver import SILENT
+    r = lab.receiver(rcpt=SILENT)
+    it = lab.postern(conf(lab.dns(), r.port))
+    ident = it.send("a@c.test", "b@x.test")
+    base.wait_until(lambda: r.sessions, "a delivery is open")
+    idle, data = it.smtp(), it.smtp()
+    data.ehlo()
+    data.mail("a@c.test")
+    data.rcpt("b@x.test")
+    data.putcmd("data")
+    assert data.getreply()[0] == 354
+    data.send(b"Subject: half\r\n\r\n")
+    it.stop(within=10)
+    for s in (idle, data):
+        said = b""
+        try:
+            s.sock.settimeout(5)
+            while True:
+                got = s.sock.recv(4096)
+                if not got:
+                    break
+                said += got
+        except OSError:
+            pass
+        assert said == b"" or said.startswith(b"421 4.3.2"), said
+        s.close()
+    assert [q["id"] for q in it.queue()] == [ident]
+    r.table["rcpt"] = "250 ok"
+    it.start()
+    it.ctl("flush", "all")
+    r.wait(1)
+    it.empty()
+
+
+def test_not_twice(lab):
+    """A second smtpd in the same directory says so and harms nothing."""
+    it = lab.postern(conf(lab.dns(), 1))
+    other = it.dir / "other.conf"
+    other.write_text(it.conf_path.read_text().replace(
+        str(it.port), str(base.free_port())))
+    out = base.run([it.build / "smtpd", "-d", "-R", it.root, "-f", other])
+    assert out.returncode != 0
+    assert "another smtpd runs" in out.stdout + out.stderr
+    it.send("a@c.test", "b@x.test")
+    assert (it.root / "control.sock").exists()
+    it.queue()
+
+
+def test_two_instances(lab):
+    """Side by side, each with its own queue; one relays to the other."""
+    r = lab.receiver()
+    dns = lab.dns()
+    one = lab.postern(conf(dns, r.port))
+    two = lab.postern(conf(host=f"smtp://127.0.0.1:{one.port}"))
+    one.ctl("pause")
+    ident = two.send("a@c.test", "b@x.test")
+    two.empty()
+    row, = one.queue()
+    assert row["id"] != ident and row["recipient"] == "b@x.test"
+    two.stop()
+    one.ctl("resume")
+    m, = r.wait(1)
+    assert len(re.findall(rb"(?m)^Received:", m.content)) == 2
+
+
+def test_ordinary_user(lab):
+    """Without root: one user for all, said so, and mail goes through."""
+    r = lab.receiver()
+    dns = lab.dns()
+    where = Path(tempfile.mkdtemp(prefix="postern-user-"))
+    try:
+        build = where / "build"
+        build.mkdir()
+        for name in ("smtpd", "smtpctl", "sendmail"):
+            shutil.copy(base.BUILD / name, build / name)
+        shutil.copytree(base.BUILD / "libexec", build / "libexec")
+        nobody = pwd.getpwnam("nobody")
+        home = where / "home"
+        home.mkdir()
+        for path in (where, build, home):
+            path.chmod(0o755)
+        it = lab.postern(conf(dns, r.port), build=build, start=False,
+                         wrap=["setpriv", "--reuid=nobody",
+                               "--regid=nogroup", "--clear-groups", "--"])
+        os.chown(it.dir, nobody.pw_uid, nobody.pw_gid)
+        os.chown(it.root, nobody.pw_uid, nobody.pw_gid)
+        it.start()
+        for pid in it.pids() + [it.pid]:
+            assert status(pid)["Uid"] == [str(nobody.pw_uid)] * 4
+        assert re.search(r"one-user|one user", it.log())
+        it.send("a@c.test", "b@x.test")
+        r.wait(1)
+        it.empty()
+        out = base.run(["setpriv", "--reuid=nobody", "--regid=nogroup",
+                        "--clear-groups", "--", build / "smtpctl", "-R",
+                        it.root, "show", "queue"])
+        assert out.returncode == 0, out.stderr
+        it.stop()
+    finally:
+        shutil.rmtree(where)
+
+
+def limit(pid, n):
+    import resource
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (n, n))
+
+
+def test_descriptor_limit(lab):
+    """Sessions out of descriptors: strangers wait or are told, who is in goes
+    on, and when they leave all is as before."""
+    r = lab.receiver()
+    it = lab.postern(conf(lab.dns(), r.port))
+    inside = it.smtp()
+    inside.ehlo()
+    for pid in it.pids("session"):
+        used = len(os.listdir(f"/proc/{pid}/fd"))
+        limit(pid, used + 10)
+    crowd = []
+    told = 0
+    try:
+        for _ in range(100):
+            s = it.connect(5)
+            s.settimeout(0.02)
+            crowd.append(s)
+            try:
+                told += s.recv(100).startswith(b"421 ")
+            except OSError:
+                pass
+        pids = it.pids()
+        # The message needs a descriptor for its file.
+        code = inside.mail("a@c.test")[0]
+        assert code in (250, 421, 451, 452)
+        cpu = base.cpu_ticks(it.pid)
+        time.sleep(1)
+        assert base.cpu_ticks(it.pid) - cpu < 60, "it spins"
+    finally:
+        for s in crowd:
+            s.close()
+    inside.close()
+    assert it.pids() == pids, "a process died of it"
+
+    def works():
+        try:
+            it.send("a@c.test", "b@x.test")
+            return True
+        except (AssertionError, OSError):
+            return False
+        except Exception as e:
+            if "SMTP" in type(e).__name__:
+                return False
+            raise
+    base.wait_until(works, "mail is taken again", 15, 0.3)
+    r.wait(1)
+
+
+@pytest.mark.parametrize("name", ["deliver", "queue"])
+def test_descriptor_limit_inside(lab, name):
+    """Deliver or queue out of descriptors: later, and nothing is lost."""
+    r = lab.receiver(banner=lambda s: time.sleep(0.5) or "220 hi")
+    names = {f"x{n}.test": ["A 127.0.0.1"] for n in range(60)}
+    it = lab.postern(conf(lab.dns(names), r.port))
+    it.ctl("pause")
+    for pid in it.pids(name):
+        limit(pid, len(os.listdir(f"/proc/{pid}/fd")) + 8)
+    sent = 0
+    for n in range(60):
+        try:
+            it.send("a@c.test", f"b@x{n}.test")
+            sent += 1
+        except AssertionError:
+            pass
+    assert sent > 0
+    pids = it.pids()
+    it.ctl("resume")
+    base.wait_until(lambda: len(r.messages) >= sent, "all arrive", 60)
+    assert it.pids() == pids, "a process died of it"
+
+
+def test_max_sessions(lab):
+    """More connections than configured: 421, and room when one leaves."""
+    it = lab.postern(conf(lab.dns(), 1,
+                          lines=["smtp limit max-sessions 5"]))
+    crowd, said = [], []
+    for _ in range(5 * os.cpu_count() + 20):
+        s = it.connect(5)
+        s.settimeout(5)
+        crowd.append(s)
+        said.append(s.recv(200))
+    assert any(x.startswith(b"421 4.3.2 ") for x in said), said
+    assert sum(x.startswith(b"220 ") for x in said) <= 5 * os.cpu_count()
+    for s in crowd:
+        s.close()
+    base.wait_until(lambda: it.connect(5).recv(4) == b"220 ", "room again")

@@ -1,0 +1,1 @@
+"""What the tests stand on: instances of Postern, name servers, receivers."""

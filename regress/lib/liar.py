@@ -1,0 +1,197 @@
+"""A name server that does wrong what a table says, over UDP and TCP.
+
+    liar = Liar({"x.test": behaviour, ...}, default=behaviour)
+
+A behaviour is a function (query, tcp) -> list of packets to send, or one of
+the names below.
+
+SPDX-License-Identifier: ISC
+"""
+import socket
+import struct
+import threading
+
+import dns.flags
+import dns.message
+import dns.rcode
+import dns.rrset
+
+from . import base
+
+
+def answer(query, *records, rcode=dns.rcode.NOERROR, truncated=False):
+    """A packet that answers: records are (name, ttl, type, text)."""
+    r = dns.message.make_response(query)
+    r.flags |= dns.flags.RA
+    r.set_rcode(rcode)
+    for name, ttl, kind, text in records:
+        r.answer.append(dns.rrset.from_text(name, ttl, "IN", kind, text))
+    if truncated:
+        r.answer = []
+        r.flags |= dns.flags.TC
+    return r
+
+
+def _id(packet, change):
+    return struct.pack("!H", struct.unpack("!H", packet[:2])[0] ^ change) + \
+        packet[2:]
+
+
+def silent(query, tcp):
+    return []
+
+
+def servfail(query, tcp):
+    return [answer(query, rcode=dns.rcode.SERVFAIL).to_wire()]
+
+
+def refused(query, tcp):
+    return [answer(query, rcode=dns.rcode.REFUSED).to_wire()]
+
+
+def nxdomain(query, tcp):
+    return [answer(query, rcode=dns.rcode.NXDOMAIN).to_wire()]
+
+
+def _address(query, address):
+    name = query.question[0].name.to_text()
+    kind = dns.rdatatype.to_text(query.question[0].rdtype)
+    return answer(query, (name, 60, "A", address)) if kind == "A" \
+        else answer(query)
+
+
+def good(address):
+    """An A record and nothing else."""
+    return lambda query, tcp: [_address(query, address).to_wire()]
+
+
+def wrong_id(address):
+    """Only answers with an id that nobody asked with."""
+    return lambda query, tcp: [
+        _id(_address(query, address).to_wire(), 0x5555)] * 3
+
+
+def wrong_id_then_right(bad, address):
+    """Forged answers first, the true one after them."""
+    return lambda query, tcp: [
+        _id(_address(query, bad).to_wire(), n + 1) for n in range(8)
+    ] + [_address(query, address).to_wire()]
+
+
+def wrong_question(bad):
+    """Right id, but an answer to another question."""
+    def lie(query, tcp):
+        other = dns.message.make_query("other.test", "A")
+        other.id = query.id
+        return [answer(other, ("other.test.", 60, "A", bad)).to_wire()]
+    return lie
+
+
+def truncated(address, tcp_works=True):
+    """TC over UDP, the answer (or nothing) over TCP."""
+    def lie(query, tcp):
+        if not tcp:
+            return [answer(query, truncated=True).to_wire()]
+        return [_address(query, address).to_wire()] if tcp_works else []
+    return lie
+
+
+def cut_short(query, tcp):
+    """A packet that ends in the middle of its answer."""
+    return [_address(query, "127.0.0.9").to_wire()[:-7]]
+
+
+def garbage(query, tcp):
+    return [query.to_wire()[:2] + b"\x84\x00" + b"\xff" * 60, b"", b"\0"]
+
+
+def cname_loop(*names):
+    """Each name is an alias of the next, the last of the first."""
+    def lie(query, tcp):
+        name = query.question[0].name.to_text()
+        at = names.index(name) if name in names else 0
+        return [answer(query, (name, 60, "CNAME",
+                               names[(at + 1) % len(names)])).to_wire()]
+    return lie
+
+
+def cname_chain(query, tcp):
+    """An alias of a name that nobody has asked yet, for ever."""
+    name = query.question[0].name.to_text()
+    return [answer(query, (name, 60, "CNAME", "a" + name[:50])).to_wire()]
+
+
+class Liar:
+    def __init__(self, table=None, default=nxdomain):
+        self.table = {k.rstrip(".") + ".": v for k, v in (table or {}).items()}
+        self.default = default
+        self.asked = []  # (name, type, over TCP)
+        self.address = base.LOOPBACK
+        while True:
+            self.port = base.free_port(self.address)
+            self.udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            self.tcp = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+            self.tcp.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                self.udp.bind((self.address, self.port))
+                self.tcp.bind((self.address, self.port))
+                break
+            except OSError:
+                self.udp.close()
+                self.tcp.close()
+        self.tcp.listen(64)
+        self.over = False
+        for serve in (self._serve_udp, self._serve_tcp):
+            threading.Thread(target=serve, daemon=True).start()
+
+    def _packets(self, wire, tcp):
+        query = dns.message.from_wire(wire)
+        question = query.question[0]
+        name = question.name.to_text()
+        self.asked.append((name, dns.rdatatype.to_text(question.rdtype), tcp))
+        return self.table.get(name.lower(), self.default)(query, tcp)
+
+    def _serve_udp(self):
+        while not self.over:
+            try:
+                wire, who = self.udp.recvfrom(4096)
+                for packet in self._packets(wire, False):
+                    self.udp.sendto(packet, who)
+            except OSError:
+                if self.over:
+                    return
+            except dns.exception.DNSException:
+                pass
+
+    def _serve_tcp(self):
+        while not self.over:
+            try:
+                conn, _ = self.tcp.accept()
+            except OSError:
+                return
+            threading.Thread(target=self._one_tcp, args=(conn,),
+                             daemon=True).start()
+
+    def _one_tcp(self, conn):
+        conn.settimeout(30)
+        with conn:
+            try:
+                while not self.over:
+                    head = conn.recv(2, socket.MSG_WAITALL)
+                    if len(head) < 2:
+                        return
+                    wire = conn.recv(struct.unpack("!H", head)[0],
+                                     socket.MSG_WAITALL)
+                    for packet in self._packets(wire, True):
+                        conn.sendall(struct.pack("!H", len(packet)) + packet)
+            except (OSError, dns.exception.DNSException):
+                pass
+
+    def stop(self):
+        self.over = True
+        for s in (self.udp, self.tcp):
+            try:
+                s.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+            s.close()

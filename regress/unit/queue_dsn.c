@@ -1,0 +1,286 @@
+/*
+ * Notifications: ids, structure, bounds, and what strangers put into them.
+ *
+ * SPDX-License-Identifier: ISC
+ */
+#include "dsn.h"
+
+#include "id.h"
+#include "limits.h"
+#include "unit.h"
+
+#define ID 0x0123456789ab0000u
+
+static const char header[] =
+    "Received: from a by b\r\nSubject: hello\r\n\tfolded\r\nX: caf\xc3\xa9\r\n\r\nThe body is not returned\r\n";
+
+static struct dsn_rcpt rcpts[2];
+static struct dsn dsn;
+
+static void
+set_up(enum dsn_kind kind)
+{
+	memset(rcpts, 0, sizeof rcpts);
+	rcpts[0].addr = "bob@example.net";
+	rcpts[0].relay = "mx.example.net[192.0.2.1]:25";
+	rcpts[0].tried = 1763718151;
+	outcome_set(&rcpts[0].last, NEVER, WIDTH_RCPT, 550, "5.1.1",
+	    "No such user here");
+	rcpts[0].last.local = 0;
+	rcpts[1].addr = "carol@example.net";
+	rcpts[1].relay = "";
+	outcome_set(&rcpts[1].last, LATER, WIDTH_SITE, 0, "4.4.1",
+	    "no answer from any host");
+	dsn = (struct dsn){ .kind = kind,
+		.id = dsn_id(ID, kind, 0),
+		.about = ID,
+		.hostname = "mx.example.org",
+		.to = "alice@example.org",
+		.arrived = 1763718000,
+		.now = 1763718200,
+		.until = 1764063600,
+		.rcpt = rcpts,
+		.n_rcpt = 2,
+		.header = unit_guard(header, sizeof header - 1),
+		.header_len = sizeof header - 1 };
+}
+
+/* The notification as a string; freed by nobody. */
+static const char *
+printed(size_t max)
+{
+	struct buf out;
+	char *text;
+
+	buf_init(&out, max);
+	if (!dsn_print(&out, &dsn))
+		return NULL;
+	text = calloc(1, out.len + 1);
+	memcpy(text, buf_data(&out), out.len);
+	buf_free(&out);
+	return text;
+}
+
+static int
+has(const char *text, const char *what)
+{
+	return text != NULL && strstr(text, what) != NULL;
+}
+
+static int
+count(const char *text, const char *what)
+{
+	int n = 0;
+
+	while ((text = strstr(text, what)) != NULL) {
+		n++;
+		text++;
+	}
+	return n;
+}
+
+/* Each line ends in CRLF, is 7-bit and at most 998 long. */
+static int
+lines_good(const char *text)
+{
+	const char *nl;
+
+	for (; *text != '\0'; text = nl + 1) {
+		nl = strchr(text, '\n');
+		if (nl == NULL || nl == text || nl[-1] != '\r' ||
+		    nl - text > 999)
+			return 0;
+		for (; text < nl - 1; text++) {
+			if (*text != '\t' && (*text < 32 || *text > 126))
+				return 0;
+		}
+	}
+	return 1;
+}
+
+static void
+check_ids(void)
+{
+	CHECK("failed of the first", dsn_id(ID, DSN_FAILED, 0) == (ID | 1));
+	CHECK("delayed of the first", dsn_id(ID, DSN_DELAYED, 0) == (ID | 2));
+	CHECK("failed of the second", dsn_id(ID, DSN_FAILED, 1) == (ID | 3));
+	CHECK("of the last one",
+	    dsn_id(ID, DSN_DELAYED, RCPT_MAX - 1) == (ID | 60000));
+	CHECK("a double one is known",
+	    dsn_is_double(dsn_id(ID | 1, DSN_DOUBLE, 0)));
+	CHECK("and the last of them",
+	    dsn_is_double(dsn_id(ID | 1, DSN_DOUBLE, DSN_DOUBLES - 1)));
+	CHECK("a notification is none",
+	    !dsn_is_double(dsn_id(ID, DSN_DELAYED, RCPT_MAX - 1)));
+	CHECK("a message is none", !dsn_is_double(ID));
+	CHECK("double ones differ",
+	    dsn_id(ID | 1, DSN_DOUBLE, 0) != dsn_id(ID | 1, DSN_DOUBLE, 1));
+}
+
+static void
+check_failed(void)
+{
+	const char *t;
+
+	set_up(DSN_FAILED);
+	t = printed(0);
+	CHECK("lines", t != NULL && lines_good(t));
+	CHECK("from",
+	    has(t,
+		"From: Mail Delivery System <MAILER-DAEMON@mx.example.org>\r\n"));
+	CHECK("to", has(t, "To: <alice@example.org>\r\n"));
+	CHECK("date", has(t, "Date: Fri, 21 Nov 2025 09:43:20 +0000\r\n"));
+	CHECK("auto", has(t, "Auto-Submitted: auto-replied\r\n"));
+	CHECK("mime", has(t, "MIME-Version: 1.0\r\n"));
+	CHECK("report",
+	    has(t, "multipart/report;\r\n\treport-type=delivery-status;"));
+	CHECK("three parts and an end", count(t, "--=_postern_") == 4);
+	CHECK("words first",
+	    has(t,
+		"Your message could not be delivered to the recipients below.") &&
+		strstr(t, "text/plain") < strstr(t, "message/delivery-status"));
+	CHECK("who said it", has(t, "mx.example.net[192.0.2.1]:25 said:"));
+	CHECK("reporting mta",
+	    has(t, "Reporting-MTA: dns; mx.example.org\r\n"));
+	CHECK("arrival",
+	    has(t, "Arrival-Date: Fri, 21 Nov 2025 09:40:00 +0000\r\n\r\n"));
+	CHECK("fields in their order",
+	    has(t,
+		"\r\nFinal-Recipient: rfc822; bob@example.net\r\nAction: failed\r\nStatus: 5.1.1\r\nRemote-MTA: dns; mx.example.net\r\nDiagnostic-Code: smtp; 550 5.1.1 No such user here\r\nLast-Attempt-Date: Fri, 21 Nov 2025 09:42:31 +0000\r\n"));
+	CHECK("expired",
+	    has(t,
+		"Final-Recipient: rfc822; carol@example.net\r\nAction: failed\r\nStatus: 4.4.7\r\nDiagnostic-Code: X-Postern; 4.4.1 no answer from any host\r\n"));
+	CHECK("no retry", !has(t, "Will-Retry-Until"));
+	CHECK("header returned",
+	    has(t,
+		"Received: from a by b\r\nSubject: hello\r\n\tfolded\r\nX: caf??\r\n\r\n--"));
+	CHECK("body not returned", !has(t, "The body"));
+}
+
+static void
+check_delayed(void)
+{
+	const char *t;
+
+	set_up(DSN_DELAYED);
+	dsn.rcpt = &rcpts[1];
+	dsn.n_rcpt = 1;
+	t = printed(0);
+	CHECK("delayed: lines", t != NULL && lines_good(t));
+	CHECK("delayed: action and status",
+	    has(t, "Action: delayed\r\nStatus: 4.4.1\r\n"));
+	CHECK("delayed: until when",
+	    has(t, "Will-Retry-Until: Tue, 25 Nov 2025 09:40:00 +0000\r\n"));
+	CHECK("delayed: said to a person",
+	    has(t, "It is tried until: Tue, 25 Nov 2025"));
+	set_up(DSN_DOUBLE);
+	dsn.to = "postmaster@mx.example.org";
+	t = printed(0);
+	CHECK("double: lines", t != NULL && lines_good(t));
+	CHECK("double: to postmaster",
+	    has(t, "To: <postmaster@mx.example.org>\r\n"));
+}
+
+static void
+check_strangers(void)
+{
+	static char big[2 * DSN_HEADER_MAX];
+	const char *t;
+	size_t i;
+
+	set_up(DSN_FAILED);
+	snprintf(rcpts[0].last.text, sizeof rcpts[0].last.text, "%s",
+	    "a\r\nX-Evil: yes\tb\x80");
+	rcpts[0].relay = "evil\r\nX-Evil: 1[192.0.2.1]:25";
+	rcpts[1].addr = "a\r\nX-Evil: 2@b";
+	t = printed(0);
+	CHECK("line ends in words do nothing",
+	    t != NULL && lines_good(t) && !has(t, "\nX-Evil"));
+	memset(rcpts[0].last.text, 'x', OUTCOME_TEXT_MAX);
+	rcpts[0].last.text[OUTCOME_TEXT_MAX] = '\0';
+	t = printed(0);
+	CHECK("a word without end", t != NULL && lines_good(t));
+	for (i = 0; i < OUTCOME_TEXT_MAX; i += 5)
+		rcpts[0].last.text[i] = ' ';
+	t = printed(0);
+	CHECK("long words are folded", has(t, "xxxx\r\n    xxxx"));
+	set_up(DSN_FAILED);
+	for (i = 0; i < sizeof big; i++)
+		big[i] = i % 4096 == 4095 ? '\n' : 'y';
+	dsn.header = unit_guard(big, sizeof big);
+	dsn.header_len = sizeof big;
+	t = printed(0);
+	CHECK("a header without end is cut",
+	    t != NULL && lines_good(t) && strlen(t) < DSN_HEADER_MAX);
+	dsn.header_len = 0;
+	CHECK("no header at all", printed(0) != NULL);
+	dsn.header = unit_guard("Subject: cut", 12);
+	dsn.header_len = 12;
+	CHECK("a line that is cut off is left out",
+	    !has(printed(0), "Subject: cut"));
+	CHECK("out of room", printed(1000) == NULL);
+}
+
+static void
+check_relays(void)
+{
+	/* Columns: relay, the line, or NULL for none. */
+	static const struct {
+		const char *relay, *line;
+	} rows[] = {
+		{ "mx.example.net[192.0.2.1]:25",
+		    "Remote-MTA: dns; mx.example.net\r\n" },
+		{ "[192.0.2.1]:25", "Remote-MTA: dns; [192.0.2.1]\r\n" },
+		{ "mx.example.net", "Remote-MTA: dns; mx.example.net\r\n" },
+		{ "[192.0.2.1", NULL },
+		{ "", NULL },
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		const char *t;
+
+		set_up(DSN_FAILED);
+		dsn.n_rcpt = 1;
+		rcpts[0].relay = rows[i].relay;
+		t = printed(0);
+		CHECK(rows[i].relay[0] == '\0' ? "no relay" : rows[i].relay,
+		    rows[i].line == NULL ? t != NULL && lines_good(t) :
+					   has(t, rows[i].line));
+	}
+}
+
+static void
+check_status(void)
+{
+	char out[20];
+	struct outcome o = { 0 };
+
+	CHECK("nothing known, failed",
+	    strcmp(dsn_status(DSN_FAILED, &o, out, sizeof out), "4.4.7") == 0);
+	CHECK("nothing known, delayed",
+	    strcmp(dsn_status(DSN_DELAYED, &o, out, sizeof out), "4.0.0") == 0);
+	o.verdict = NEVER;
+	CHECK("a refusal without a code",
+	    strcmp(dsn_status(DSN_FAILED, &o, out, sizeof out), "5.0.0") == 0);
+	o.ecode[0] = 4;
+	CHECK("a class that does not fit",
+	    strcmp(dsn_status(DSN_FAILED, &o, out, sizeof out), "5.0.0") == 0);
+	o.ecode[0] = 5;
+	o.ecode[1] = o.ecode[2] = 65535;
+	CHECK("numbers out of range",
+	    strcmp(dsn_status(DSN_FAILED, &o, out, sizeof out), "5.535.535") ==
+		0);
+}
+
+int
+main(void)
+{
+	check_ids();
+	check_failed();
+	check_delayed();
+	check_strangers();
+	check_relays();
+	check_status();
+	return unit_end();
+}

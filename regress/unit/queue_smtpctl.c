@@ -1,0 +1,749 @@
+/*
+ * smtpctl: selectors, JSON and times, listings of a small spool with and
+ * without its index.
+ *
+ * SPDX-License-Identifier: ISC
+ */
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <sysexits.h>
+
+#include <bsd/string.h>
+
+#include "id.h"
+#include "smtpctl.h"
+#include "smtpctl_print.h"
+#include "spool_file.h"
+#include "unit.h"
+
+/* ---- selectors ---- */
+
+#define ID   "0DZ5KQ2X4M000"
+#define ARGS 6
+
+/* Columns: arguments; what the daemon is asked (CTL_BY_NONE: refused), text;
+ * whether selector_parse() takes it at all. */
+static const struct {
+	const char *argv[ARGS];
+	enum ctl_by by;
+	const char *text;
+	uint32_t n;
+	int parses;
+} selectors[] = {
+	{ { "all" }, CTL_BY_ALL, "", CONF_NONE, 1 },
+	{ { ID }, CTL_BY_ID, "", CONF_NONE, 1 },
+	{ { "0dz5kq2x4m000" }, CTL_BY_ID, "", CONF_NONE, 1 },
+	{ { ID ":0" }, CTL_BY_ID, "", 0, 1 },
+	{ { ID ":29999" }, CTL_BY_ID, "", 29999, 1 },
+	{ { "example.org" }, CTL_BY_DOMAIN, "example.org", CONF_NONE, 1 },
+	{ { "@example.org" }, CTL_BY_DOMAIN, "example.org", CONF_NONE, 1 },
+	{ { "--domain", "localhost" }, CTL_BY_DOMAIN, "localhost", CONF_NONE,
+	    1 },
+	{ { "a@example.org" }, CTL_BY_RCPT, "a@example.org", CONF_NONE, 1 },
+	{ { "--to", "a@example.org" }, CTL_BY_RCPT, "a@example.org", CONF_NONE,
+	    1 },
+	{ { "--to", "@example.org" }, CTL_BY_DOMAIN, "example.org", CONF_NONE,
+	    1 },
+	{ { "--from", "a@example.org" }, CTL_BY_SENDER, "a@example.org",
+	    CONF_NONE, 1 },
+	{ { "--from", "<>" }, CTL_BY_SENDER, "", CONF_NONE, 1 },
+	{ { "--from", "" }, CTL_BY_SENDER, "", CONF_NONE, 1 },
+	{ { "mx:example.org" }, CTL_BY_ROUTE, "mx:example.org", CONF_NONE, 1 },
+	{ { "host:smtp://relay:25" }, CTL_BY_ROUTE, "host:smtp://relay:25",
+	    CONF_NONE, 1 },
+	/* only for listings */
+	{ { NULL }, CTL_BY_NONE, "", 0, 1 },
+	{ { "example.org", "--from", "a@b.example" }, CTL_BY_NONE, "", 0, 1 },
+	{ { ID, "--state", "held" }, CTL_BY_NONE, "", 0, 1 },
+	{ { "--state", "waiting" }, CTL_BY_NONE, "", 0, 1 },
+	/* never */
+	{ { "" }, CTL_BY_NONE, "", 0, 0 },
+	{ { "0DZ5KQ2X4M00" }, CTL_BY_NONE, "", 0, 0 },
+	{ { ID "0" }, CTL_BY_NONE, "", 0, 0 },
+	{ { "ZDZ5KQ2X4M000" }, CTL_BY_NONE, "", 0, 0 },
+	{ { ID ":" }, CTL_BY_NONE, "", 0, 0 },
+	{ { ID ":x" }, CTL_BY_NONE, "", 0, 0 },
+	{ { ID ":-1" }, CTL_BY_NONE, "", 0, 0 },
+	{ { ID ":30001" }, CTL_BY_NONE, "", 0, 0 },
+	{ { ID ":1:2" }, CTL_BY_NONE, "", 0, 0 },
+	{ { ID, ID }, CTL_BY_NONE, "", 0, 0 },
+	{ { "ALL" }, CTL_BY_NONE, "", 0, 0 },
+	{ { "al" }, CTL_BY_NONE, "", 0, 0 },
+	{ { "all", "example.org" }, CTL_BY_NONE, "", 0, 0 },
+	{ { "example.org", "example.net" }, CTL_BY_NONE, "", 0, 0 },
+	{ { "--to", "nobody" }, CTL_BY_NONE, "", 0, 0 },
+	{ { "--to" }, CTL_BY_NONE, "", 0, 0 },
+	{ { "--state", "sleeping" }, CTL_BY_NONE, "", 0, 0 },
+	{ { "--subject", "x" }, CTL_BY_NONE, "", 0, 0 },
+};
+
+static void
+test_selectors(void)
+{
+	char name[128], *argv[ARGS + 1];
+	struct ctl_ask ask;
+	struct selector s;
+	const char *why;
+	size_t i;
+	int n;
+
+	for (i = 0; i < sizeof selectors / sizeof selectors[0]; i++) {
+		snprintf(name, sizeof name, "selector");
+		for (n = 0; n < ARGS && selectors[i].argv[n] != NULL; n++) {
+			argv[n] = unit_guard(selectors[i].argv[n],
+			    strlen(selectors[i].argv[n]) + 1);
+			strlcat(name, "_", sizeof name);
+			strlcat(name, argv[n], sizeof name);
+		}
+		memset(&ask, 0, sizeof ask);
+		why = selector_parse(n, argv, &s);
+		if (!selectors[i].parses) {
+			CHECK(name, why != NULL);
+			continue;
+		}
+		if (selectors[i].by == CTL_BY_NONE) {
+			CHECK(name,
+			    why == NULL && selector_ask(&s, &ask) != NULL);
+			continue;
+		}
+		CHECK(name,
+		    why == NULL && selector_ask(&s, &ask) == NULL &&
+			ask.by == selectors[i].by && ask.n == selectors[i].n &&
+			strcmp(ask.text, selectors[i].text) == 0 &&
+			(ask.by == CTL_BY_ID) == (ask.id != 0));
+	}
+}
+
+static void
+test_long_selector(void)
+{
+	char word[ROUTE_MAX + 64], *argv[] = { word };
+	struct ctl_ask ask = { 0 };
+	struct selector s;
+
+	memset(word, 'a', sizeof word);
+	memcpy(word, "mx:", 3);
+	word[ROUTE_MAX] = '\0';
+	CHECK("selector_as_long_as_a_route",
+	    selector_parse(1, argv, &s) == NULL &&
+		selector_ask(&s, &ask) == NULL);
+	word[ROUTE_MAX] = 'a';
+	word[ROUTE_MAX + 1] = '\0';
+	CHECK("selector_longer_than_a_route",
+	    selector_parse(1, argv, &s) == NULL &&
+		selector_ask(&s, &ask) != NULL);
+}
+
+/* Columns: state of the recipient, arguments, whether it is meant. */
+static const struct {
+	char state;
+	const char *argv[ARGS];
+	int matches;
+} matches[] = {
+	{ 'q', { NULL }, 1 },
+	{ 'w', { NULL }, 1 },
+	{ 'h', { NULL }, 1 },
+	{ 'b', { NULL }, 1 },
+	{ 'd', { NULL }, 0 },
+	{ 'r', { "all" }, 0 },
+	{ 'd', { ID }, 0 },
+	{ 'd', { ID ":2" }, 1 },
+	{ 'q', { ID ":2" }, 1 },
+	{ 'q', { ID ":1" }, 0 },
+	{ 'd', { "--state", "delivered" }, 1 },
+	{ 'q', { "--state", "delivered" }, 0 },
+	{ 'w', { "--state", "waiting" }, 1 },
+	{ 'H', { "--state", "held" }, 1 },
+	{ 'q', { "EXAMPLE.net" }, 1 },
+	{ 'q', { "xample.net" }, 0 },
+	{ 'q', { "--to", "Bob@example.NET" }, 1 },
+	{ 'q', { "--to", "rob@example.net" }, 0 },
+	{ 'q', { "--from", "alice@example.org" }, 1 },
+	{ 'q', { "--from", "<>" }, 0 },
+	{ 'q', { "mx:example.net" }, 1 },
+	{ 'q', { "mx:example.org" }, 0 },
+	{ 'q', { "example.net", "--from", "alice@example.org" }, 1 },
+	{ 'q', { "example.net", "--from", "bob@example.org" }, 0 },
+};
+
+static void
+test_matches(void)
+{
+	struct index_msg m = { .sender = "alice@example.org" };
+	struct index_rcpt r = { .n = 2,
+		.addr = "bob@example.net",
+		.route = "mx:example.net" };
+	char name[128], *argv[ARGS];
+	struct selector s;
+	size_t i;
+	int n;
+
+	id_parse(ID, &m.id);
+	r.id = m.id;
+	for (i = 0; i < sizeof matches / sizeof matches[0]; i++) {
+		snprintf(name, sizeof name, "match_%c", matches[i].state);
+		for (n = 0; n < ARGS && matches[i].argv[n] != NULL; n++) {
+			argv[n] = (char *)(uintptr_t)matches[i].argv[n];
+			strlcat(name, "_", sizeof name);
+			strlcat(name, argv[n], sizeof name);
+		}
+		r.state = matches[i].state;
+		CHECK(name,
+		    selector_parse(n, argv, &s) == NULL &&
+			selector_match(&s, &m, &r) == matches[i].matches);
+	}
+}
+
+/* ---- printing ---- */
+
+/* Columns: bytes, JSON, text for a terminal. */
+static const struct {
+	const char *in, *json, *text;
+} strings[] = {
+	{ "", "\"\"", "" },
+	{ "plain", "\"plain\"", "plain" },
+	{ "\"\\\b\f\n\r\t", "\"\\\"\\\\\\b\\f\\n\\r\\t\"", "\"\\?????" },
+	{ "\x01\x1b[31m\x7f", "\"\\u0001\\u001b[31m\\u007f\"", "??[31m?" },
+	{ "caf\xc3\xa9", "\"caf\xc3\xa9\"", "caf\xc3\xa9" },
+	{ "\xe2\x82\xac \xf0\x9f\x93\xac", "\"\xe2\x82\xac \xf0\x9f\x93\xac\"",
+	    "\xe2\x82\xac \xf0\x9f\x93\xac" },
+	{ "\xc2\x9b", "\"\\u009b\"", "?" },
+	/* not UTF-8: alone, cut short, overlong, surrogate, too large */
+	{ "a\xff", "\"a\\ufffd\"", "a?" },
+	{ "\xc3", "\"\\ufffd\"", "?" },
+	{ "\xe2\x82", "\"\\ufffd\\ufffd\"", "??" },
+	{ "\xe2\x82z", "\"\\ufffd\\ufffdz\"", "??z" },
+	{ "\xc0\x80", "\"\\ufffd\\ufffd\"", "??" },
+	{ "\xed\xa0\x80", "\"\\ufffd\\ufffd\\ufffd\"", "???" },
+	{ "\xf4\x90\x80\x80", "\"\\ufffd\\ufffd\\ufffd\\ufffd\"", "????" },
+	{ "\x80", "\"\\ufffd\"", "?" },
+};
+
+static int
+buf_is(struct buf *b, const char *want)
+{
+	int same =
+	    b->len == strlen(want) && memcmp(buf_data(b), want, b->len) == 0;
+
+	buf_drain(b, b->len);
+	return same;
+}
+
+static void
+test_strings(void)
+{
+	struct buf b;
+	char name[32];
+	const char *in;
+	size_t i, len, cut, used;
+	int ok;
+
+	buf_init(&b, 0);
+	for (i = 0; i < sizeof strings / sizeof strings[0]; i++) {
+		len = strlen(strings[i].in);
+		in = unit_guard(strings[i].in, len + 1);
+		snprintf(name, sizeof name, "json_%zu", i);
+		json_string(&b, in);
+		CHECK(name, buf_is(&b, strings[i].json));
+		snprintf(name, sizeof name, "text_%zu", i);
+		print_text(&b, in);
+		CHECK(name, buf_is(&b, strings[i].text));
+		/* In two pieces it is the same, wherever it is cut. */
+		ok = 1;
+		for (cut = 0; cut <= len; cut++) {
+			buf_puts(&b, "\"");
+			used = json_piece(&b, unit_guard(in, cut), cut, false);
+			json_piece(&b, unit_guard(in + used, len - used),
+			    len - used, true);
+			buf_puts(&b, "\"");
+			ok &= buf_is(&b, strings[i].json);
+		}
+		snprintf(name, sizeof name, "pieces_%zu", i);
+		CHECK(name, ok);
+	}
+	print_column(&b, "ab", 4);
+	CHECK("column_short", buf_is(&b, "ab   "));
+	print_column(&b, "abcd", 4);
+	CHECK("column_full", buf_is(&b, "abcd "));
+	print_column(&b, "abcdef", 4);
+	CHECK("column_over", buf_is(&b, "abcdef "));
+	print_column(&b, "\xc3\xa9", 2);
+	CHECK("column_counts_characters", buf_is(&b, "\xc3\xa9  "));
+	buf_free(&b);
+}
+
+static const struct {
+	int64_t seconds;
+	const char *text;
+} spans[] = {
+	{ -5, "0s" },
+	{ 0, "0s" },
+	{ 59, "59s" },
+	{ 60, "1m" },
+	{ 250, "4m10s" },
+	{ 3600, "1h" },
+	{ 3605, "1h" },
+	{ 7260, "2h1m" },
+	{ 86400, "1d" },
+	{ 90000, "1d1h" },
+	{ 100 * 86400 + 3600, "100d1h" },
+	{ INT64_MAX, "106751991167300d15h" },
+};
+
+static const struct {
+	int64_t when;
+	const char *text;
+} isos[] = {
+	{ 0, "1970-01-01T00:00:00Z" },
+	{ 1770091445, "2026-02-03T04:04:05Z" },
+	{ 253402300799, "9999-12-31T23:59:59Z" },
+	{ 253402300800, "" },
+	{ INT64_MAX, "" },
+	{ INT64_MIN, "" },
+};
+
+static const struct {
+	uint64_t bytes;
+	const char *text;
+} sizes[] = {
+	{ 0, "0" },
+	{ 1023, "1023" },
+	{ 1024, "1.0K" },
+	{ 1536, "1.5K" },
+	{ 1048575, "1023.9K" },
+	{ 1048576, "1.0M" },
+	{ UINT64_MAX, "15.9E" },
+};
+
+static void
+test_numbers(void)
+{
+	char out[PRINT_TIME], name[64];
+	size_t i;
+
+	for (i = 0; i < sizeof spans / sizeof spans[0]; i++) {
+		snprintf(name, sizeof name, "span_%s", spans[i].text);
+		CHECK(name,
+		    strcmp(print_span(spans[i].seconds, out), spans[i].text) ==
+			0);
+	}
+	for (i = 0; i < sizeof isos / sizeof isos[0]; i++) {
+		snprintf(name, sizeof name, "iso_%zu", i);
+		CHECK(name,
+		    strcmp(print_iso(isos[i].when, out), isos[i].text) == 0);
+	}
+	for (i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+		snprintf(name, sizeof name, "size_%s", sizes[i].text);
+		CHECK(name,
+		    strcmp(print_size(sizes[i].bytes, out), sizes[i].text) ==
+			0);
+	}
+}
+
+static void
+test_next_try(void)
+{
+	struct next_try unknown = { 0 }, held = { true, true, 500 };
+	struct next_try soon = { true, false, 1250 }, past = { true, false, 9 };
+	char out[PRINT_TIME + 8];
+
+	CHECK("next_none",
+	    strcmp(next_try_print(&unknown, 1000, out, sizeof out), "-") == 0);
+	CHECK("next_held",
+	    strcmp(next_try_print(&held, 1000, out, sizeof out), "held") == 0);
+	CHECK("next_in",
+	    strcmp(next_try_print(&soon, 1000, out, sizeof out), "in 4m10s") ==
+		0);
+	CHECK("next_now",
+	    strcmp(next_try_print(&past, 1000, out, sizeof out), "now") == 0);
+}
+
+/* ---- listings ---- */
+
+/* A spool of its own for each test. */
+static struct {
+	char dir[64], spool[96];
+	uint64_t id[3];
+} t;
+
+static void
+die(const char *what)
+{
+	fprintf(stderr, "%s: %s\n", what, strerror(errno));
+	exit(1);
+}
+
+static int
+chown_one(const char *path, const struct stat *st, int flag, struct FTW *ftw)
+{
+	(void)st;
+	(void)flag;
+	(void)ftw;
+	return lchown(path, 65534, 65534);
+}
+
+static int
+remove_one(const char *path, const struct stat *st, int flag, struct FTW *ftw)
+{
+	(void)st;
+	(void)flag;
+	(void)ftw;
+	return remove(path);
+}
+
+/* Writes a message with two recipients as a session and the queue do. */
+static void
+make_file(const struct spool_dirs *d, uint64_t id, const char *content)
+{
+	static const char trace[] = "Received: from test\r\n";
+	struct head_rcpt rcpt[] = {
+		{ .state = RCPT_WAITING, .addr = "bob@example.net" },
+		{ .state = RCPT_DELIVERED, .addr = "carol@example.com" },
+	};
+	struct head h = { .id = id,
+		.arrived = (int64_t)1770091445 * 1000000,
+		.facts = { .client = "192.0.2.7", .helo = "mx.example.org" },
+		.sender = "alice@example.org",
+		.rcpt = rcpt,
+		.n_rcpt = 2 };
+	struct trailer tr = { .content = strlen(content),
+		.trace = sizeof trace - 1 };
+	char end[TRAILER_LEN];
+	struct buf b;
+	int fd;
+
+	buf_init(&b, 0);
+	trailer_print(&tr, end);
+	fd = dirs_open_tmp(d, id, O_RDWR | O_CREAT | O_EXCL);
+	if (fd == -1 || !head_print(&b, &h) || !buf_puts(&b, content) ||
+	    !buf_puts(&b, trace) || !buf_add(&b, end, sizeof end) ||
+	    write(fd, buf_data(&b), b.len) != (ssize_t)b.len ||
+	    !dirs_make(d, SPOOL_NEW, id) || !dirs_commit(d, id))
+		die("make_file");
+	close(fd);
+	buf_free(&b);
+}
+
+static void
+make_rows(uint64_t id, struct index *ix, int64_t next)
+{
+	struct index_msg m = { .id = id,
+		.arrived = (int64_t)1770091445 * 1000000,
+		.content = 1000,
+		.trace = 24,
+		.n_rcpt = 2,
+		.n_open = 1,
+		.sender = "alice@example.org" };
+	struct index_rcpt r = { .id = id,
+		.state = RCPT_WAITING,
+		.attempts = 3,
+		.next = next,
+		.tried = 1770091500,
+		.addr = "bob@example.net",
+		.route = "mx:example.net",
+		.relay = "mx.example.net[192.0.2.1]:25" };
+	struct index_rcpt done = { .id = id,
+		.n = 1,
+		.state = RCPT_DELIVERED,
+		.addr = "carol@example.com" };
+
+	outcome_set(&r.last, LATER, WIDTH_RCPT, 451, "4.3.0", "try \"later\"");
+	if (index_put_msg(ix, &m) != INDEX_OK ||
+	    index_put_rcpt(ix, &r) != INDEX_OK ||
+	    index_put_rcpt(ix, &done) != INDEX_OK)
+		die("make_rows");
+}
+
+/* Messages 0 and 1 are in the index, 1 and 2 have files. */
+static void
+make_spool(void)
+{
+	static const uint64_t token[2] = { 1, 2 };
+	struct index_way way = { .route = "mx:example.net", .failures = 2 };
+	struct spool_dirs d;
+	struct index *ix;
+	const char *why;
+	bool empty;
+	int i;
+
+	strlcpy(t.dir, "/tmp/postern-unit.XXXXXX", sizeof t.dir);
+	if (mkdtemp(t.dir) == NULL)
+		die(t.dir);
+	snprintf(t.spool, sizeof t.spool, "%s/spool", t.dir);
+	if (mkdir(t.spool, 0700) == -1 || dirs_open(&d, t.spool) != NULL)
+		die(t.spool);
+	id_parse(ID, &t.id[0]);
+	for (i = 1; i < 3; i++) {
+		t.id[i] = t.id[0] + (uint64_t)i * ID_STEP;
+		make_file(&d, t.id[i], "Subject: caf\xe9\r\n\r\nHello\r\n");
+	}
+	dirs_close(&d);
+	if ((ix = index_open(t.spool, token, true, &empty, &why)) == NULL)
+		die(why);
+	make_rows(t.id[0], ix, 1);
+	make_rows(t.id[1], ix, INT64_C(253402300000));
+	way.next = INT64_C(253402300000);
+	if (index_put_way(ix, &way) != INDEX_OK ||
+	    !index_fact_put(ix, "hold:mx:held.example", "1") ||
+	    !index_fact_put(ix, "pause", "1"))
+		die("index");
+	index_filled(ix);
+	index_close(&ix);
+	/* Root becomes the owner of the spool, who must not be root. */
+	if (getuid() == 0 && nftw(t.dir, chown_one, 16, FTW_PHYS) == -1)
+		die("chown");
+}
+
+/* Runs a verb as the program does; its output in out, errors in all. */
+static int
+run(const char *words, int json, const char *const *args, char *out,
+    size_t size)
+{
+	struct smtpctl c = { .daemon = -1, .json = json };
+	const struct smtpctl_verb *v;
+	char *argv[ARGS + 1];
+	int pipes[2], status = -1, n, argc = 0;
+	size_t len = 0;
+	ssize_t got;
+	pid_t pid;
+
+	for (v = smtpctl_verbs; strcmp(v->words, words) != 0;)
+		v++;
+	for (; args != NULL && args[argc] != NULL; argc++)
+		argv[argc] = (char *)(uintptr_t)args[argc];
+	snprintf(c.spool, sizeof c.spool, "%s", t.spool);
+	snprintf(c.sock, sizeof c.sock, "%s/control.sock", t.dir);
+	snprintf(c.pid, sizeof c.pid, "%s/smtpd.pid", t.dir);
+	c.verb = v;
+	fflush(stdout);
+	if (pipe(pipes) == -1 || (pid = fork()) == -1)
+		die("fork");
+	if (pid == 0) {
+		dup2(pipes[1], STDOUT_FILENO);
+		dup2(pipes[1], STDERR_FILENO);
+		close(pipes[0]);
+		n = v->fn(&c, argc, argv);
+		fflush(NULL);
+		_exit(n);
+	}
+	close(pipes[1]);
+	while (len < size - 1 &&
+	    (got = read(pipes[0], out + len, size - 1 - len)) > 0)
+		len += (size_t)got;
+	out[len] = '\0';
+	close(pipes[0]);
+	waitpid(pid, &status, 0);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+static int
+lines(const char *s)
+{
+	int n = 0;
+
+	for (; *s != '\0'; s++)
+		n += *s == '\n';
+	return n;
+}
+
+/* Columns: name, verb, JSON, arguments; exit status, lines printed, a part
+ * of what is printed. */
+static const struct {
+	const char *name, *words;
+	int json;
+	const char *args[ARGS];
+	int status, lines;
+	const char *part;
+} runs[] = {
+	{ "list", "show queue", 0, { NULL }, EX_OK, 3,
+	    ID ":0  waiting   1.0K" },
+	{ "list_now", "show queue", 0, { ID }, EX_OK, 2, " 3     now " },
+	{ "list_reply", "show queue", 0, { NULL }, EX_OK, 3,
+	    "451 4.3.0 try \"later\"\n" },
+	{ "list_json", "show queue", 1, { NULL }, EX_OK, 2,
+	    "{\"id\":\"" ID
+	    "\",\"sender\":\"alice@example.org\",\"size\":1024,\"arrived\":\"2026-02-03T04:04:05Z\",\"age\":" },
+	{ "list_json_rcpt", "show queue", 1, { ID }, EX_OK, 1,
+	    "\"n\":0,\"state\":\"waiting\",\"recipient\":\"bob@example.net\",\"attempts\":3,\"tried\":\"2026-02-03T04:05:00Z\",\"next\":\"1970-01-01T00:00:01Z\",\"route\":\"mx:example.net\",\"parked\":false,\"route_held\":false,\"relay\":\"mx.example.net[192.0.2.1]:25\",\"last\":{\"verdict\":\"later\",\"code\":451,\"enhanced\":\"4.3.0\",\"text\":\"try \\\"later\\\"\",\"local\":true}}\n" },
+	{ "list_domain", "show queue", 1, { "EXAMPLE.net" }, EX_OK, 2, ID },
+	{ "list_rcpt", "show queue", 1, { "bob@example.net" }, EX_OK, 2, ID },
+	{ "list_sender", "show queue", 1, { "--from", "Alice@example.org" },
+	    EX_OK, 2, ID },
+	{ "list_route", "show queue", 1, { "mx:example.net" }, EX_OK, 2, ID },
+	{ "list_state", "show queue", 1, { "--state", "delivered" }, EX_OK, 2,
+	    "carol@example.com" },
+	{ "list_number", "show queue", 1, { ID ":1" }, EX_OK, 1,
+	    "carol@example.com" },
+	{ "list_no_domain", "show queue", 1, { "example.com" }, EXIT_NO_MATCH,
+	    1, "nothing matches" },
+	{ "list_no_id", "show queue", 1, { "0000000000000" }, EXIT_NO_MATCH, 1,
+	    "nothing matches" },
+	{ "list_two", "show queue", 1, { "example.net", "--from", "<>" },
+	    EXIT_NO_MATCH, 1, "nothing matches" },
+	{ "list_usage", "show queue", 1, { "--nothing" }, EX_USAGE, 2,
+	    "usage: smtpctl show queue" },
+	{ "routes", "show routes", 0, { NULL }, EX_OK, 2,
+	    "mx:example.net                   down  2 " },
+	{ "routes_json", "show routes", 1, { NULL }, EX_OK, 1,
+	    "{\"route\":\"mx:example.net\",\"held\":false,\"failures\":2,\"since\":null,\"next\":\"9999-12-31T23:46:40Z\",\"last\":null}\n" },
+	{ "status", "show status", 0, { NULL }, EX_TEMPFAIL, 4,
+	    "smtpd: not running\nqueue: 2 messages, 2 recipients wait\ndeliveries: paused\n" },
+	{ "status_json", "show status", 1, { NULL }, EX_TEMPFAIL, 1,
+	    "{\"running\":false,\"messages\":2,\"recipients\":2,\"paused\":true,\"routes_down\":1}\n" },
+	{ "no_daemon", "remove", 0, { "all" }, EX_TEMPFAIL, 1,
+	    "smtpd is not running" },
+	{ "no_daemon_stop", "stop", 0, { NULL }, EX_TEMPFAIL, 1,
+	    "smtpd is not running" },
+	{ "remove_what", "remove", 0, { NULL }, EX_USAGE, 2, "say which" },
+};
+
+static void
+test_runs(void)
+{
+	char out[65536];
+	int status;
+	size_t i;
+
+	for (i = 0; i < sizeof runs / sizeof runs[0]; i++) {
+		status = run(runs[i].words, runs[i].json, runs[i].args, out,
+		    sizeof out);
+		CHECK(runs[i].name,
+		    status == runs[i].status && lines(out) == runs[i].lines &&
+			strstr(out, runs[i].part) != NULL);
+	}
+}
+
+static void
+test_message(void)
+{
+	static const char content[] = "\nReceived: from test\r\n"
+				      "Subject: caf\xe9\r\n\r\nHello\r\n";
+	char out[65536], id[ID_LEN + 1];
+	const char *args[] = { id, NULL };
+	const char *none[] = { ID, NULL }, *bad[] = { "x", NULL };
+
+	id_print(t.id[1], id);
+	CHECK("message",
+	    run("show message", 0, args, out, sizeof out) == EX_OK &&
+		strstr(out, "from: <alice@example.org>\n") != NULL &&
+		strstr(out, "client: 192.0.2.7\n") != NULL &&
+		strstr(out, "rcpt 0: waiting <bob@example.net>\n") != NULL &&
+		strstr(out, "attempts: 3, next: in ") != NULL &&
+		strstr(out, "rcpt 1: delivered <carol@") != NULL &&
+		strcmp(out + strlen(out) - strlen(content), content) == 0);
+	CHECK("message_json",
+	    run("show message", 1, args, out, sizeof out) == EX_OK &&
+		lines(out) == 1 &&
+		strstr(out,
+		    "}],\"content\":\"Received: from test\\r\\nSubject: caf\\ufffd\\r\\n\\r\\nHello\\r\\n\"}\n") !=
+		    NULL);
+	CHECK("envelope",
+	    run("show envelope", 0, args, out, sizeof out) == EX_OK &&
+		strstr(out, "Subject") == NULL);
+	CHECK("message_not_there",
+	    run("show message", 0, none, out, sizeof out) == EXIT_NO_MATCH &&
+		strstr(out, "no such message") != NULL);
+	CHECK("message_no_id",
+	    run("show message", 0, bad, out, sizeof out) == EX_USAGE);
+}
+
+/* As after a crash: the files say what they know. */
+static void
+test_files(void)
+{
+	char out[65536], path[160], id[ID_LEN + 1];
+	const char *args[] = { id, NULL };
+
+	snprintf(path, sizeof path, "%s/index/trust", t.spool);
+	unlink(path);
+	id_print(t.id[2], id);
+	CHECK("files",
+	    run("show queue", 0, NULL, out, sizeof out) == EX_OK &&
+		lines(out) == 4 && strstr(out, "is not used") != NULL &&
+		strstr(out, id) != NULL && strstr(out, ID) == NULL);
+	CHECK("files_one",
+	    run("show queue", 1, args, out, sizeof out) == EX_OK &&
+		lines(out) == 2 &&
+		strstr(out,
+		    "\"n\":0,\"state\":\"waiting\",\"recipient\":\"bob@example.net\"}\n") !=
+		    NULL);
+	CHECK("files_envelope",
+	    run("show envelope", 0, args, out, sizeof out) == EX_OK &&
+		strstr(out, "rcpt 0: waiting <bob@example.net>\n") != NULL);
+	CHECK("files_no_routes",
+	    run("show routes", 0, NULL, out, sizeof out) == EX_TEMPFAIL);
+}
+
+/* Without a daemon the index is made here. */
+static void
+test_rebuild(void)
+{
+	char out[65536];
+
+	CHECK("rebuild",
+	    run("rebuild", 0, NULL, out, sizeof out) == EX_OK &&
+		strstr(out, "2 messages, 2 recipients wait") != NULL);
+	CHECK("rebuild_listed",
+	    run("show queue", 0, NULL, out, sizeof out) == EX_OK &&
+		lines(out) == 3 && strstr(out, "is not used") == NULL);
+	CHECK("rebuild_keeps_facts",
+	    run("show status", 1, NULL, out, sizeof out) == EX_TEMPFAIL &&
+		strstr(out, "\"paused\":true") != NULL);
+}
+
+static void
+test_damaged(void)
+{
+	char out[65536], path[160], name[SPOOL_PATH_MAX], id[ID_LEN + 1];
+	const char *args[] = { id, NULL };
+
+	id_print(t.id[1], id);
+	snprintf(path, sizeof path, "%s/new/%s", t.spool,
+	    dirs_path(t.id[1], name));
+	CHECK("cut_trailer", truncate(path, 500) == 0);
+	CHECK("damaged_trailer",
+	    run("show envelope", 1, args, out, sizeof out) == EX_OK &&
+		strstr(out, "\"damaged\":true") != NULL);
+	CHECK("cut_head", truncate(path, 30) == 0);
+	CHECK("damaged_head",
+	    run("show envelope", 1, args, out, sizeof out) == EX_DATAERR &&
+		strstr(out, id) != NULL);
+	snprintf(path, sizeof path, "%s/index/trust", t.spool);
+	unlink(path);
+	CHECK("damaged_file_in_list",
+	    run("show queue", 1, NULL, out, sizeof out) == EX_OK &&
+		lines(out) == 3 && strstr(out, id) != NULL);
+}
+
+static void
+test_no_spool(void)
+{
+	char out[4096];
+
+	nftw(t.dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+	CHECK("no_spool",
+	    run("show queue", 0, NULL, out, sizeof out) == EX_NOINPUT);
+}
+
+int
+main(void)
+{
+	test_selectors();
+	test_long_selector();
+	test_matches();
+	test_strings();
+	test_numbers();
+	test_next_try();
+	make_spool();
+	test_runs();
+	test_message();
+	test_files();
+	test_rebuild();
+	test_damaged();
+	test_no_spool();
+	return unit_end();
+}

@@ -1,0 +1,311 @@
+/*
+ * Routes: fair turns, concurrency that grows and shrinks, down, probe and
+ * wake, by a clock that the test turns.
+ *
+ * SPDX-License-Identifier: ISC
+ */
+#include "way.h"
+
+#include "unit.h"
+
+#define JOBS 1000
+
+static const struct conf_retry steps[] = { { 100, 1 }, { 200, 1 } };
+static const struct backoff backoff = { steps, 2, 1000 };
+static struct way_job jobs[JOBS];
+static int n_jobs;
+
+/* In the middle of the jitter, so that waits are what the steps say. */
+static uint32_t
+no_random(void)
+{
+	return 0;
+}
+
+static void
+start(struct ways *ws, uint32_t concurrency)
+{
+	ways_init(ws, concurrency, &backoff, no_random);
+	n_jobs = 0;
+}
+
+static void
+add(struct ways *ws, struct way *w, int n)
+{
+	while (n-- > 0)
+		way_add(ws, w, &jobs[n_jobs++]);
+}
+
+/* The ways of the next n jobs as letters: the last of their route. */
+static const char *
+turns(struct ways *ws, int n)
+{
+	static char out[64];
+	struct way_job *job;
+	int i;
+
+	for (i = 0; i < n && (job = way_take(ws)) != NULL; i++)
+		out[i] = job->way->route[strlen(job->way->route) - 1];
+	out[i] = '\0';
+	return out;
+}
+
+static struct outcome
+site(enum verdict v, enum width width)
+{
+	struct outcome o;
+
+	outcome_set(&o, v, width, 0, NULL, "site");
+	return o;
+}
+
+static enum way_change
+end(struct ways *ws, struct way *w, enum verdict v, enum width width,
+    int64_t now)
+{
+	struct outcome o = site(v, width);
+
+	return way_ended(ws, w, &o, now);
+}
+
+/* How many jobs it runs at once. */
+static uint32_t
+runs(struct ways *ws, struct way *w)
+{
+	while (way_take(ws) != NULL)
+		;
+	return w->running;
+}
+
+static void
+check_turns(void)
+{
+	struct ways ws;
+	struct way *a, *b, *c;
+
+	start(&ws, 20);
+	a = way_get(&ws, "mx:a");
+	b = way_get(&ws, "mx:b");
+	c = way_get(&ws, "mx:c");
+	CHECK("found again", way_get(&ws, "mx:a") == a && a != b);
+	CHECK("not made by looking", way_find(&ws, "mx:none") == NULL);
+	add(&ws, a, 100);
+	add(&ws, b, 2);
+	add(&ws, c, 2);
+	CHECK("a long list waits like a short one",
+	    strcmp(turns(&ws, 6), "abcabc") == 0);
+	CHECK("then it has what is left", strcmp(turns(&ws, 9), "aaa") == 0);
+	CHECK("as many as may run", a->running == WAY_START);
+	add(&ws, b, 1);
+	CHECK("another one comes at once", strcmp(turns(&ws, 9), "b") == 0);
+	way_undo(&ws, a);
+	CHECK("what came to nothing frees a place",
+	    strcmp(turns(&ws, 9), "a") == 0);
+	ways_free(&ws);
+}
+
+static void
+check_remove(void)
+{
+	struct ways ws;
+	struct way *a;
+
+	start(&ws, 20);
+	a = way_get(&ws, "mx:a");
+	add(&ws, a, 3);
+	way_remove(&ws, &jobs[1]);
+	CHECK("one less waits", a->waiting == 2);
+	CHECK("first in order", way_take(&ws) == &jobs[0]);
+	CHECK("without the one removed", way_take(&ws) == &jobs[2]);
+	CHECK("none left", way_take(&ws) == NULL);
+	ways_free(&ws);
+}
+
+static void
+check_concurrency(void)
+{
+	struct ways ws;
+	struct way *a;
+	int i;
+
+	start(&ws, 8);
+	a = way_get(&ws, "mx:a");
+	add(&ws, a, 100);
+	CHECK("starts low", runs(&ws, a) == WAY_START);
+	CHECK("success changes nothing else",
+	    end(&ws, a, DONE, WIDTH_SITE, 0) == WAY_SAME);
+	CHECK("one more for each success", runs(&ws, a) == WAY_START + 1);
+	for (i = 0; i < 10; i++) {
+		end(&ws, a, DONE, WIDTH_SITE, 0);
+		runs(&ws, a);
+	}
+	CHECK("never above the ceiling", a->running == 8);
+	end(&ws, a, LATER, WIDTH_STREAM, 0);
+	CHECK("a broken connection halves it", a->limit == 4);
+	CHECK("but it stays up", a->state == WAY_UP);
+	end(&ws, a, NEVER, WIDTH_SITE, 0);
+	CHECK("who refuses for good does not let it grow", a->limit == 4);
+	end(&ws, a, LATER, WIDTH_RCPT, 0);
+	CHECK("nor does what is about a recipient", a->limit == 4);
+	ways_free(&ws);
+	start(&ws, 2);
+	a = way_get(&ws, "mx:a");
+	CHECK("configured lower than the start", a->limit == 2);
+	ways_free(&ws);
+	start(&ws, 0);
+	CHECK("none configured is one", way_get(&ws, "mx:a")->limit == 1);
+	ways_free(&ws);
+}
+
+static void
+check_down(void)
+{
+	struct ways ws;
+	struct way *a, *b;
+
+	start(&ws, 20);
+	a = way_get(&ws, "mx:a");
+	b = way_get(&ws, "mx:b");
+	add(&ws, a, 20);
+	add(&ws, b, 1);
+	runs(&ws, a);
+	CHECK("it falls", end(&ws, a, LATER, WIDTH_SITE, 1000) == WAY_FELL);
+	CHECK("until the first step", a->next == 1085);
+	CHECK("nobody may come in", !way_open(a) && way_hunger(a) == 0);
+	CHECK("who ran beside it is the same failure",
+	    end(&ws, a, LATER, WIDTH_SITE, 1001) == WAY_SAME &&
+		a->failures == 1);
+	CHECK("nothing of it runs", way_take(&ws) == NULL);
+	CHECK("others are not touched", b->state == WAY_UP);
+	while (a->running > 0)
+		way_undo(&ws, a);
+	CHECK("not before its time", !way_wake(&ws, a, 1084));
+	CHECK("at its time", way_wake(&ws, a, 1085));
+	CHECK("one tries", runs(&ws, a) == 1);
+	CHECK("and no second", way_take(&ws) == NULL && way_hunger(a) == 0);
+	CHECK("it fails again",
+	    end(&ws, a, LATER, WIDTH_SITE, 1085) == WAY_FELL);
+	CHECK("waits longer", a->next == 1085 + 170 && a->failures == 2);
+	CHECK("since the first", a->since == 1000);
+	CHECK("words are kept", strcmp(a->last->text, "site") == 0);
+	way_wake(&ws, a, 1255);
+	runs(&ws, a);
+	CHECK("one success wakes it",
+	    end(&ws, a, DONE, WIDTH_SITE, 1256) == WAY_ROSE);
+	CHECK("nothing is left of the failures",
+	    a->failures == 0 && a->next == 0 && a->last == NULL);
+	CHECK("at a low pace", runs(&ws, a) == 1);
+	end(&ws, a, DONE, WIDTH_SITE, 1257);
+	CHECK("that grows", runs(&ws, a) == 2);
+	ways_free(&ws);
+}
+
+static void
+check_rise_while_down(void)
+{
+	struct ways ws;
+	struct way *a;
+
+	start(&ws, 20);
+	a = way_get(&ws, "mx:a");
+	add(&ws, a, 20);
+	runs(&ws, a);
+	end(&ws, a, LATER, WIDTH_SITE, 1000);
+	CHECK("a success that was under way wakes it",
+	    end(&ws, a, DONE, WIDTH_SITE, 1001) == WAY_ROSE);
+	CHECK("with half the jobs", a->limit == WAY_START / 2);
+	end(&ws, a, LATER, WIDTH_SITE, 1002);
+	way_forgive(&ws, a);
+	CHECK("forgiven: on probe, no failures",
+	    a->state == WAY_PROBE && a->failures == 0);
+	end(&ws, a, LATER, WIDTH_RCPT, 1003);
+	CHECK("a recipient's trouble proves nothing", a->state == WAY_PROBE);
+	end(&ws, a, NEVER, WIDTH_SITE, 1003);
+	CHECK("a refusal proves that it is there", a->state == WAY_UP);
+	ways_free(&ws);
+}
+
+static void
+check_hold(void)
+{
+	struct ways ws;
+	struct way *a;
+
+	start(&ws, 20);
+	a = way_get(&ws, "mx:a");
+	add(&ws, a, 2);
+	way_hold(&ws, a, true);
+	CHECK("held: nothing runs", way_take(&ws) == NULL);
+	CHECK("held: nobody comes in", !way_open(a) && way_hunger(a) == 0);
+	way_hold(&ws, a, false);
+	CHECK("released: it runs", runs(&ws, a) == 2);
+	ways_free(&ws);
+}
+
+static void
+check_restore(void)
+{
+	struct ways ws;
+	struct outcome o = site(LATER, WIDTH_SITE);
+	struct way *a;
+
+	start(&ws, 20);
+	a = way_get(&ws, "mx:a");
+	way_restore(&ws, a, 3, 5000, 4000, &o);
+	CHECK("restored: down", !way_open(a) && !way_wake(&ws, a, 4999));
+	CHECK("restored: until its time", way_wake(&ws, a, 5000));
+	way_running(&ws, a);
+	add(&ws, a, 1);
+	CHECK("one that a restart found running is the probe",
+	    way_take(&ws) == NULL);
+	ways_free(&ws);
+}
+
+static void
+check_bounds(void)
+{
+	struct ways ws;
+	struct way *a;
+	char route[32];
+	int i;
+
+	start(&ws, 20);
+	a = way_get(&ws, "mx:a");
+	CHECK("an empty list is hungry", way_hunger(a) == WAY_WAITING);
+	add(&ws, a, WAY_WAITING / 2);
+	CHECK("a half full one is not", way_hunger(a) == 0 && way_open(a));
+	add(&ws, a, WAY_WAITING / 2);
+	CHECK("a full one takes nobody", !way_open(a));
+	for (i = 0; i < 3 * WAYS_MAX; i++) {
+		snprintf(route, sizeof route, "mx:%d", i);
+		way_get(&ws, route);
+	}
+	CHECK("idle ones are forgotten", ws.n < 2000);
+	CHECK("busy ones are not", way_find(&ws, "mx:a") == a);
+	for (i = 0; i < 2 * WAYS_MAX; i++) {
+		struct way *w;
+
+		snprintf(route, sizeof route, "mx:%d", i);
+		if ((w = way_get(&ws, route)) == NULL)
+			break;
+		way_hold(&ws, w, true);
+	}
+	CHECK("there is a bound", ws.n == WAYS_MAX && i < WAYS_MAX);
+	way_hold(&ws, way_find(&ws, "mx:7"), false);
+	CHECK("one that is idle makes room", way_get(&ws, "mx:x") != NULL);
+	ways_free(&ws);
+}
+
+int
+main(void)
+{
+	check_turns();
+	check_remove();
+	check_concurrency();
+	check_down();
+	check_rise_while_down();
+	check_hold();
+	check_restore();
+	check_bounds();
+	return unit_end();
+}
