@@ -10,7 +10,7 @@
 
 #include <stdint.h>
 
-#include "limits.h"
+#include "bounds.h"
 
 enum {
 	FACT_SOCKET = 1, /* by the local socket; uid says who */

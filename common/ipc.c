@@ -542,6 +542,11 @@ ipc_attach(struct ipc_chan *c, int fd)
 		setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
 	c->fd = fd;
 	watch_set(c->loop, &c->rd, fd, LOOP_READ, on_readable, c);
+}
+
+void
+ipc_go(struct ipc_chan *c)
+{
 	pump(c);
 }
 

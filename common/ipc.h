@@ -95,8 +95,12 @@ void ipc_init(struct ipc_chan *c, struct loop *l, enum proc_kind me,
     enum proc_kind peer, unsigned int instance, ipc_handler *const *handlers,
     void *self, void (*lost)(void *self, struct ipc_chan *c, const char *why));
 
-/* Takes fd over; what was waiting is sent. */
+/* Takes fd over. */
 void ipc_attach(struct ipc_chan *c, int fd);
+
+/* After ipc_attach() and what its owner has to say first: open questions are
+ * asked again. */
+void ipc_go(struct ipc_chan *c);
 
 /* Closes the socket; open questions wait for the next one or are told. */
 void ipc_detach(struct ipc_chan *c);

@@ -23,9 +23,9 @@
 
 #include <stdint.h>
 
+#include "bounds.h"
 #include "conf.h"
 #include "facts.h"
-#include "limits.h"
 #include "proc_table.h"
 #include "verdict.h"
 

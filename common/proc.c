@@ -76,6 +76,7 @@ peer_attach(struct proc *p, uint32_t kind, uint32_t instance, int fd)
 	ipc_attach(c, fd);
 	if (p->hooks->peer_up != NULL)
 		p->hooks->peer_up(p->self, c);
+	ipc_go(c);
 }
 
 static void

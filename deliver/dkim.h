@@ -33,11 +33,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "bounds.h"
 #include "buf.h"
 #include "conf.h"
 #include "dkim_canon.h"
 #include "ipc_table.h"
-#include "limits.h"
 
 #define DKIM_HEADER_MAX ((size_t)1 << 20) /* a larger one is not signed */
 #define DKIM_SIGS       2 /* per message: one RSA, one Ed25519 */

@@ -14,7 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "limits.h"
+#include "bounds.h"
 
 #define DNS_UDP_SIZE  1232  /* EDNS: fits a packet nobody fragments */
 #define DNS_TCP_MAX   16384 /* an answer larger than this is not read */

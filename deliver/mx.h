@@ -15,9 +15,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "bounds.h"
 #include "conf.h"
 #include "dns.h"
-#include "limits.h"
 #include "verdict.h"
 
 #define MX_HOSTS    10 /* hosts whose addresses are asked for */

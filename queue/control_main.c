@@ -31,7 +31,8 @@
 
 #define IDLE_MSEC    10000  /* for a question to come */
 #define REFUSED_MSEC 2000   /* the same, of who will be refused */
-#define QUEUE_MSEC   300000 /* for the queue: flush of millions, rebuild */
+#define QUEUE_MSEC   300000 /* for the queue's answer: flush of millions */
+#define AWAY_MSEC    5000   /* for the queue to come back */
 #define ACCEPT_MSEC  1000   /* to wait when there are no descriptors */
 
 struct control;
@@ -89,6 +90,18 @@ static const struct {
 	[CTL_STATUS] = { "status", false },
 };
 
+/* Names in the log, by enum ctl_by. */
+static const char *const bys[] = {
+	[CTL_BY_NONE] = "none",
+	[CTL_BY_ALL] = "all",
+	[CTL_BY_ID] = "id",
+	[CTL_BY_DOMAIN] = "domain",
+	[CTL_BY_SENDER] = "sender",
+	[CTL_BY_RCPT] = "rcpt",
+	[CTL_BY_ROUTE] = "route",
+};
+
+#define N_BYS   (sizeof bys / sizeof bys[0])
 #define N_VERBS (sizeof verbs / sizeof verbs[0])
 
 static void on_accept(int fd, int what, void *arg);
@@ -138,8 +151,8 @@ log_answer(const struct client *cl, const struct ctl_is *is)
 	if (cl->ask.verb == CTL_STATUS)
 		return;
 	log_event(cl->ask.id, "control",
-	    "verb=%s uid=%u result=%s matched=%llu changed=%llu in_flight=%llu select=%s text=%s",
-	    verbs[cl->ask.verb].name, (unsigned int)cl->uid,
+	    "verb=%s by=%s uid=%u result=%s matched=%llu changed=%llu in_flight=%llu select=%s text=%s",
+	    verbs[cl->ask.verb].name, bys[cl->ask.by], (unsigned int)cl->uid,
 	    verdict_name(is->outcome.verdict), (unsigned long long)is->matched,
 	    (unsigned long long)is->changed, (unsigned long long)is->in_flight,
 	    q(cl->ask.text), q(is->outcome.text));
@@ -194,17 +207,36 @@ on_queue_answer(void *arg, struct ipc_msg *msg)
 }
 
 static void
+on_away(void *arg)
+{
+	struct client *cl = arg;
+
+	ipc_cancel(&cl->req);
+	answer_outcome(cl, LATER, "4.3.2", "the queue is restarting");
+}
+
+/* The question is open and nobody is there to answer it.  When the queue comes
+ * back it is asked (again: all verbs may be, safely). */
+static void
+wait_for_queue(struct client *cl)
+{
+	timer_set(cl->control->p.loop, &cl->deadline, AWAY_MSEC, on_away, cl);
+}
+
+static void
 ask_queue(struct client *cl)
 {
 	struct ipc_chan *queue = proc_chan(&cl->control->p, PROC_QUEUE, 0);
 
-	if (queue == NULL || queue->fd == -1) {
-		answer_outcome(cl, LATER, "4.3.2", "the queue is restarting");
+	if (queue == NULL) {
+		answer_outcome(cl, LATER, "4.3.2", "the queue is starting");
 		return;
 	}
 	cl->asked = true;
 	timer_clear(&cl->deadline);
 	ctl_ask_ask(queue, &cl->req, &cl->ask, on_queue_answer, cl, QUEUE_MSEC);
+	if (queue->fd == -1)
+		wait_for_queue(cl);
 }
 
 static void
@@ -237,7 +269,7 @@ question_check(const struct ctl_question *qu)
 		return "text without an end";
 	if (ask->verb >= N_VERBS || verbs[ask->verb].name == NULL)
 		return "no such verb";
-	if (ask->by > CTL_BY_ROUTE ||
+	if (ask->by >= N_BYS ||
 	    verbs[ask->verb].selects != (ask->by != CTL_BY_NONE))
 		return "selector does not fit the verb";
 	return NULL;
@@ -383,20 +415,30 @@ start(void *self, struct proc *p)
 }
 
 static void
-peer_down(void *self, struct ipc_chan *c)
+peer_up(void *self, struct ipc_chan *c)
 {
 	struct control *ct = self;
-	struct client *cl, *next;
+	struct client *cl;
 
 	if (c->peer != PROC_QUEUE)
 		return;
-	/* Who asks waits at a terminal: say it now.  All verbs may be asked
-	 * again safely. */
-	TAILQ_FOREACH_SAFE(cl, &ct->clients, entry, next) {
-		if (!cl->asked)
-			continue;
-		ipc_cancel(&cl->req);
-		answer_outcome(cl, LATER, "4.3.2", "the queue is restarting");
+	TAILQ_FOREACH(cl, &ct->clients, entry) {
+		if (cl->asked)
+			timer_clear(&cl->deadline);
+	}
+}
+
+static void
+peer_down(void *self, struct ipc_chan *c)
+{
+	struct control *ct = self;
+	struct client *cl;
+
+	if (c->peer != PROC_QUEUE)
+		return;
+	TAILQ_FOREACH(cl, &ct->clients, entry) {
+		if (cl->asked)
+			wait_for_queue(cl);
 	}
 }
 
@@ -424,6 +466,7 @@ static const struct proc_hooks hooks = {
 	.kind = PROC_CONTROL,
 	.handlers = handlers,
 	.start = start,
+	.peer_up = peer_up,
 	.peer_down = peer_down,
 	.stop = stop,
 };

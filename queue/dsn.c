@@ -12,7 +12,7 @@
 #include <time.h>
 
 #include "id.h"
-#include "limits.h"
+#include "bounds.h"
 
 #define LINE_MAX_7BIT 998 /* RFC 5322 2.1.1, without the CRLF */
 #define FOLD_AT       72

@@ -36,9 +36,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "bounds.h"
 #include "facts.h"
 #include "head.h"
-#include "limits.h"
 #include "spool.h"
 #include "verdict.h"
 

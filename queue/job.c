@@ -37,7 +37,8 @@ job_new(struct msg *m)
 	return j;
 }
 
-void
+/* Frees it; its recipients are elsewhere. */
+static void
 job_free(struct queue *qu, struct job *j)
 {
 	struct way *w = j->turn.way;
@@ -329,6 +330,19 @@ job_find(const struct queue *qu, uint64_t number, const struct ipc_chan *c)
 	return j != NULL && j->deliverer->chan == c ? j : NULL;
 }
 
+/* Nobody else holds a job of before: the schedule begins. */
+static void
+begin(struct queue *qu)
+{
+	if (qu->open)
+		return;
+	qu->open = true;
+	timer_clear(&qu->listing);
+	route_start(qu);
+	schedule_kick(qu);
+	queue_run_soon(qu);
+}
+
 static void
 listed(struct queue *qu, struct deliverer *d)
 {
@@ -340,7 +354,7 @@ listed(struct queue *qu, struct deliverer *d)
 			return;
 	}
 	timer_clear(&qu->listing);
-	job_open(qu);
+	begin(qu);
 }
 
 void
@@ -437,7 +451,7 @@ job_on_result(void *self, struct ipc_chan *from, struct ipc_msg *msg)
 	    m->outcome.width == WIDTH_SITE)
 		j->site_failed = true;
 	of = r->msg;
-	result_record_surely(qu, r, j == NULL ? NULL : j->turn.way, &result);
+	result_record(qu, r, j == NULL ? NULL : j->turn.way, &result);
 	msg_settle(qu, of);
 }
 
@@ -567,19 +581,7 @@ on_listing(void *arg)
 	struct queue *qu = arg;
 
 	log_debug("not each deliver process has said what it holds");
-	job_open(qu);
-}
-
-void
-job_open(struct queue *qu)
-{
-	if (qu->open)
-		return;
-	qu->open = true;
-	timer_clear(&qu->listing);
-	route_start(qu);
-	schedule_kick(qu);
-	queue_run_soon(qu);
+	begin(qu);
 }
 
 void

@@ -169,6 +169,8 @@ journal_open(struct journal *j, int dir, uint64_t fs_size,
 		part = STEP_MIN;
 	j->step = part < JOURNAL_STEP ? (size_t)part : JOURNAL_STEP;
 	j->max = part < JOURNAL_MAX ? (size_t)part : JOURNAL_MAX;
+	if (ops->length != 0 && ops->length < j->step)
+		j->step = j->max = ops->length;
 	for (i = 0; i < JOURNAL_SLOTS; i++) {
 		if ((why = open_slot(j, dir, i)) != NULL) {
 			journal_close(j);

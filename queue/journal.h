@@ -50,6 +50,7 @@ struct journal_ops {
 	int (*fallocate)(int fd, int mode, off_t off, off_t len);
 	int (*syncfs)(int fd);
 	void (*step)(const char *what); /* NULL, or told of each change */
+	size_t length; /* of a step and a journal at most; 0: as above */
 };
 
 extern const struct journal_ops journal_ops_system;

@@ -13,8 +13,8 @@
 
 #include <xxhash.h>
 
+#include "bounds.h"
 #include "journal.h"
-#include "limits.h"
 
 /* The front of the header page. */
 struct disk_header {

@@ -89,7 +89,8 @@ rcpt_move(struct queue *qu, struct rcpt *r, struct rcpt_list *list,
 		TAILQ_INSERT_TAIL(list, r, entry);
 }
 
-void
+/* Forgets it, wherever it is. */
+static void
 rcpt_drop(struct queue *qu, struct rcpt *r)
 {
 	rcpt_take(qu, r);
@@ -126,7 +127,7 @@ rcpt_end(struct queue *qu, struct rcpt *r, char state, struct index_rcpt *row)
 	m->n_open--;
 	r->state = state;
 	/* The last one takes the whole message out of the index. */
-	if (m->n_open > 0) {
+	if (m->n_open > 0 && !m->gone) {
 		if (row == NULL)
 			rcpt_row(qu, r, row = &own);
 		row->state = state;
@@ -141,8 +142,11 @@ rcpt_end(struct queue *qu, struct rcpt *r, char state, struct index_rcpt *row)
 void
 rcpt_leave(struct queue *qu, struct rcpt *r, const struct index_rcpt *row)
 {
+	bool gone = r->msg->gone;
+
 	rcpt_drop(qu, r);
-	schedule_put(qu, row);
+	if (!gone)
+		schedule_put(qu, row);
 }
 
 /* ---- messages ---- */

@@ -302,8 +302,6 @@ struct rcpt *rcpt_find(const struct queue *qu, uint64_t id, uint32_t n);
 /* Takes the recipient of this row into memory, AT_NOWHERE. */
 struct rcpt *rcpt_add(struct queue *qu, struct msg *m,
     const struct index_rcpt *row);
-/* Forgets it, wherever it is; its message is to be settled then. */
-void rcpt_drop(struct queue *qu, struct rcpt *r);
 void rcpt_move(struct queue *qu, struct rcpt *r, struct rcpt_list *list,
     enum rcpt_at at);
 /* Its row as the index has it, or as memory knows it; state, attempts and
@@ -361,8 +359,6 @@ bool route_hold(struct queue *qu, const char *route, bool hold);
 /* job.c */
 
 void job_start(struct queue *qu);
-/* Nobody else holds a job of before: the schedule begins. */
-void job_open(struct queue *qu);
 static inline struct job *
 job_of_turn(struct way_job *turn)
 {
@@ -377,8 +373,6 @@ void job_ready(struct queue *qu, struct msg *m);
 void job_run(struct queue *qu);
 /* r was taken out; an empty job that was not given out is freed. */
 void job_lost_rcpt(struct queue *qu, struct job *j);
-/* Frees it; its recipients are elsewhere. */
-void job_free(struct queue *qu, struct job *j);
 void job_peer_up(struct queue *qu, struct ipc_chan *c);
 void job_peer_down(struct queue *qu, struct ipc_chan *c);
 ipc_handler job_on_want, job_on_signed, job_on_result, job_on_end, job_on_held,
@@ -386,19 +380,17 @@ ipc_handler job_on_want, job_on_signed, job_on_result, job_on_end, job_on_held,
 
 /* result.c */
 
-/* What became of r, by deliver (m) over way w, or by lookup or age (relay and
- * tls empty, w NULL).  r leaves its place; m may be gone afterwards only by
- * msg_settle().  False: the file could not be written, it is tried again. */
+/* What became of r, by deliver over way w, or by lookup (w NULL; relay and tls
+ * empty). */
 struct result {
 	const struct outcome *outcome;
 	const char *relay, *tls;
 	struct ipc_chan *from; /* told with job_noted; NULL: nobody */
 	uint64_t job;
 };
-bool result_record(struct queue *qu, struct rcpt *r, struct way *w,
-    const struct result *result);
-/* The same, again and again until it can be written. */
-void result_record_surely(struct queue *qu, struct rcpt *r, struct way *w,
+/* Records it: file, index, log; r leaves its place, and its message is to be
+ * settled.  Where the file refuses, again and again until it does not. */
+void result_record(struct queue *qu, struct rcpt *r, struct way *w,
     const struct result *result);
 /* r is no longer AT_UNSAVED. */
 void result_forget(struct queue *qu, struct rcpt *r);

@@ -1,11 +1,9 @@
 /*
- * queue: keeps what was promised.
- *
- *   runs as   _smtpq, in the spool, no network
- *   holds     spool, journal and index; who waits for what, and since when
- *   asks      lookup (where does this recipient go now?)
- *   serves    session (tx_*), deliver (job_*), control (ctl_*)
- *   never     opens a network socket, reads content but a header to return
+ * Process: queue.  Runs as _smtpq, root directory the spool.
+ * Holds: spool, journal and index; who waits for what, and since when.
+ * Asked by: session (tx_data, tx_commit, tx_abort), control (ctl_ask).
+ * Asks: lookup (route_ask).
+ * Never: opens a network socket, reads content but a header to be returned.
  *
  * This file: start, stop, peers, and the one place where the index is
  * committed.

@@ -171,7 +171,8 @@ on_found(void *arg, const struct spool_found *f)
 			spool_gone(qu->spool, f->head.id, f->place);
 		return;
 	}
-	restore_file(qu, f, qu->replaying);
+	/* What was never tried is not put off for a rebuild. */
+	restore_file(qu, f, qu->replaying || f->place == SPOOL_NEW);
 	count(qu);
 }
 

@@ -190,8 +190,9 @@ say_noted(const struct result *result, uint32_t n)
 	job_noted_send(result->from, 0, &noted, -1);
 }
 
-bool
-result_record(struct queue *qu, struct rcpt *r, struct way *w,
+/* False: the file could not be written, and nothing has changed. */
+static bool
+record(struct queue *qu, struct rcpt *r, struct way *w,
     const struct result *result)
 {
 	struct msg *m = r->msg;
@@ -256,8 +257,8 @@ on_unsaved(void *arg)
 			.tls = copy.tls,
 			.from = copy.from,
 			.job = copy.job };
-		if (!result_record(qu, copy.rcpt,
-			way_find(&qu->ways, copy.route), &result)) {
+		if (!record(qu, copy.rcpt, way_find(&qu->ways, copy.route),
+			&result)) {
 			timer_set(qu->p.loop, &qu->unsaved_timer, UNSAVED_MSEC,
 			    on_unsaved, qu);
 			return;
@@ -268,12 +269,12 @@ on_unsaved(void *arg)
 }
 
 void
-result_record_surely(struct queue *qu, struct rcpt *r, struct way *w,
+result_record(struct queue *qu, struct rcpt *r, struct way *w,
     const struct result *result)
 {
 	struct unsaved *u;
 
-	if (result_record(qu, r, w, result))
+	if (record(qu, r, w, result))
 		return;
 	log_warn("unsaved", "id=%llx n=%u error=%s",
 	    (unsigned long long)r->msg->id, r->n, strerror(errno));

@@ -108,7 +108,7 @@ on_route(void *arg, struct ipc_msg *answer)
 	} else if (is->outcome.verdict != DONE) {
 		result.outcome = &is->outcome;
 		result.relay = result.tls = "";
-		result_record_surely(qu, r, NULL, &result);
+		result_record(qu, r, NULL, &result);
 	} else if ((w = route_get(qu, is->route)) == NULL) {
 		result_again(qu, r, LATER_SECS, "too many routes are down");
 	} else if (!way_open(w)) {

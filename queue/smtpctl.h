@@ -97,8 +97,9 @@ struct message {
 bool message_open(struct message *m, uint64_t id, const char **why);
 void message_close(struct message *m);
 
-/* Calls fn for each message file in new/ and cur/; files that cannot be read
- * are named on stderr.  Stops when fn returns false. */
+/* Calls fn for each message file in new/ and cur/, in the order of their ids;
+ * files that cannot be read are named on stderr.  Stops when fn returns
+ * false. */
 void message_walk(bool (*fn)(void *arg, const struct message *m), void *arg);
 
 /* What the index would say of it, as far as the file knows. */

@@ -26,7 +26,7 @@
 #include <openssl/rsa.h>
 #include <openssl/x509.h>
 
-#include "limits.h"
+#include "bounds.h"
 #include "slice.h"
 #include "smtp_addr.h"
 

@@ -24,9 +24,12 @@
 #define COMMIT_EVERY 1000 /* messages */
 #define WALK_STEP    100  /* files */
 
-/* So many seconds from now on the first tries are spread over, for what was
- * due when is not known any more. */
+/* What was due when is not known any more: as the queue does it, so many
+ * messages a second, and over so many seconds at most. */
+#define PACE   100
 #define SPREAD 600
+
+#define NEVER_DUE 253402300799 /* 9999-12-31: held */
 
 struct rebuild {
 	struct spool *spool;
@@ -35,6 +38,20 @@ struct rebuild {
 	int64_t now;
 	uint64_t messages, rcpts, corrupt;
 };
+
+static int64_t
+next_try(const struct rebuild *rb, char state)
+{
+	uint64_t wait = rb->messages / PACE;
+
+	if (state == RCPT_OWED)
+		return rb->now;
+	if (!rcpt_state_open(state))
+		return NEVER_DUE;
+	if (wait > SPREAD)
+		wait = arc4random_uniform(SPREAD);
+	return rb->now + (int64_t)wait;
+}
 
 static void
 put(struct rebuild *rb, const struct spool_found *f)
@@ -51,10 +68,7 @@ put(struct rebuild *rb, const struct spool_found *f)
 	e = index_put_msg(rb->ix, &msg);
 	for (n = 0; n < f->head.n_rcpt && e == INDEX_OK; n++) {
 		message_rcpt_row(&m, n, &r);
-		if (rcpt_state_open(r.state))
-			r.next = rb->now + (int64_t)arc4random_uniform(SPREAD);
-		if (r.state == RCPT_OWED)
-			r.next = rb->now;
+		r.next = next_try(rb, r.state);
 		rb->rcpts += !rcpt_state_end(r.state);
 		e = index_put_rcpt(rb->ix, &r);
 	}

@@ -20,6 +20,7 @@
 #include <bsd/string.h>
 
 #include "id.h"
+#include "log.h"
 #include "smtpctl.h"
 #include "spool_file.h"
 #include "spool_read.h"
@@ -103,15 +104,13 @@ message_close(struct message *m)
 	arena_free(&m->arena);
 }
 
-/* The file of id, which is path below the directory dir. */
+/* The file of id, which is path. */
 static bool
-open_at(struct message *m, int dir, const char *path, uint64_t id,
-    const char **why)
+open_at(struct message *m, const char *path, uint64_t id, const char **why)
 {
 	*m = (struct message){ .fd = -1 };
 	arena_init(&m->arena, SPOOL_ARENA_MAX);
-	m->fd =
-	    openat(dir, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	m->fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 	if (m->fd == -1) {
 		*why = strerror(errno);
 		return false;
@@ -135,83 +134,107 @@ message_open(struct message *m, uint64_t id, const char **why)
 	for (place = SPOOL_NEW; place <= SPOOL_CUR; place++) {
 		snprintf(path, sizeof path, "%s/%s", places[place],
 		    dirs_path(id, name));
-		if (open_at(m, AT_FDCWD, path, id, why)) {
+		if (open_at(m, path, id, why)) {
 			m->place = place;
 			return true;
 		}
 		if (errno != ENOENT)
 			return false;
 	}
+	errno = ENOENT;
 	*why = "no such message";
 	return false;
 }
 
 /* ---- all files ---- */
 
-/* The files of one folder; takes fd over.  False: stop. */
-static bool
-walk_folder(int fd, enum spool_place place,
-    bool (*fn)(void *arg, const struct message *m), void *arg)
+/* Ids of files, 8 bytes for each: what lets them be told in their order. */
+struct ids {
+	uint64_t *id;
+	size_t n, room;
+};
+
+/* Those of one folder; takes fd over. */
+static void
+collect_folder(struct ids *ids, int fd)
 {
-	struct message m;
 	struct dirent *e;
-	const char *why;
-	bool on = true;
 	uint64_t id;
 	DIR *d;
 
 	if ((d = fdopendir(fd)) == NULL) {
-		warn("%s", places[place]);
+		warn("folder");
 		close(fd);
-		return true;
+		return;
 	}
-	while (on && (e = readdir(d)) != NULL) {
+	while ((e = readdir(d)) != NULL) {
 		if (!id_parse(e->d_name, &id))
 			continue;
-		if (!open_at(&m, fd, e->d_name, id, &why)) {
-			/* Delivered since the folder was read: not news. */
-			if (errno != ENOENT)
-				warnx("%s: %s", e->d_name, why);
-			continue;
+		if (ids->n == ids->room) {
+			ids->room = ids->room == 0 ? 1024 : ids->room * 2;
+			ids->id = xrealloc(ids->id, ids->room, sizeof *ids->id);
 		}
-		m.place = place;
-		on = fn(arg, &m);
-		message_close(&m);
+		ids->id[ids->n++] = id;
 	}
 	closedir(d);
-	return on;
 }
 
-static bool
-walk_place(enum spool_place place,
-    bool (*fn)(void *arg, const struct message *m), void *arg)
+static void
+collect(struct ids *ids, const char *place)
 {
 	struct dirent *e;
-	bool on = true;
 	DIR *d;
 	int fd;
 
-	if ((d = opendir(places[place])) == NULL) {
-		warn("%s", places[place]);
-		return true;
+	if ((d = opendir(place)) == NULL) {
+		warn("%s", place);
+		return;
 	}
-	while (on && (e = readdir(d)) != NULL) {
+	while ((e = readdir(d)) != NULL) {
 		if (e->d_name[0] == '.')
 			continue;
 		fd = openat(dirfd(d), e->d_name,
 		    O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 		if (fd != -1)
-			on = walk_folder(fd, place, fn, arg);
+			collect_folder(ids, fd);
 	}
 	closedir(d);
-	return on;
+}
+
+static int
+by_id(const void *a, const void *b)
+{
+	const uint64_t *x = a, *y = b;
+
+	return *x < *y ? -1 : *x > *y;
 }
 
 void
 message_walk(bool (*fn)(void *arg, const struct message *m), void *arg)
 {
-	if (walk_place(SPOOL_NEW, fn, arg))
-		walk_place(SPOOL_CUR, fn, arg);
+	struct ids ids = { 0 };
+	char name[ID_LEN + 1];
+	struct message m;
+	const char *why;
+	bool on = true;
+	size_t i;
+
+	collect(&ids, places[SPOOL_NEW]);
+	collect(&ids, places[SPOOL_CUR]);
+	if (ids.n > 0)
+		qsort(ids.id, ids.n, sizeof *ids.id, by_id);
+	for (i = 0; i < ids.n && on; i++) {
+		/* It was met twice: in new/, then in cur/. */
+		if (i > 0 && ids.id[i] == ids.id[i - 1])
+			continue;
+		if (message_open(&m, ids.id[i], &why)) {
+			on = fn(arg, &m);
+			message_close(&m);
+		} else if (errno != ENOENT) {
+			warnx("%s: %s", id_print(ids.id[i], name), why);
+		}
+	}
+	free(ids.id);
 }
 
 void

@@ -34,7 +34,7 @@ struct spool {
 	bool urgent; /* the next batch is to be given as soon as can be */
 	bool again;  /* a checkpoint is to be tried again */
 	bool broken, failed, full; /* why nothing is accepted */
-	msec retry_wait; /* before a checkpoint is tried again */
+	msec retry_wait;           /* before a checkpoint is tried again */
 	struct watch event;
 	struct timer kick, later, retry;
 

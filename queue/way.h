@@ -16,9 +16,9 @@
 #include <stdint.h>
 
 #include "backoff.h"
+#include "bounds.h"
 #include "hash.h"
 #include "index.h"
-#include "limits.h"
 #include "loop.h"
 #include "verdict.h"
 

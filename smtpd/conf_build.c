@@ -14,6 +14,7 @@
 
 #define ALIGN 8
 
+/* The image being filled. */
 struct image {
 	struct conf *conf;
 	size_t at; /* first byte that is free */

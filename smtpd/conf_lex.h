@@ -7,16 +7,14 @@
 #ifndef SMTPD_CONF_LEX_H
 #define SMTPD_CONF_LEX_H
 
-#include <sys/types.h>
-
 #include "arena.h"
 #include "buf.h"
 #include "conf_file.h"
+#include "conf_source.h"
 #include "slice.h"
 
 enum {
 	CONF_WORD_MAX = 8191,         /* bytes of a word */
-	CONF_FILE_MAX = 16 << 20,     /* bytes of a file */
 	CONF_TEXT_MAX = 32 << 20,     /* bytes of all files and macros */
 	CONF_DEPTH_MAX = 16,          /* files that include one another */
 	CONF_MACROS_MAX = 1024,       /* macros */
@@ -33,15 +31,6 @@ enum conf_tok {
 	TOK_STRING,     /* quoted: never is */
 	TOK_ARROW,      /* => */
 	TOK_BAD         /* the reason has been said */
-};
-
-struct conf_source {
-	char *mem;
-	const char *p, *end;
-	const char *name;
-	uint32_t line;
-	dev_t dev;
-	ino_t ino;
 };
 
 struct conf_lex {

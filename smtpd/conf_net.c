@@ -60,7 +60,6 @@ conf_net_len(const struct sockaddr_storage *ss)
 void
 conf_net_set_port(struct sockaddr_storage *ss, uint16_t port)
 {
-	/* Both families have it at the same place, but say so in no way. */
 	if (ss->ss_family == AF_INET6)
 		((struct sockaddr_in6 *)ss)->sin6_port = htons(port);
 	else

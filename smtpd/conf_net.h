@@ -13,8 +13,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "bounds.h"
 #include "buf.h"
-#include "limits.h"
 
 enum { CONF_WHY_SIZE = 512 };
 

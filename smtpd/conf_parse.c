@@ -13,9 +13,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "conf_net.h"
-#include "log.h"
-
 #define FIELD(member)                                                          \
 	offsetof(struct conf_fields, member),                                  \
 	    sizeof(((struct conf_fields *)0)->member)

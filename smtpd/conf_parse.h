@@ -106,7 +106,7 @@ void conf_parse(struct conf_parser *p, const char *path,
 const struct conf_word *conf_not_yet(enum conf_place place, const char *word,
     size_t len);
 
-/* Says that w is not. */
+/* Says that the word at hand is not yet in this version; returns false. */
 bool conf_say_not_yet(struct conf_parser *p, const char *word);
 
 /* Says what was found and what was expected; returns false. */

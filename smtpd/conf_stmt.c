@@ -4,13 +4,10 @@
  *
  * SPDX-License-Identifier: ISC
  */
-#include <limits.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "conf_net.h"
 #include "conf_parse.h"
-#include "slice.h"
 
 enum { SMTP_PORT = 25 };
 
@@ -181,7 +178,7 @@ conf_read_action_name(struct conf_parser *p, const struct conf_word *w)
 	return true;
 }
 
-/* Columns: scheme, what it is. */
+/* Columns: scheme (empty: none was said), what it means. */
 static const struct {
 	const char *text;
 	enum conf_scheme scheme;
@@ -348,12 +345,15 @@ conf_read_include(struct conf_parser *p, const struct conf_word *w)
 void
 conf_declare_anyway(struct conf_parser *p)
 {
-	const struct conf_stmt *s = &p->f.stmt;
+	const struct conf_table *t = &p->f.stmt.table;
+	const struct conf_action *a = &p->f.stmt.action;
 
-	if (s->table.name != 0 &&
-	    conf_find_table(p, conf_pool_text(p, s->table.name)) == CONF_NONE)
-		conf_table_end(p);
-	if (s->action.name != 0 &&
-	    conf_find_action(p, conf_pool_text(p, s->action.name)) == CONF_NONE)
-		buf_add(&p->action, &s->action, sizeof(s->action));
+	if (t->name != 0 &&
+	    conf_count(&p->table, sizeof(*t)) < CONF_TABLE_MAX &&
+	    conf_find_table(p, conf_pool_text(p, t->name)) == CONF_NONE)
+		buf_add(&p->table, t, sizeof(*t));
+	if (a->name != 0 &&
+	    conf_count(&p->action, sizeof(*a)) < CONF_ACTION_MAX &&
+	    conf_find_action(p, conf_pool_text(p, a->name)) == CONF_NONE)
+		buf_add(&p->action, a, sizeof(*a));
 }

@@ -13,7 +13,7 @@
 #ifndef SMTPD_CONF_TABLE_H
 #define SMTPD_CONF_TABLE_H
 
-#include "limits.h"
+#include "bounds.h"
 
 #define KIB    UINT64_C(1024)
 #define MIB    (1024 * KIB)

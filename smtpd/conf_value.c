@@ -5,8 +5,6 @@
  *
  * SPDX-License-Identifier: ISC
  */
-#include <limits.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "conf_net.h"
@@ -386,9 +384,9 @@ read_step(struct conf_parser *p, struct conf_retry *step)
 
 	if ((star = strchr(p->lex.text, '*')) != NULL) {
 		len = (size_t)(star - p->lex.text);
-		if (num_parse(star + 1, 1, 1000, &times) != NULL)
+		if (num_parse(star + 1, 1, 1000000, &times) != NULL)
 			return conf_wrong(p,
-			    "`retry`: found %s, expected TIME*N with N from 1 to 1000",
+			    "`retry`: found %s, expected TIME*N with N from 1 to 1000000",
 			    conf_lex_shown(&p->lex, shown));
 	}
 	if (!slice_copy((struct slice){ p->lex.text, len }, time, sizeof(time)))

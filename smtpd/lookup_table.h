@@ -11,9 +11,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "bounds.h"
 #include "buf.h"
 #include "conf.h"
-#include "limits.h"
 #include "slice.h"
 
 #define TABLE_LINE_MAX 4096 /* bytes of a line in a file, CRLF included */

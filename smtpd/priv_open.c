@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <netdb.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -48,6 +49,19 @@ bind_inet(const struct conf_listen *l)
 	return fd;
 }
 
+/* "192.0.2.1:25", "[2001:db8::1]:25" */
+static const char *
+print_inet(const struct conf_listen *l, char out[128])
+{
+	char host[64] = "?", port[8] = "?";
+	bool v6 = l->ss.ss_family == AF_INET6;
+
+	(void)getnameinfo((const struct sockaddr *)&l->ss, l->sslen, host,
+	    sizeof host, port, sizeof port, NI_NUMERICHOST | NI_NUMERICSERV);
+	snprintf(out, 128, v6 ? "[%s]:%s" : "%s:%s", host, port);
+	return out;
+}
+
 static int
 bind_local(const char *path, int type, mode_t mode)
 {
@@ -78,7 +92,7 @@ const char *
 priv_listen(struct parent *p)
 {
 	const struct conf_listen *l;
-	char path[PATH_MAX + 16];
+	char path[PATH_MAX + 16], inet[128];
 	uint32_t i;
 
 	p->listeners = xcalloc(p->conf->listen.n + 1, sizeof *p->listeners);
@@ -93,7 +107,7 @@ priv_listen(struct parent *p)
 			snprintf(why, sizeof why,
 			    "%s:%u: cannot listen on %s: %s",
 			    conf_text(p->conf, p->conf->path), l->line,
-			    l->local ? path : conf_text(p->conf, l->name),
+			    l->local ? path : print_inet(l, inet),
 			    strerror(errno));
 			return why;
 		}

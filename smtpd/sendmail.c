@@ -26,8 +26,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "limits.h"
+#include "bounds.h"
 #include "log.h"
+#include "sendmail_address.h"
 #include "sendmail_args.h"
 #include "sendmail_message.h"
 #include "smtp_addr.h"

@@ -64,8 +64,4 @@ const char *message_complete(struct message *m,
 /* Adds the header and the empty line after it to out.  False: no room. */
 bool message_header(const struct message *m, struct buf *out);
 
-/* The next address of a list (RFC 5322 3.4): *address points into it, and is
- * empty at its end.  NULL, or why it cannot be read. */
-const char *address_next(struct slice *list, struct slice *address);
-
 #endif

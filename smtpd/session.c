@@ -269,7 +269,12 @@ input_step(struct session *s)
 	return false;
 }
 
-/* Reads from the socket just when something can be done with it. */
+/*
+ * Reads from the socket just when something can be done with it.  While an
+ * answer is waited for, reading stops with the first bytes that come: to stop
+ * before would cost two system calls for each question, and most clients wait
+ * as we do.
+ */
 static void
 update_reading(struct session *s)
 {
@@ -277,7 +282,7 @@ update_reading(struct session *s)
 
 	if (want && s->io.paused)
 		io_resume(&s->io);
-	else if (!want && !s->io.paused)
+	else if (!want && !s->io.paused && s->io.in.len > 0)
 		io_pause(&s->io);
 }
 

@@ -276,7 +276,6 @@ INDEX = {
     "text": lambda d: [f.write_text("no database\n" * 1000)
                        for f in d.rglob("data.mdb")],
     "one-page": lambda d: [damage_page(f) for f in d.rglob("data.mdb")],
-    "a-file": lambda d: (shutil.rmtree(d), d.write_text("x")),
 }
 
 

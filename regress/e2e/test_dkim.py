@@ -57,10 +57,17 @@ def tags(signature):
     return dict(t.partition("=")[::2] for t in text.split(";") if t)
 
 
-def stage(lab, lines, names, mail=CONTENT, sender="a@c.test"):
+def rules(port, who="from local"):
+    """Only what our own people send is signed."""
+    return [f'action "out" relay port {port}',
+            f'match {who} for any action "out"']
+
+
+def stage(lab, lines, names, mail=CONTENT, sender="a@c.test",
+          who="from local"):
     r = lab.receiver()
     dns = lab.dns(names)
-    it = lab.postern(conf(dns, r.port, lines=lines))
+    it = lab.postern(conf(dns, lines=lines, rules=rules(r.port, who)))
     it.send(sender, "b@x.test", mail)
     m, = r.wait(1)
     return m.content, dns, it, r
@@ -153,6 +160,15 @@ def test_only_our_domain(lab):
     assert not signatures(content)
 
 
+def test_not_for_strangers(lab):
+    """What a rule for anyone lets through is not ours to sign."""
+    path, txt = make_key(lab, "c.test", "s1")
+    content, _, _, _ = stage(
+        lab, [f'dkim domain c.test selector s1 key "{path}"'], zone(txt),
+        who="from any")
+    assert not signatures(content)
+
+
 def test_signed_once(lab):
     """A later attempt carries the signature of the first one."""
     path, txt = make_key(lab, "c.test", "s1")
@@ -164,7 +180,8 @@ def test_signed_once(lab):
         return keep if len(refused) < 1 else "250 ok"
     dns = lab.dns(zone(txt))
     it = lab.postern(conf(
-        dns, r.port, lines=[f'dkim domain c.test selector s1 key "{path}"']))
+        dns, lines=[f'dkim domain c.test selector s1 key "{path}"'],
+        rules=rules(r.port)))
     seen = []
 
     from lib import receiver

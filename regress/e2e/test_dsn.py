@@ -19,10 +19,9 @@ def stage(lab, lines=(), home=None, **kw):
     """x.test behaves as told, c.test is where notifications go."""
     r = lab.receiver(address="127.0.0.2", **kw)
     box = lab.receiver(address="127.0.0.3", **(home or {}))
-    dns = lab.dns({"x.test": ["A 127.0.0.2"], "c.test": ["A 127.0.0.3"],
-                   "mx.test": ["A 127.0.0.3"]})
+    dns = lab.dns({"x.test": ["A 127.0.0.2"]})
     it = lab.postern(conf(dns, lines=["hostname mx.test", *lines], rules=[
-        f'action "home" relay port {box.port}',
+        f'action "home" relay host "smtp://127.0.0.3:{box.port}"',
         f'action "out" relay port {r.port}',
         'match from any for domain { "c.test", "mx.test" } action "home"',
         'match from any for any action "out"']))

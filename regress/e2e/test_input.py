@@ -12,7 +12,7 @@ import pytest
 from lib import base, talk
 from lib.instance import conf
 
-COVERS = ["TIMEOUT", "SHUTDOWN", "TOO_BUSY"]
+COVERS = ["TIMEOUT", "SHUTDOWN"]
 
 
 def memory(it):

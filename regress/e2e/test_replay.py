@@ -22,8 +22,7 @@ def records(data):
     """(end, type, id, settles, file's bytes) of a fresh journal."""
     magic, generation, _, _, _, _, retired = struct.unpack_from(
         "<8s6Q", data)
-    assert magic == b"POSTJRN1"
-    if not generation or retired:
+    if magic != b"POSTJRN1" or not generation or retired:
         return []
     found, at, batch = [], PAGE, 0
     while at + 40 <= len(data):

@@ -193,8 +193,10 @@ def test_starttls(lab):
     assert m.helo, "EHLO has to be said again after STARTTLS"
 
 
-@pytest.mark.parametrize("answer", ["454 4.7.0 not now", CLOSE, GARBAGE],
-                         ids=["454", "close", "garbage"])
+@pytest.mark.parametrize("answer", [
+    "454 4.7.0 not now", CLOSE, GARBAGE,
+    b"220 go\r\n250 this is no handshake" + b"\0" * 50],
+    ids=["454", "close", "garbage", "handshake"])
 def test_starttls_broken(lab, answer):
     """STARTTLS that fails: in the clear at once or at the next attempt."""
     it, r, box = stage(lab, tls=True, starttls=answer)

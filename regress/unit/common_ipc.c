@@ -77,6 +77,8 @@ connect_both(void)
 		abort();
 	ipc_attach(&session, pair[0]);
 	ipc_attach(&lookup, pair[1]);
+	ipc_go(&session);
+	ipc_go(&lookup);
 }
 
 static void

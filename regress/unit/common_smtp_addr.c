@@ -86,6 +86,13 @@ static const struct row mailboxes[] = {
 	{ "a\r\n@b", 0 },
 };
 
+/* The first len bytes of text, with nothing behind them. */
+static struct slice
+guarded(const char *text, size_t len)
+{
+	return (struct slice){ unit_guard(text, len), len };
+}
+
 typedef const char *check_fn(struct slice in);
 
 static void
@@ -98,12 +105,10 @@ test_rows(const char *what, const struct row *rows, size_t n, check_fn *fn)
 		len = strlen(rows[i].text);
 		snprintf(name, sizeof name, "%s %zu", what, i);
 		CHECK(name,
-		    (fn((struct slice){ unit_guard(rows[i].text, len), len }) ==
-			NULL) == rows[i].good);
+		    (fn(guarded(rows[i].text, len)) == NULL) == rows[i].good);
 		/* Cut short anywhere: read no further, whatever it is. */
 		for (cut = 0; cut < len; cut++)
-			(void)fn((struct slice){ unit_guard(rows[i].text, cut),
-			    cut });
+			(void)fn(guarded(rows[i].text, cut));
 	}
 }
 
@@ -141,11 +146,7 @@ test_literals(void)
 
 	for (i = 0; i < sizeof literals / sizeof literals[0]; i++) {
 		len = strlen(literals[i].text);
-		why = smtp_literal_parse((struct slice){ unit_guard(literals[i]
-									.text,
-							     len),
-					     len },
-		    ip);
+		why = smtp_literal_parse(guarded(literals[i].text, len), ip);
 		snprintf(name, sizeof name, "literal %zu", i);
 		CHECK(name,
 		    literals[i].ip == NULL ?
@@ -197,10 +198,7 @@ test_paths(void)
 
 	for (i = 0; i < sizeof paths / sizeof paths[0]; i++) {
 		len = strlen(paths[i].text);
-		why = smtp_path_parse((struct slice){ unit_guard(paths[i].text,
-							  len),
-					  len },
-		    addr, &rest);
+		why = smtp_path_parse(guarded(paths[i].text, len), addr, &rest);
 		snprintf(name, sizeof name, "path %zu", i);
 		CHECK(name,
 		    paths[i].addr == NULL ?
@@ -208,12 +206,8 @@ test_paths(void)
 			why == NULL && strcmp(addr, paths[i].addr) == 0 &&
 			    slice_eq(rest, slice_of(paths[i].rest)));
 		for (cut = 0; cut < len; cut++)
-			(void)
-			    smtp_path_parse((struct slice){ unit_guard(paths[i]
-									   .text,
-								cut),
-						cut },
-				addr, &rest);
+			(void)smtp_path_parse(guarded(paths[i].text, cut), addr,
+			    &rest);
 	}
 }
 

@@ -27,7 +27,8 @@
 /*
  * What the server waits for and then says.  want: how the client's line
  * begins, NULL for nothing, "<dot>" for content up to its end.  say: with
- * CRLFs, NULL to close the connection, "" to stay silent.
+ * CRLFs, NULL or "<close>" to close the connection, "" to stay silent.  Both
+ * NULL: the end.
  */
 struct step {
 	const char *want, *say;
@@ -49,7 +50,7 @@ server_say(struct server *s, const char *words)
 {
 	size_t len;
 
-	if (words == NULL) {
+	if (words == NULL || strcmp(words, "<close>") == 0) {
 		watch_clear(&s->rd);
 		close(s->fd);
 		s->fd = -1;
@@ -178,6 +179,8 @@ on_lost(void *arg, const struct outcome *o)
 {
 	struct run *r = arg;
 
+	if (r->over)
+		return; /* it closed when all was done */
 	note(r, "lost=%s/%u%s ", verdict_name(o->verdict), o->code,
 	    r->client->tls_failed ? "/tls" : "");
 	r->over = true;
@@ -335,7 +338,7 @@ static const struct {
 	{ "greeting 4yz", { { NULL, "450 busy\r\n" } }, "lost=later/450 " },
 	{ "greeting 421", { { NULL, "421 busy\r\n" } }, "lost=later/421 " },
 	{ "greeting 554", { { NULL, "554 no mail here\r\n" } }, "lost=never/554 " },
-	{ "greeting cut short", { { NULL, "22" }, { NULL, NULL } }, "lost=later/0 " },
+	{ "greeting cut short", { { NULL, "22" }, { NULL, "<close>" } }, "lost=later/0 " },
 	{ "no greeting", { { "<dot>", "" } }, "silence lost=later/0 " },
 	{ "greeting garbage", { { NULL, "SSH-2.0-x\r\n" } }, "lost=later/0 " },
 	{ "greeting of two codes", { { NULL, "220-a\r\n250 b\r\n" } }, "lost=later/0 " },
@@ -412,7 +415,7 @@ static const struct {
 	    "ready rcpt0=250 rcpt1=250 silence over=later/0/closed twice " },
 	{ "garbage upon the dot", { HI, PLAIN, MAIL, RCPT, RCPT2, DATA, { "<dot>", "\x16\x03\r\n" } },
 	    "ready rcpt0=250 rcpt1=250 over=later/0/closed twice " },
-	{ "half a reply upon the dot", { HI, PLAIN, MAIL, RCPT, RCPT2, DATA, { "<dot>", "250-" }, { NULL, NULL } },
+	{ "half a reply upon the dot", { HI, PLAIN, MAIL, RCPT, RCPT2, DATA, { "<dot>", "250-" }, { NULL, "<close>" } },
 	    "ready rcpt0=250 rcpt1=250 over=later/0/closed twice " },
 
 	{ "RSET 5yz", { HI, PLAIN, MAIL, { "RCPT ", "550 a\r\n" }, { "RCPT ", "551 b\r\n" },
@@ -461,7 +464,7 @@ content(void)
 	static const struct step steps[] = { HI,
 		{ "EHLO ",
 		    "250-mx\r\n250-size 1000\r\n250-8bitmime\r\n250 PIPELINING\r\n" },
-		{ "MAIL FROM:<> SIZE=70 BODY=8BITMIME\r\n", "250 ok\r\n" },
+		{ "MAIL FROM:<> SIZE=65 BODY=8BITMIME\r\n", "250 ok\r\n" },
 		RCPT, RCPT2, DATA, SENT, END };
 	static const char body[] = "Subject: x\r\n\r\n.dot\r\n\xe4\r\n..\r\n";
 	static const char trace[] = "Received: by me\r\n";
@@ -577,7 +580,8 @@ static void
 last_words(void)
 {
 	static const struct step steps[] = { HI, PLAIN, MAIL, RCPT, RCPT2,
-		{ "DATA\r\n", "354 go\r\n552 too much\r\n" }, { NULL, NULL } };
+		{ "DATA\r\n", "354 go\r\n552 too much\r\n" },
+		{ NULL, "<close>" } };
 	static char body[500001];
 	static struct server s;
 	struct run r;
@@ -761,8 +765,10 @@ starttls(struct tls *tls)
 	pid_t pid;
 
 	pair(sv);
-	if ((pid = fork()) == 0)
+	if ((pid = fork()) == 0) {
+		close(sv[0]);
 		tls_server(sv[1]);
+	}
 	close(sv[1]);
 	run_init(&r, spool_file("a\r\n", ""), "a\r\n", "");
 	run_go(&r, sv[0], tls);
@@ -795,7 +801,7 @@ static const struct {
 	{ "STARTTLS 421", { HI, OFFERS, { "STARTTLS\r\n", "421 bye\r\n" } }, "lost=later/421 " },
 	{ "STARTTLS not offered", { HI, PLAIN, MAIL, RCPT, RCPT2, DATA, SENT },
 	    "ready rcpt0=250 rcpt1=250 over=done/250 " },
-	{ "closed in the handshake", { HI, OFFERS, { "STARTTLS\r\n", "220 go\r\n" }, { NULL, NULL } },
+	{ "closed in the handshake", { HI, OFFERS, { "STARTTLS\r\n", "220 go\r\n" }, { NULL, "<close>" } },
 	    "lost=later/0/tls " },
 };
 /* clang-format on */
@@ -836,6 +842,7 @@ tls_no_tls(struct tls *tls)
 
 	pair(sv);
 	if ((pid = fork()) == 0) {
+		close(sv[0]);
 		fcntl(sv[1], F_SETFL, 0);
 		if (write(sv[1], plain, sizeof plain - 1) > 0 &&
 		    read(sv[1], line, sizeof line) > 0 &&
@@ -844,8 +851,9 @@ tls_no_tls(struct tls *tls)
 		    read(sv[1], line, sizeof line) > 0 &&
 		    write(sv[1], go, sizeof go - 1) > 0 &&
 		    read(sv[1], line, sizeof line) > 0 &&
-		    write(sv[1], junk, sizeof junk - 1) > 0)
-			read(sv[1], line, sizeof line);
+		    write(sv[1], junk, sizeof junk - 1) > 0 &&
+		    read(sv[1], line, sizeof line) > 0)
+			_exit(1);
 		_exit(0);
 	}
 	close(sv[1]);

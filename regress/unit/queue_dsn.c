@@ -6,7 +6,7 @@
 #include "dsn.h"
 
 #include "id.h"
-#include "limits.h"
+#include "bounds.h"
 #include "unit.h"
 
 #define ID 0x0123456789ab0000u

@@ -403,16 +403,10 @@ static const struct {
 	    "t.conf:3: blank after a backslash: the line does not go on" },
 	{ A "match tag \"x\nfor any\nmatch action r\n",
 	    "t.conf:2: the string that starts at line 2 is not closed" },
-	{ "action \"r relay
-	    match
-		action \"r\"
-			",
-			"t.conf:2: a quote inside a word, or the string that starts at line 1 is not closed: `r\"`" },
-	{ "action \"r relay
-	    match action \" r
-	    match tag \"x",
-	    "t.conf:2: found `r`, expected `relay`
-	    "
+	{ "action \"r relay\nmatch action \"r\"\n",
+	    "t.conf:2: a quote inside a word, or the string that starts at line 1 is not closed: `r\"`" },
+	{ "action \"r relay\nmatch action \" r\nmatch tag \"x",
+	    "t.conf:2: found `r`, expected `relay`\n"
 	    "t.conf:3: the string that starts at line 3 is not closed (or the one that starts at line 1)" },
 	{ A "match for domain { a, b\nmatch action r\n",
 	    "t.conf:2: the list that starts here is not closed" },

@@ -5,6 +5,7 @@
  */
 #include <sysexits.h>
 
+#include "sendmail_address.h"
 #include "sendmail_args.h"
 #include "sendmail_message.h"
 #include "unit.h"

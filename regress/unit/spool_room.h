@@ -25,6 +25,7 @@
 #include "id.h"
 #include "log.h"
 #include "spool_priv.h"
+#include "spool_read.h"
 
 #define ROOM_IDS  4096
 #define ROOM_WAIT 20000 /* ms that anything may take */
@@ -34,7 +35,7 @@ struct room {
 	struct loop *loop;
 	struct spool *spool;
 	char dir[64];
-	int waiting; /* works that were not told yet */
+	int waiting;   /* works that were not told yet */
 	int good, bad; /* works told */
 	int batches, found, all_done, gone, corrupt;
 	uint64_t found_id[ROOM_IDS];
@@ -54,9 +55,9 @@ struct room_work {
 
 static struct {
 	atomic_int fdatasync, pwrite, fallocate, syncfs; /* errno, or 0 */
-	atomic_int slow;      /* ms that fdatasync takes */
-	atomic_int syncs;     /* fdatasync calls */
-	atomic_int steps;     /* replay ends at this one; 0: never */
+	atomic_int slow;  /* ms that fdatasync takes */
+	atomic_int syncs; /* fdatasync calls */
+	atomic_int steps; /* replay ends at this one; 0: never */
 } room_fault;
 
 static ssize_t
@@ -100,8 +101,11 @@ room_step(const char *what)
 		_exit(99);
 }
 
-static const struct journal_ops room_ops = { room_pwrite, room_fdatasync,
-	room_fallocate, room_syncfs, room_step };
+static struct journal_ops room_ops = { .pwrite = room_pwrite,
+	.fdatasync = room_fdatasync,
+	.fallocate = room_fallocate,
+	.syncfs = room_syncfs,
+	.step = room_step };
 
 /* ---- directories ---- */
 
@@ -399,12 +403,15 @@ room_state(const struct room *r, uint64_t id, uint64_t off)
 	return state;
 }
 
+/* True if there is a file of id in this folder of the spool ("tmp",
+ * "corrupt"). */
 static inline bool
-room_exists(const struct room *r, const char *name)
+room_exists(const struct room *r, const char *folder, uint64_t id)
 {
-	char path[128];
+	char path[128], name[ID_LEN + 1];
 
-	snprintf(path, sizeof path, "%s/%s", r->dir, name);
+	snprintf(path, sizeof path, "%s/%s/%s", r->dir, folder,
+	    id_print(id, name));
 	return access(path, F_OK) == 0;
 }
 

@@ -4,11 +4,8 @@
  * SPDX-License-Identifier: ISC
  */
 
-/* Who writes <limits.h> with -Icommon gets this file: give them theirs too. */
-#include_next <limits.h>
-
-#ifndef COMMON_LIMITS_H
-#define COMMON_LIMITS_H
+#ifndef COMMON_BOUNDS_H
+#define COMMON_BOUNDS_H
 
 /* RFC 5321 4.5.3.1.1-3: local part 64, domain 255, path 256 with <>. */
 #define LOCAL_PART_MAX 64

@@ -1,0 +1,101 @@
+/*
+ * Reads one file of configuration into memory.  Runs in the parent, as
+ * whoever started it; understands nothing of what it reads.
+ *
+ * SPDX-License-Identifier: ISC
+ */
+#include "conf_source.h"
+
+#include <sys/stat.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "log.h"
+
+/* Reads all of fd into s->mem; NULL, or why not. */
+static const char *
+read_all(int fd, struct conf_source *s)
+{
+	size_t cap = 0, len = 0;
+	ssize_t n;
+
+	for (;;) {
+		if (len == cap) {
+			cap = cap == 0 ? 8192 : cap * 2;
+			s->mem = xrealloc(s->mem, cap, 1);
+		}
+		n = read(fd, s->mem + len, cap - len);
+		if (n == -1 && errno == EINTR)
+			continue;
+		if (n == -1)
+			return strerror(errno);
+		if (n == 0)
+			break;
+		if ((len += (size_t)n) > CONF_FILE_MAX)
+			return "larger than 16 MB, which no configuration is";
+	}
+	s->p = s->mem;
+	s->end = s->mem + len;
+	return NULL;
+}
+
+static uint32_t
+line_at(const struct conf_source *s, const char *at)
+{
+	const char *p;
+	uint32_t line = 1;
+
+	for (p = s->p; p < at; p++)
+		line += *p == '\n';
+	return line;
+}
+
+uint32_t
+conf_source_bad(const struct conf_source *s, const char **why)
+{
+	const char *p, *nul, *crlf = NULL;
+	size_t len = (size_t)(s->end - s->p);
+
+	nul = memchr(s->p, '\0', len);
+	for (p = s->p; (p = memchr(p, '\r', (size_t)(s->end - p))) != NULL;
+	     p++) {
+		if (s->end - p >= 2 && p[1] == '\n') {
+			crlf = p;
+			break;
+		}
+	}
+	if (nul != NULL && (crlf == NULL || nul < crlf)) {
+		*why = "found a NUL byte, expected text";
+		return line_at(s, nul);
+	}
+	if (crlf != NULL) {
+		*why =
+		    "found a line end of DOS (CRLF), expected newlines alone: convert the file, as with `sed -i 's/\\r$//'`";
+		return line_at(s, crlf);
+	}
+	return 0;
+}
+
+const char *
+conf_source_read(const char *path, struct conf_source *s)
+{
+	const char *why;
+	struct stat st;
+	int fd;
+
+	if ((fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY)) == -1)
+		return strerror(errno);
+	if (fstat(fd, &st) == -1) {
+		why = strerror(errno);
+		close(fd);
+		return why;
+	}
+	s->dev = st.st_dev;
+	s->ino = st.st_ino;
+	why = read_all(fd, s);
+	close(fd);
+	return why;
+}
