@@ -57,7 +57,7 @@ struct dns_answer {
 
 /* What a packet is good for. */
 enum dns_read {
-	DNS_NOT_OURS, /* another id, another question, no answer: go on waiting */
+	DNS_NOT_OURS, /* another id or question, or no answer: go on waiting */
 	DNS_CUT,      /* truncated: ask again over TCP */
 	DNS_PLAIN,    /* the server knows no EDNS: ask again without */
 	DNS_FAILED,   /* this server cannot say: ask another */

@@ -277,6 +277,7 @@ on_over(void *arg, const struct outcome *o)
 			result(j, r, o);
 	}
 	if (again > 0 && client_usable(j->client)) {
+		j->reused = true; /* some servers close after each message */
 		transaction(j);
 		return;
 	}
@@ -323,7 +324,7 @@ on_lost(void *arg, const struct outcome *o)
 		return;
 	}
 	if (j->reused) {
-		/* It was idle too long: that says nothing about the host. */
+		/* It had done its work: that says nothing about the host. */
 		j->reused = false;
 		find_hosts(j);
 		return;

@@ -83,7 +83,7 @@ struct job {
 	struct mx_list list;
 	unsigned int at;           /* the address being tried */
 	bool no_tls;               /* its handshake failed: without */
-	bool reused;               /* a connection of the pool */
+	bool reused;               /* the connection has carried mail before */
 	unsigned int broken;       /* connections lost in a transaction */
 	bool all_refused;          /* every host so far: 5yz, no service */
 	struct outcome trouble;    /* of the last host that failed ... */

@@ -11,8 +11,8 @@
 #include <string.h>
 #include <time.h>
 
-#include "id.h"
 #include "bounds.h"
+#include "id.h"
 
 #define LINE_MAX_7BIT 998 /* RFC 5322 2.1.1, without the CRLF */
 #define FOLD_AT       72

@@ -356,7 +356,7 @@ journal_add_file(struct journal *j, uint64_t id, int fd,
     const struct spool_settle *settles, uint32_t n_settles, const char **why)
 {
 	struct trailer t;
-	size_t at, got = 0;
+	size_t at, got;
 	uint8_t *file;
 	ssize_t n;
 
@@ -364,15 +364,13 @@ journal_add_file(struct journal *j, uint64_t id, int fd,
 		return ADD_FAILED;
 	at = put_settles(j, settles, n_settles);
 	file = j->chunk + j->used + at;
-	/* One byte more than is small tells. */
-	do {
-		n = pread(fd, file + got, SPOOL_SMALL + 1 - got, (off_t)got);
-		if (n == -1) {
-			*why = strerror(errno);
-			return ADD_BAD;
-		}
-		got += (size_t)n;
-	} while (n > 0 && got <= SPOOL_SMALL);
+	/* One byte more than is small tells; a short read is the end. */
+	n = pread(fd, file, SPOOL_SMALL + 1, 0);
+	if (n == -1) {
+		*why = strerror(errno);
+		return ADD_BAD;
+	}
+	got = (size_t)n;
 	if (got > SPOOL_SMALL)
 		return ADD_LARGE;
 	if ((*why = spool_check(file, got, id, &t)) != NULL)

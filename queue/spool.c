@@ -19,9 +19,9 @@
 #include "spool_priv.h"
 #include "spool_read.h"
 
-#define RETRY_WAIT   5000 /* ms before a checkpoint is tried again */
-#define ROOM_KEEP 100  /* ms that the filesystem's answer is good for */
-#define FILE_COST 8192 /* bytes that a file takes beside its size */
+#define RETRY_WAIT 5000 /* ms before a checkpoint is tried again */
+#define ROOM_KEEP  100  /* ms that the filesystem's answer is good for */
+#define FILE_COST  8192 /* bytes that a file takes beside its size */
 
 /* What new mail must leave free: a part of the whole, within bounds. */
 #define BYTES_PART  32

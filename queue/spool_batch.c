@@ -124,6 +124,18 @@ spool_settle_follows(int have, int said)
 	return have != RCPT_OWED || rcpt_state_end(said);
 }
 
+/* What `said` makes of a recipient that is at `have`: who was held, or freed,
+ * while the notification of the delay was made durable stays so. */
+static char
+settled(int have, char said)
+{
+	if (said == RCPT_WARNED && have == RCPT_HELD)
+		return RCPT_HELD_WARNED;
+	if (said == RCPT_HELD_WARNED && have == RCPT_WAITING)
+		return RCPT_WARNED;
+	return said;
+}
+
 /* The states that came with a notification, into the files they are of. */
 static void
 settle(struct spool *s, const struct flush_op *op)
@@ -132,6 +144,7 @@ settle(struct spool *s, const struct flush_op *op)
 	enum spool_place place;
 	uint64_t open_id = 0;
 	int fd = -1, have;
+	char state;
 	uint32_t i;
 
 	for (i = 0; i < op->n_settles; i++) {
@@ -147,7 +160,8 @@ settle(struct spool *s, const struct flush_op *op)
 		have = spool_state_get(fd, set->off);
 		if (have == -1 || !spool_settle_follows(have, set->state))
 			continue;
-		if (pwrite(fd, &set->state, 1, (off_t)set->off) != 1)
+		state = settled(have, set->state);
+		if (pwrite(fd, &state, 1, (off_t)set->off) != 1)
 			log_event(set->id, "spool-state", "error=%s",
 			    strerror(errno));
 	}
@@ -227,8 +241,7 @@ follow(struct spool *s, const struct flush_batch *b)
 	if (st.checkpoint == CP_FAILED && !s->retry.set && !s->again) {
 		log_warn("checkpoint", "failed, is tried again: error=%s",
 		    strerror(st.checkpoint_error));
-		timer_set(s->loop, &s->retry, s->retry_wait, on_retry,
-		    s);
+		timer_set(s->loop, &s->retry, s->retry_wait, on_retry, s);
 	}
 	idle = st.checkpoint == CP_NONE || st.checkpoint == CP_GOOD;
 	s->failed = st.checkpoint == CP_FAILED || (s->failed && !idle);

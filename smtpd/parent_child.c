@@ -22,7 +22,7 @@
 
 #define RESTART_FIRST 50    /* ms; doubled for each failure in a row */
 #define RESTART_MAX   10000 /* ms */
-#define LIVED_WELL    5000  /* ms: after that the row begins anew */
+#define LIVED_WELL    1000  /* ms at work: after that the row begins anew */
 #define LOG_BATCH     64    /* lines before others have their turn */
 
 static void child_start(struct child *ch);

@@ -5,8 +5,8 @@
  */
 #include "dsn.h"
 
-#include "id.h"
 #include "bounds.h"
+#include "id.h"
 #include "unit.h"
 
 #define ID 0x0123456789ab0000u

@@ -305,7 +305,7 @@ static void
 damage_file(const char *dir, const struct model *mod, enum damage how)
 {
 	static const uint8_t zeros[SPOOL_SMALL];
-	char path[128];
+	char path[128], tmp[128], name[ID_LEN + 1];
 	struct stat st;
 	size_t n;
 	int fd;
@@ -320,6 +320,13 @@ damage_file(const char *dir, const struct model *mod, enum damage how)
 	}
 	if (how == MISSING && !mod->large) {
 		unlink(path);
+		return;
+	}
+	if (how == IN_TMP && mod->place == SPOOL_NEW) {
+		snprintf(tmp, sizeof tmp, "%s/tmp/%s", dir,
+		    id_print(mod->id, name));
+		if (rename(path, tmp) == -1)
+			abort();
 		return;
 	}
 	if ((fd = open(path, O_RDWR)) == -1)
@@ -368,7 +375,8 @@ static bool
 state_holds(const struct model *mod, size_t n, int have, enum damage how)
 {
 	/* The head stands in the first half. */
-	bool further = how == AS_LEFT || how == TORN || mod->large;
+	bool further =
+	    how == AS_LEFT || how == TORN || how == IN_TMP || mod->large;
 
 	if (have == mod->state[n])
 		return true;

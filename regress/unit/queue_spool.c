@@ -260,6 +260,38 @@ states(void)
 	end(&r);
 }
 
+/* A notification about as many recipients as there may be. */
+static void
+many_settles(void)
+{
+	static struct spool_settle set[RCPT_MAX];
+	struct room r = { 0 };
+	struct room_work w[3];
+	uint64_t off[1];
+	uint32_t i;
+
+	begin(&r);
+	room_commit(&r, &w[0], room_id(1),
+	    room_message(&r, room_id(1), 1, SMALL, off), NULL, 0);
+	room_run(&r);
+	for (i = 0; i < RCPT_MAX; i++)
+		set[i] = (struct spool_settle){ .id = room_id(1),
+			.n = i,
+			.off = i == 0 ? off[0] : UINT64_C(1) << 40,
+			.state = RCPT_FAILED };
+	room_commit(&r, &w[1], room_id(2),
+	    room_message(&r, room_id(2), 1, SMALL, NULL), NULL, 0);
+	room_commit(&r, &w[2], room_id(3),
+	    room_message(&r, room_id(3), 1, SPOOL_SMALL - 1000, NULL), set,
+	    RCPT_MAX);
+	CHECK("30000 settles",
+	    room_run(&r) && r.bad == 0 &&
+		room_state(&r, room_id(1), off[0]) == 'f');
+	room_kill(&r);
+	CHECK("and their replay", begin(&r) && r.found == 3 && r.all_done == 1);
+	end(&r);
+}
+
 static void
 leaving(void)
 {
@@ -564,6 +596,7 @@ main(void)
 	sharing();
 	not_whole();
 	states();
+	many_settles();
 	leaving();
 	walks();
 	failed_flush(&room_fault.fdatasync, "before fdatasync fails");

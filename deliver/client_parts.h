@@ -1,0 +1,60 @@
+/*
+ * What the files of the SMTP client share: client.c hears, client_act.c does,
+ * client_say.c says.
+ *
+ * SPDX-License-Identifier: ISC
+ */
+#ifndef DELIVER_CLIENT_PARTS_H
+#define DELIVER_CLIENT_PARTS_H
+
+#include "client.h"
+
+#define CLIENT_OUT_MAX ((size_t)192 * 1024) /* bytes waiting to be sent */
+
+/* ---- client_say.c ---- */
+
+/*
+ * Closes and tells the owner, who may free the client: the caller returns at
+ * once.  Before the content's end nothing has happened, and another host may
+ * be tried; after it nobody knows, and that is later (RFC 1047).
+ */
+void client_lose(struct client *c, const struct outcome *o);
+/* The same: what happened while we waited. */
+void client_lose_words(struct client *c, const char *ecode, const char *what);
+
+/* A reply to this is due; its deadline runs when it is the first. */
+void client_expect(struct client *c, enum client_said said, unsigned int rcpt);
+/* The first of the replies due has come: to what. */
+enum client_said client_heard(struct client *c, unsigned int *rcpt);
+/* The next reply is to this. */
+bool client_awaits(const struct client *c, enum client_said said);
+/* For the first of the replies due, from now on. */
+void client_set_deadline(struct client *c);
+
+/* EHLO or HELO. */
+void client_say_hello(struct client *c, enum client_said said);
+void client_say_mail(struct client *c);
+/* As much as can be said now: all at once with PIPELINING, else one by one. */
+void client_say_more(struct client *c);
+/* As much content as has room; false: the owner was told. */
+bool client_send_content(struct client *c);
+
+/* Bytes for SIZE=. */
+uint64_t client_mail_size(const struct client_mail *m);
+
+/* ---- client_act.c ---- */
+
+/* The reply, and which recipient it is about.  False: the owner was told,
+ * and the client may be gone. */
+typedef bool client_act(struct client *c, const struct client_reply *r,
+    unsigned int rcpt);
+
+extern client_act *const client_acts[CLIENT_DOES];
+
+/* The reply is the outcome of the transaction; the first word is the last. */
+void client_decide(struct client *c, const struct client_reply *r);
+
+/* Nothing more is due in this transaction: as a client_act. */
+bool client_mail_over(struct client *c);
+
+#endif
