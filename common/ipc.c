@@ -1,6 +1,6 @@
 /*
- * Messages between processes over SOCK_SEQPACKET: sending, receiving,
- * checking, questions and their answers.  Used by every process.  Never
+ * Channels between processes: sending, receiving, questions and their
+ * answers.  Used by every process.  Never
  * blocks, never waits for a peer that does not read.
  *
  * SPDX-License-Identifier: ISC
@@ -17,6 +17,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "ipc_wire.h"
 #include "log.h"
 
 #define RECV_BATCH 16   /* messages taken with one system call */
@@ -24,104 +25,12 @@
 #define OUT_MAX    8192 /* messages a peer may leave unread, beside credit */
 #define RETRY_MS   10
 
-/* Columns: name, size of the body, from, to, descriptor, answer. */
-struct row {
-	const char *name;
-	size_t size;
-	enum proc_kind from, to;
-	enum ipc_fd fd;
-	enum ipc_type answer;
-};
-
-static const struct row rows[IPC_TYPES] = {
-#define X(NAME, name, from, to, fd, answer)                                    \
-	[IPC_##NAME] = { #name, sizeof(struct name), PROC_##from, PROC_##to,   \
-		fd, IPC_##answer },
-	IPC_TABLE(X)
-#undef X
-};
-
-#define X(NAME, name, ...)                                                     \
-	_Static_assert(sizeof(struct name) + sizeof(struct ipc_hdr) <=         \
-		IPC_MAX,                                                       \
-	    "a message is at most 4 KiB");
-IPC_TABLE(X)
-#undef X
-
-/* Columns: type, offset and size of a text in its body. */
-struct text_row {
-	enum ipc_type type;
-	size_t off, size;
-};
-
-static const struct text_row texts[] = {
-#define X(NAME, name, field)                                                   \
-	{ IPC_##NAME, offsetof(struct name, field),                            \
-		sizeof(((struct name *)0)->field) },
-	IPC_TEXT(X)
-#undef X
-};
-
 struct ipc_out {
 	STAILQ_ENTRY(ipc_out) entry;
 	int fd; /* ours, -1 none */
 	size_t len;
 	uint8_t bytes[];
 };
-
-union control {
-	struct cmsghdr hdr;
-	char buf[CMSG_SPACE(sizeof(int))];
-};
-
-const char *
-ipc_name(enum ipc_type type)
-{
-	return type > IPC_NONE && type < IPC_TYPES ? rows[type].name : "?";
-}
-
-bool
-ipc_related(enum proc_kind a, enum proc_kind b)
-{
-	enum ipc_type t;
-
-	for (t = IPC_NONE + 1; t < IPC_TYPES; t++) {
-		if ((rows[t].from == a && rows[t].to == b) ||
-		    (rows[t].from == b && rows[t].to == a))
-			return true;
-	}
-	return false;
-}
-
-/* One message to the kernel; errno when -1. */
-static int
-put(int sock, const void *hdr, size_t hdr_len, const void *body, size_t len,
-    int fd, int flags)
-{
-	struct iovec iov[2] = {
-		{ .iov_base = (void *)hdr, .iov_len = hdr_len },
-		{ .iov_base = (void *)body, .iov_len = len },
-	};
-	struct msghdr m = { .msg_iov = iov, .msg_iovlen = len == 0 ? 1 : 2 };
-	union control control;
-	struct cmsghdr *c;
-	ssize_t n;
-
-	if (fd != -1) {
-		memset(&control, 0, sizeof control);
-		m.msg_control = control.buf;
-		m.msg_controllen = sizeof control.buf;
-		c = CMSG_FIRSTHDR(&m);
-		c->cmsg_level = SOL_SOCKET;
-		c->cmsg_type = SCM_RIGHTS;
-		c->cmsg_len = CMSG_LEN(sizeof fd);
-		memcpy(CMSG_DATA(c), &fd, sizeof fd);
-	}
-	do
-		n = sendmsg(sock, &m, MSG_EOR | MSG_NOSIGNAL | flags);
-	while (n == -1 && errno == EINTR);
-	return n == -1 ? -1 : 0;
-}
 
 static void
 out_free(struct ipc_chan *c, struct ipc_out *o)
@@ -152,8 +61,8 @@ on_writable(int fd, int what, void *arg)
 
 	(void)what;
 	while ((o = STAILQ_FIRST(&c->out)) != NULL) {
-		if (put(fd, o->bytes, o->len, NULL, 0, o->fd, MSG_DONTWAIT) ==
-		    0) {
+		if (ipc_put(fd, o->bytes, o->len, NULL, 0, o->fd,
+			MSG_DONTWAIT) == 0) {
 			out_free(c, o);
 			continue;
 		}
@@ -208,15 +117,16 @@ ipc_send(struct ipc_chan *c, enum ipc_type type, uint64_t id, const void *body,
     int fd)
 {
 	struct ipc_hdr hdr = { .type = type,
-		.len = (uint32_t)rows[type].size,
+		.len = (uint32_t)ipc_rows[type].size,
 		.id = id };
 
-	assert(rows[type].fd != IPC_NOFD || fd == -1);
+	assert(ipc_rows[type].fd != IPC_NOFD || fd == -1);
 	if (c->fd == -1)
 		return false;
 	if (c->n_out > 0)
 		return put_later(c, &hdr, body, fd, 0);
-	if (put(c->fd, &hdr, sizeof hdr, body, hdr.len, fd, MSG_DONTWAIT) == 0)
+	if (ipc_put(c->fd, &hdr, sizeof hdr, body, hdr.len, fd, MSG_DONTWAIT) ==
+	    0)
 		return true;
 	if (errno == EAGAIN || errno == ETOOMANYREFS || errno == ENOBUFS ||
 	    errno == ENOMEM)
@@ -298,13 +208,13 @@ ipc_ask(struct ipc_chan *c, struct ipc_req *r, enum ipc_type type,
     const void *body, ipc_answer *fn, void *arg, msec ms)
 {
 	assert(r->place == IPC_IDLE);
-	assert(rows[type].answer != IPC_NONE);
+	assert(ipc_rows[type].answer != IPC_NONE);
 	r->chan = c;
 	r->fn = fn;
 	r->arg = arg;
 	r->type = type;
-	r->copy = xcalloc(1, rows[type].size);
-	memcpy(r->copy, body, rows[type].size);
+	r->copy = xcalloc(1, ipc_rows[type].size);
+	memcpy(r->copy, body, ipc_rows[type].size);
 	if (type == IPC_TX_DATA && c->fd == -1) {
 		/* What it follows was said to nobody. */
 		r->place = IPC_LOST;
@@ -336,47 +246,6 @@ ipc_crowded(const struct ipc_chan *c)
 
 /* ---- receiving ---- */
 
-/* NULL if the message may come here from this peer, else the rule it broke. */
-static const char *
-check(const struct ipc_chan *c, const struct ipc_hdr *hdr, size_t got,
-    const uint8_t *body, bool has_fd)
-{
-	const struct row *row;
-	size_t i;
-
-	if (got < sizeof *hdr)
-		return "shorter than a header";
-	if (hdr->type <= IPC_NONE || hdr->type >= IPC_TYPES)
-		return "no such message";
-	row = &rows[hdr->type];
-	if (row->from != PROC_ANY && row->from != c->peer)
-		return "not its message to send";
-	if (row->to != PROC_ANY && row->to != c->me)
-		return "not for us";
-	if (hdr->len != row->size || got != sizeof *hdr + row->size)
-		return "wrong length";
-	if ((row->fd == IPC_FD && !has_fd) || (row->fd == IPC_NOFD && has_fd))
-		return "a descriptor too many or too few";
-	for (i = 0; i < sizeof texts / sizeof texts[0]; i++) {
-		if (texts[i].type == hdr->type &&
-		    memchr(body + texts[i].off, '\0', texts[i].size) == NULL)
-			return "a text without end";
-	}
-	return NULL;
-}
-
-static bool
-is_answer(enum ipc_type type)
-{
-	enum ipc_type t;
-
-	for (t = IPC_NONE + 1; t < IPC_TYPES; t++) {
-		if (rows[t].answer == type)
-			return true;
-	}
-	return false;
-}
-
 /* Hands the answer to who asked; NULL or the rule it broke. */
 static const char *
 answer(struct ipc_chan *c, struct ipc_msg *m)
@@ -389,7 +258,7 @@ answer(struct ipc_chan *c, struct ipc_msg *m)
 	if (slot >= IPC_CREDIT || (r = c->slots[slot].req) == NULL ||
 	    c->slots[slot].generation != m->id >> 16)
 		return NULL; /* nobody waits for it any more */
-	if (rows[r->type].answer != m->type)
+	if (ipc_rows[r->type].answer != m->type)
 		return "not the answer to what was asked";
 	fn = r->fn;
 	arg = r->arg;
@@ -408,7 +277,7 @@ take(struct ipc_chan *c, const uint8_t *bytes, size_t got, int *fd)
 
 	memset(&hdr, 0, sizeof hdr);
 	memcpy(&hdr, bytes, got < sizeof hdr ? got : sizeof hdr);
-	why = check(c, &hdr, got, bytes + sizeof hdr, *fd != -1);
+	why = ipc_check(c, &hdr, got, bytes + sizeof hdr, *fd != -1);
 	if (why != NULL)
 		return why;
 	m = (struct ipc_msg){ .type = hdr.type,
@@ -416,7 +285,7 @@ take(struct ipc_chan *c, const uint8_t *bytes, size_t got, int *fd)
 		.body = bytes + sizeof hdr,
 		.fd = *fd };
 	*fd = -1;
-	if (is_answer(m.type))
+	if (ipc_is_answer(m.type))
 		why = answer(c, &m);
 	else if (c->handlers[m.type] == NULL)
 		why = "nobody here handles it";
@@ -427,28 +296,13 @@ take(struct ipc_chan *c, const uint8_t *bytes, size_t got, int *fd)
 	return why;
 }
 
-static int
-control_fd(struct msghdr *m)
-{
-	struct cmsghdr *c;
-	int fd;
-
-	for (c = CMSG_FIRSTHDR(m); c != NULL; c = CMSG_NXTHDR(m, c)) {
-		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
-			continue;
-		memcpy(&fd, CMSG_DATA(c), sizeof fd);
-		return fd;
-	}
-	return -1;
-}
-
 /* A batch of messages; false when reading should stop for now. */
 static bool
 receive(struct ipc_chan *c)
 {
 	/* Aligned as a header is, and so are the bodies behind it. */
 	_Alignas(16) uint8_t bytes[RECV_BATCH][IPC_MAX];
-	union control controls[RECV_BATCH];
+	union ipc_control controls[RECV_BATCH];
 	struct iovec iov[RECV_BATCH];
 	struct mmsghdr batch[RECV_BATCH];
 	const char *why = NULL;
@@ -475,7 +329,7 @@ receive(struct ipc_chan *c)
 		return false;
 	}
 	for (i = 0; i < n; i++) {
-		fd = control_fd(&batch[i].msg_hdr);
+		fd = ipc_control_fd(&batch[i].msg_hdr);
 		/* A handler may have closed the channel, or got a new one. */
 		if (c->fd == sock && why == NULL && batch[i].msg_len == 0) {
 			why = "";
@@ -580,50 +434,4 @@ ipc_detach(struct ipc_chan *c)
 		r->place = IPC_LOST;
 		timer_set(c->loop, &r->deadline, 0, on_deadline, r);
 	}
-}
-
-/* ---- blocking: before the loop runs, and in smtpctl ---- */
-
-long
-ipc_recv_block(int sock, enum ipc_type *type, void *body, size_t size, int *fd)
-{
-	_Alignas(16) uint8_t bytes[IPC_MAX];
-	struct iovec iov = { .iov_base = bytes, .iov_len = sizeof bytes };
-	union control control;
-	struct msghdr m = { .msg_iov = &iov,
-		.msg_iovlen = 1,
-		.msg_control = control.buf,
-		.msg_controllen = sizeof control.buf };
-	struct ipc_hdr hdr;
-	ssize_t n;
-
-	*fd = -1;
-	do
-		n = recvmsg(sock, &m, MSG_CMSG_CLOEXEC);
-	while (n == -1 && errno == EINTR);
-	if (n <= 0)
-		return n;
-	*fd = control_fd(&m);
-	if ((size_t)n >= sizeof hdr)
-		memcpy(&hdr, bytes, sizeof hdr);
-	if ((size_t)n < sizeof hdr || hdr.type <= IPC_NONE ||
-	    hdr.type >= IPC_TYPES || hdr.len != rows[hdr.type].size ||
-	    (size_t)n != sizeof hdr + hdr.len || hdr.len > size) {
-		if (*fd != -1)
-			close(*fd);
-		*fd = -1;
-		errno = EPROTO;
-		return -1;
-	}
-	memcpy(body, bytes + sizeof hdr, hdr.len);
-	*type = hdr.type;
-	return (long)hdr.len;
-}
-
-bool
-ipc_send_block(int sock, enum ipc_type type, const void *body, int fd)
-{
-	struct ipc_hdr hdr = { .type = type, .len = (uint32_t)rows[type].size };
-
-	return put(sock, &hdr, sizeof hdr, body, hdr.len, fd, 0) == 0;
 }

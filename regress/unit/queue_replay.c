@@ -49,13 +49,14 @@ enum damage {
 	AS_LEFT, /* the process was killed, the machine lives */
 	OLD,     /* state bytes never reached the disk */
 	MISSING,
-	TORN,  /* the first half */
-	EMPTY, /* the right length, no bytes */
+	TORN,   /* the first half */
+	EMPTY,  /* the right length, no bytes */
+	IN_TMP, /* killed before they were moved */
 	DAMAGES
 };
 
 static const char *const damage_names[] = { "as left", "old", "missing", "torn",
-	"empty" };
+	"empty", "in tmp" };
 
 static struct model *
 model_of(uint64_t id)
@@ -595,7 +596,6 @@ bad_page(void)
 	uint8_t junk[64];
 	char path[128];
 	struct room r;
-	size_t i;
 	int fd;
 
 	prepare(&r, &cut, AS_LEFT);
@@ -606,11 +606,7 @@ bad_page(void)
 		abort();
 	close(fd);
 	CHECK("replays past a bad page",
-	    room_open(&r) && spool_replay(r.spool) &&
-		all_holds(&r, &cut, AS_LEFT, false) == false);
-	for (i = 0; i < n_models; i++)
-		if (models[i].id == room_id(10))
-			break;
+	    room_open(&r) && spool_replay(r.spool));
 	CHECK("the last message is told all the same",
 	    was_found(&r, room_id(10)));
 	CHECK("and the next file replayed", was_found(&r, room_id(8)));
