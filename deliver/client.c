@@ -138,8 +138,7 @@ on_error(struct client *c)
 	int want;
 	long n;
 
-	c->tls_failed = client_awaits(c, SAID_TLS);
-	if (!c->io.connecting && !c->tls_failed && c->state == CLIENT_IN_MAIL &&
+	if (c->state == CLIENT_IN_MAIL &&
 	    (room = buf_room(&c->io.in, c->io.in.max - c->io.in.len)) != NULL) {
 		n = c->io.layer->read(&c->io, room, c->io.in.max - c->io.in.len,
 		    &want);
@@ -171,11 +170,9 @@ on_io(struct io *io, enum io_event e, void *arg)
 			client_set_deadline(c);
 		break;
 	case IO_EOF:
-		c->tls_failed = client_awaits(c, SAID_TLS);
 		client_lose_words(c, "4.4.2", "connection closed");
 		break;
 	case IO_TIMEOUT:
-		c->tls_failed = client_awaits(c, SAID_TLS);
 		client_lose_words(c,
 		    client_awaits(c, SAID_CONNECT) ? "4.4.1" : "4.4.2",
 		    "timed out");

@@ -75,7 +75,7 @@ struct client {
 	struct mx_addr addr;
 	char relay[RELAY_MAX + 1]; /* host[address]:port */
 	char cipher[48];           /* "TLSv1.3:CIPHER", empty: none */
-	bool tls_failed;           /* lost in the handshake: try without */
+	bool tls_failed;           /* lost upon STARTTLS: try without */
 	unsigned int mails;        /* transactions so far */
 
 	/* what the server can */

@@ -126,7 +126,6 @@ do_tls(struct client *c, const struct client_reply *r, unsigned int rcpt)
 	client_expect(c, SAID_TLS, 0);
 	if (why == NULL)
 		return true;
-	c->tls_failed = true;
 	client_lose_words(c, "4.7.5", why);
 	return false;
 }

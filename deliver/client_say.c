@@ -22,6 +22,12 @@ _Static_assert(CONTENT_LOW + 2 * PIECE + 5 <= CLIENT_OUT_MAX,
 
 /* ---- the end of it ---- */
 
+bool
+client_awaits(const struct client *c, enum client_said said)
+{
+	return c->n > 0 && c->fifo[c->head].said == said;
+}
+
 /* The words for what we wait for. */
 static const char *
 waiting_for(const struct client *c)
@@ -61,6 +67,8 @@ client_lose_words(struct client *c, const char *ecode, const char *what)
 {
 	struct outcome o;
 
+	c->tls_failed =
+	    client_awaits(c, SAID_STARTTLS) || client_awaits(c, SAID_TLS);
 	outcome_set(&o, LATER, WIDTH_STREAM, 0, ecode,
 	    "%s while waiting for %s", what, waiting_for(c));
 	client_lose(c, &o);
@@ -108,12 +116,6 @@ client_heard(struct client *c, unsigned int *rcpt)
 	c->n--;
 	client_set_deadline(c);
 	return said;
-}
-
-bool
-client_awaits(const struct client *c, enum client_said said)
-{
-	return c->n > 0 && c->fifo[c->head].said == said;
 }
 
 void

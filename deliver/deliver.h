@@ -15,7 +15,7 @@
 #include "report.h"
 #include "tls.h"
 
-#define JOBS_WANTED 100 /* jobs at a time, by credit */
+#define JOBS_WANTED 100 /* jobs at a time, by credit, at most */
 #define JOBS_MAX    400 /* ... and no more than this, whoever miscounts */
 
 TAILQ_HEAD(jobs, job);
@@ -31,8 +31,8 @@ struct deliver {
 	struct report *report;
 	struct dkim_keys keys;
 	struct jobs jobs;
-	unsigned int n_jobs;
-	bool wanting; /* queue has been told what we want */
+	unsigned int n_jobs, max_jobs; /* max: by our descriptors */
+	bool wanting;                  /* queue has been told what we want */
 	bool stopping;
 	struct timer patience; /* with keys at the start; looks, at the end */
 	struct timer end;      /* stopping: no longer than this */

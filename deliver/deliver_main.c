@@ -12,6 +12,9 @@
  */
 #include "deliver.h"
 
+#include <sys/resource.h>
+
+#include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -24,6 +27,10 @@
 #define STOP_MS     3000  /* for contents on their way, at the end */
 #define STOP_LOOK   50
 #define TIMEOUT_MIN 1000
+
+#define FDS_LOOK         4096 /* more than this is as good as no limit */
+#define FDS_PER_JOB      6
+#define FDS_PER_QUESTION 3
 
 /* ---- the DNS ---- */
 
@@ -47,14 +54,14 @@ on_file(void *self, struct ipc_chan *from, struct ipc_msg *msg)
 }
 
 static void
-dns_start(struct deliver *d)
+dns_start(struct deliver *d, unsigned int max)
 {
 	const struct conf *c = d->conf;
 	msec timeout = (msec)c->resolver_timeout * 1000;
 	struct dns_server one = { .ss = c->resolver };
 
-	d->dns =
-	    dns_new(d->p->loop, timeout < TIMEOUT_MIN ? TIMEOUT_MIN : timeout);
+	d->dns = dns_new(d->p->loop,
+	    timeout < TIMEOUT_MIN ? TIMEOUT_MIN : timeout, max);
 	if (c->resolver.ss_family != 0) {
 		one.len = c->resolver.ss_family == AF_INET6 ?
 		    sizeof(struct sockaddr_in6) :
@@ -103,7 +110,7 @@ want(void *arg)
 		return;
 	d->wanting = true;
 	timer_clear(&d->patience);
-	say_want(d, d->n_jobs < JOBS_WANTED ? JOBS_WANTED - d->n_jobs : 0);
+	say_want(d, d->n_jobs < d->max_jobs ? d->max_jobs - d->n_jobs : 0);
 }
 
 void
@@ -217,13 +224,37 @@ pre_jail(void *self, struct proc *p)
 	dkim_keys_init(&d->keys, p->conf);
 }
 
+/* Descriptors that we may still open. */
+static unsigned int
+descriptors_free(void)
+{
+	struct rlimit limit;
+	unsigned int most = FDS_LOOK, used = 0, i;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < most)
+		most = (unsigned int)limit.rlim_cur;
+	for (i = 0; i < most; i++)
+		used += fcntl((int)i, F_GETFD) != -1;
+	return most - used;
+}
+
+static unsigned int
+between(unsigned int low, unsigned int n, unsigned int high)
+{
+	return n < low ? low : n > high ? high : n;
+}
+
 static void
 start(void *self, struct proc *p)
 {
 	struct deliver *d = self;
+	unsigned int fds = descriptors_free();
 
-	dns_start(d);
-	d->pool = pool_new(p->loop);
+	/* A job holds a file, and questions to the DNS or a connection; as
+	 * many connections again are idle, or being closed. */
+	d->max_jobs = between(1, fds / FDS_PER_JOB, JOBS_WANTED);
+	dns_start(d, between(1, fds / FDS_PER_QUESTION, DNS_ACTIVE_MAX));
+	d->pool = pool_new(p->loop, between(1, fds / FDS_PER_JOB, POOL_MAX));
 	d->report = report_new(p->loop);
 }
 

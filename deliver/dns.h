@@ -19,7 +19,7 @@
 #include "loop.h"
 
 #define DNS_SERVERS_MAX 4
-#define DNS_ACTIVE_MAX  256  /* questions under way; more wait their turn */
+#define DNS_ACTIVE_MAX  256  /* questions under way, where descriptors abound */
 #define DNS_CACHE_MAX   4096 /* answers kept */
 
 struct dns;
@@ -44,8 +44,9 @@ struct dns_ask {
 	struct dns_question q;
 };
 
-/* timeout: all tries of one question together. */
-struct dns *dns_new(struct loop *l, msec timeout);
+/* timeout: all tries of one question together.  max: questions under way, a
+ * descriptor each; more wait their turn. */
+struct dns *dns_new(struct loop *l, msec timeout, unsigned int max);
 
 /* Forgets all questions and answers. */
 void dns_free(struct dns **d);

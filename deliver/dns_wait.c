@@ -57,7 +57,7 @@ struct dns {
 	struct loop *loop;
 	msec timeout;
 	struct dns_server server[DNS_SERVERS_MAX];
-	unsigned int n_server, n_active;
+	unsigned int n_server, n_active, max_active;
 	struct dns_queries active, waiting;
 	struct dns_cache *cache;
 };
@@ -94,7 +94,7 @@ start_waiting(struct dns *d)
 {
 	struct dns_query *q;
 
-	while (d->n_active < DNS_ACTIVE_MAX &&
+	while (d->n_active < d->max_active &&
 	    (q = TAILQ_FIRST(&d->waiting)) != NULL) {
 		TAILQ_REMOVE(&d->waiting, q, entry);
 		TAILQ_INSERT_TAIL(&d->active, q, entry);
@@ -399,12 +399,13 @@ query_try(struct dns_query *q)
 /* ---- public ---- */
 
 struct dns *
-dns_new(struct loop *l, msec timeout)
+dns_new(struct loop *l, msec timeout, unsigned int max)
 {
 	struct dns *d = xcalloc(1, sizeof *d);
 
 	d->loop = l;
 	d->timeout = timeout;
+	d->max_active = max;
 	TAILQ_INIT(&d->active);
 	TAILQ_INIT(&d->waiting);
 	d->cache = dns_cache_new(DNS_CACHE_MAX);

@@ -425,6 +425,21 @@ job_prepared(struct job *j)
 
 /* ---- from queue ---- */
 
+/* A job that cannot be: queue hears of its end when it was told whole, and
+ * nothing of its recipients, so they are tried again. */
+static void
+not_taken(struct deliver *d, uint64_t number)
+{
+	struct job_end end;
+
+	memset(&end, 0, sizeof end);
+	end.job = number;
+	outcome_set(&end.site, LATER, WIDTH_STREAM, 0, "4.3.0",
+	    "the job could not be taken");
+	report_say(d->report, IPC_JOB_END, &end);
+	deliver_job_gone(d);
+}
+
 void
 job_take(struct deliver *d, const struct job_take *m, int fd)
 {
@@ -500,7 +515,12 @@ job_go(struct deliver *d, const struct job_go *m)
 	const char *why;
 	uint32_t i;
 
-	if (j == NULL || j->state != JOB_TAKING)
+	if (j == NULL) {
+		/* Refused, or its descriptor found no room here. */
+		not_taken(d, m->job);
+		return;
+	}
+	if (j->state != JOB_TAKING)
 		return;
 	if ((why = mx_route_parse(j->take.route, &j->route)) != NULL) {
 		job_end_later(j, "4.3.5", why);

@@ -28,7 +28,7 @@ TAILQ_HEAD(idles, idle);
 struct pool {
 	struct loop *loop;
 	struct idles ready, quitting; /* the newest first */
-	unsigned int n_ready, n_quitting;
+	unsigned int n_ready, n_quitting, max;
 };
 
 /* Out of its list; what it held is the caller's. */
@@ -67,7 +67,7 @@ quit(struct idle *i)
 	struct pool *p = i->pool;
 	struct client *c;
 
-	if (p->n_quitting >= POOL_QUIT_MAX || !client_usable(i->client)) {
+	if (p->n_quitting >= p->max || !client_usable(i->client)) {
 		c = idle_free(i);
 		client_free(&c);
 		return;
@@ -88,11 +88,12 @@ on_idle(void *arg)
 }
 
 struct pool *
-pool_new(struct loop *l)
+pool_new(struct loop *l, unsigned int max)
 {
 	struct pool *p = xcalloc(1, sizeof *p);
 
 	p->loop = l;
+	p->max = max;
 	TAILQ_INIT(&p->ready);
 	TAILQ_INIT(&p->quitting);
 	return p;
@@ -140,7 +141,7 @@ pool_put(struct pool *p, const char *route, uint32_t action, struct client **c)
 		return;
 	}
 	timer_set(p->loop, &i->timer, POOL_IDLE_MS, on_idle, i);
-	if (p->n_ready > POOL_MAX)
+	if (p->n_ready > p->max)
 		quit(TAILQ_LAST(&p->ready, idles));
 }
 

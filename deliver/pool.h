@@ -12,14 +12,15 @@
 #include "client.h"
 #include "loop.h"
 
-#define POOL_MAX      100  /* idle connections; the oldest goes first */
-#define POOL_IDLE_MS  3000 /* no longer than this: others want to be served */
-#define POOL_MAILS    100  /* transactions on one connection */
-#define POOL_QUIT_MAX 200  /* connections that wait for the reply to QUIT */
+#define POOL_MAX     100  /* idle connections, where descriptors abound */
+#define POOL_IDLE_MS 3000 /* no longer than this: others want to be served */
+#define POOL_MAILS   100  /* transactions on one connection */
 
 struct pool;
 
-struct pool *pool_new(struct loop *l);
+/* max: idle connections, and as many that wait for the reply to QUIT; the
+ * oldest goes first. */
+struct pool *pool_new(struct loop *l, unsigned int max);
 void pool_free(struct pool **p);
 
 /* Takes a client over whose transaction is done: keeps it, says QUIT, or

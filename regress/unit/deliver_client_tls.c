@@ -139,6 +139,8 @@ static const struct {
 	{ "STARTTLS 421", { HI, OFFERS, { "STARTTLS\r\n", "421 bye\r\n" } }, "lost=later/421 " },
 	{ "STARTTLS not offered", { HI, PLAIN, MAIL, RCPT, RCPT2, DATA, SENT },
 	    "ready rcpt0=250 rcpt1=250 over=done/250 " },
+	{ "closed upon STARTTLS", { HI, OFFERS, { "STARTTLS\r\n", NULL } }, "lost=later/0/tls " },
+	{ "garbage upon STARTTLS", { HI, OFFERS, { "STARTTLS\r\n", "what\r\n" } }, "lost=later/0/tls " },
 	{ "closed in the handshake", { HI, OFFERS, { "STARTTLS\r\n", "220 go\r\n" }, { NULL, "<close>" } },
 	    "lost=later/0/tls " },
 };

@@ -293,7 +293,7 @@ bench_start(struct bench *b, unsigned int n, const enum manner *manner)
 	b->n = n;
 	for (i = 0; i < n; i++)
 		server_start(&b->server[i], b->loop, manner[i], &addr[i]);
-	b->dns = dns_new(b->loop, TIMEOUT);
+	b->dns = dns_new(b->loop, TIMEOUT, DNS_ACTIVE_MAX);
 	dns_servers(b->dns, addr, n);
 }
 

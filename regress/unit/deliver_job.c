@@ -196,7 +196,14 @@ own_trouble(void)
 		t.server[0].conns == 0);
 	t.log[0] = '\0';
 	give(&t, 3, "mx:one.test", 0, 0, false);
-	CHECK("job: without recipients is none", TAILQ_EMPTY(&t.d.jobs));
+	test_run(&t, 1);
+	CHECK("job: without recipients is none",
+	    TAILQ_EMPTY(&t.d.jobs) && strcmp(t.log, "end=later ") == 0);
+	job_go(&t.d, &(struct job_go){ .job = 99 });
+	t.log[0] = '\0';
+	test_run(&t, 1);
+	CHECK("job: one that never came has an end",
+	    strcmp(t.log, "end=later ") == 0);
 	give(&t, 4, "mx:trouble.test", 1, 0, false);
 	give(&t, 4, "mx:one.test", 1, 0, false);
 	CHECK("job: a number twice is one job", t.d.n_jobs == 1);

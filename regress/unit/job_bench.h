@@ -486,10 +486,10 @@ test_start(struct test *t, const struct manner *manner)
 	t->proc.conf = c;
 	t->d.p = &t->proc;
 	t->d.conf = c;
-	t->d.dns = dns_new(t->loop, DNS_MS);
+	t->d.dns = dns_new(t->loop, DNS_MS, 16);
 	dns_servers(t->d.dns, &dns, 1);
 	t->d.tls = tls_new(&why);
-	t->d.pool = pool_new(t->loop);
+	t->d.pool = pool_new(t->loop, 10);
 	t->d.report = report_new(t->loop);
 	dkim_keys_init(&t->d.keys, c);
 	TAILQ_INIT(&t->d.jobs);
