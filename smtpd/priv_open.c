@@ -99,7 +99,7 @@ priv_listen(struct parent *p)
 	for (i = 0; i < p->conf->listen.n; i++) {
 		l = CONF_LISTEN(p->conf, i);
 		snprintf(path, sizeof path, "%s/smtpd.sock", p->run);
-		/* Anybody on this host may hand in mail; who it was is known. */
+		/* Anybody here may hand in mail; who it was is known. */
 		p->listeners[i] = l->local ?
 		    bind_local(path, SOCK_STREAM, 0666) :
 		    bind_inet(l);

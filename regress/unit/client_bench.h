@@ -128,6 +128,9 @@ struct run {
 	struct timer end;
 };
 
+static void note(struct run *r, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+
 static void
 note(struct run *r, const char *fmt, ...)
 {

@@ -342,6 +342,9 @@ servers_bind(struct test *t, const struct manner *manner)
 
 /* ---- queue ---- */
 
+static void note(struct test *t, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+
 static void
 note(struct test *t, const char *fmt, ...)
 {

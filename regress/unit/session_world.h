@@ -238,6 +238,7 @@ queue_lives(struct world *w)
 {
 	connect_pair(&w->queue, &w->to_queue);
 	tx_queue_up(&w->srv, &w->to_queue);
+	ipc_go(&w->to_queue);
 }
 
 static inline struct conf *
