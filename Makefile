@@ -79,7 +79,7 @@ $(foreach r,$(ROOMS),$(foreach p,$(EXEC_$(r)),$(eval $(call LINK,$(r),$(p),$(B)/
 # Rooms see their own headers and common's, never each other's.
 $(B)/obj/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS_ALL) -Icommon -I$(firstword $(subst /, ,$<)) -MMD -c -o $@ $<
+	$(CC) $(CFLAGS_ALL) -Icommon -I$(firstword $(subst /, ,$<)) -MMD -MP -c -o $@ $<
 
 # ---- unit tests: regress/unit/ROOM_NAME.c is linked with that room ----
 UNIT_SRC = $(wildcard regress/unit/*.c)
@@ -92,9 +92,39 @@ LIBS_unit_deliver = -lldns -lssl -lcrypto
 unit: $(UNITS)
 
 .SECONDEXPANSION:
-$(B)/unit/%: regress/unit/%.c regress/unit/unit.h $$(B)/lib$$(firstword $$(subst _, ,$$*)).a $(B)/libcommon.a
+$(B)/unit/%: regress/unit/%.c $$(wildcard regress/unit/*.h) $$(B)/lib$$(firstword $$(subst _, ,$$*)).a $(B)/libcommon.a
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS_ALL) -Icommon -I$(firstword $(subst _, ,$*)) -Iregress/unit $(HARD_L) -o $@ $< \
+	    $(B)/lib$(firstword $(subst _, ,$*)).a $(B)/libcommon.a \
+	    $(LIBS_unit_$(firstword $(subst _, ,$*))) $(LIBS_common) $(LDFLAGS)
+
+# ---- fuzzers: regress/fuzz/ROOM_NAME.c, linked as the unit tests are ----
+# `make fuzz` tries each for FUZZ_SECONDS; what it finds goes to a new folder
+# in /tmp, and what breaks something ends the run.
+FUZZ_SECONDS ?= 10
+FUZZ_SRC = $(wildcard regress/fuzz/*.c)
+FUZZ_NAMES = $(FUZZ_SRC:regress/fuzz/%.c=%)
+FUZZ ?= $(FUZZ_NAMES)
+FUZZ_SAN = address,undefined
+FUZZ_FLAGS = -max_len=4096 -timeout=10 -rss_limit_mb=1024 -close_fd_mask=1 -print_final_stats=1
+
+fuzz:
+	@$(MAKE) CC=clang OPT="-O1 -g" SAN=fuzzer-no-link,$(FUZZ_SAN) B=$(B)/fuzz $(FUZZ:%=$(B)/fuzz/fuzz/%)
+	@dir=$$(mktemp -d /tmp/postern-fuzz-XXXXXX) || exit 1; \
+	for f in $(FUZZ); do \
+		mkdir $$dir/$$f; \
+		$(B)/fuzz/fuzz/$$f $(FUZZ_FLAGS) -max_total_time=$(FUZZ_SECONDS) \
+		    -artifact_prefix=$$dir/$$f- $$dir/$$f regress/fuzz/corpus/$$f \
+		    >$$dir/$$f.log 2>&1 || { tail -n 60 $$dir/$$f.log; \
+			echo "not ok $$f: see $$dir"; exit 1; }; \
+		echo "ok $$f ($$(sed -n 's/^stat::number_of_executed_units: *//p' $$dir/$$f.log) inputs)"; \
+	done; \
+	rm -rf $$dir
+
+$(B)/fuzz/%: regress/fuzz/%.c $$(wildcard regress/fuzz/*.h regress/unit/*.h) $$(B)/lib$$(firstword $$(subst _, ,$$*)).a $(B)/libcommon.a
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS_ALL) -Icommon -I$(firstword $(subst _, ,$*)) -Iregress/fuzz -Iregress/unit \
+	    -fsanitize=fuzzer,$(FUZZ_SAN) $(HARD_L) -o $@ $< \
 	    $(B)/lib$(firstword $(subst _, ,$*)).a $(B)/libcommon.a \
 	    $(LIBS_unit_$(firstword $(subst _, ,$*))) $(LIBS_common) $(LDFLAGS)
 
@@ -123,11 +153,11 @@ endef
 packages-build:
 	$(call NEED,$(PKGS_BUILD))
 
-packages-run: packages-build
-	$(call NEED,$(PKGS_RUN))
+packages-run:
+	$(call NEED,$(PKGS_BUILD) $(PKGS_RUN))
 
-packages: packages-run
-	$(call NEED,$(PKGS_TEST))
+packages:
+	$(call NEED,$(PKGS_BUILD) $(PKGS_RUN) $(PKGS_TEST))
 
 # The system users of the processes; an ordinary user does without.
 users:
@@ -171,6 +201,6 @@ bench: packages
 
 .PHONY: packages packages-build packages-run users run peers test bench
 
-.PHONY: all unit clean format format-check
+.PHONY: all unit fuzz clean format format-check
 .SECONDARY:
 -include $(shell find $(B)/obj -name '*.d' 2>/dev/null)

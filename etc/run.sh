@@ -19,10 +19,9 @@ finish() {
 	rm -rf "$dir"
 }
 
-if [ -e "$dir/smtpd.pid" ] &&
-    pid=$(cat "$dir/smtpd.pid") && [ -n "$pid" ] &&
-    [ "$(readlink "/proc/$pid/exe" 2>/dev/null)" = "$PWD/$build/smtpd" ]; then
-	echo "make run: it runs already, as process $pid" >&2
+# smtpd locks the file while it lives, whoever started it.
+if [ -e "$dir/smtpd.pid" ] && ! flock -n "$dir/smtpd.pid" true; then
+	echo "make run: it runs already, as process $(cat "$dir/smtpd.pid")" >&2
 	exit 1
 fi
 rm -rf "$dir"
@@ -54,9 +53,9 @@ cat <<END
 Postern runs: SMTP on 127.0.0.1 port $port, all it keeps is under ./run.
 Now try, in another terminal:
 
-  curl smtp://127.0.0.1:$port --mail-from you@example.org --mail-rcpt friend@example.net -T README
+  printf 'Subject: hello\\n\\nIt works.\\n' | curl --crlf -T - smtp://127.0.0.1:$port --mail-from you@example.org --mail-rcpt friend@example.net
   $build/smtpctl -R run show queue
-  grep deliver run/log
+  grep delivery run/log
 
 ^C stops it and takes ./run away.
 

@@ -117,6 +117,8 @@ on_durable(struct spool_work *w, bool ok)
 		rcpt_row(qu, r, &row);
 		row.parked = 0;
 		row.next = rcpt_state_open(r->state) ? now_sec() : NEVER_DUE;
+		if (c->ask.verb == CTL_RELEASE)
+			route_flush(qu, row.route);
 		rcpt_leave(qu, r, &row);
 		msg_settle(qu, m);
 	}
@@ -174,6 +176,10 @@ row_state(struct queue *qu, struct ctl *c, struct index_rcpt *row)
 	if (r != NULL && r->at == AT_FLYING)
 		c->is.in_flight++;
 	if (state == '\0') {
+		/* It waits because its route was held, and now no more. */
+		if (c->ask.verb == CTL_RELEASE && c->ask.by == CTL_BY_ROUTE &&
+		    rcpt_state_open(row->state))
+			c->is.changed++;
 		msg_settle(qu, m);
 		return STEP_NEXT;
 	}
@@ -249,9 +255,12 @@ begin_hold(struct queue *qu, struct ctl *c)
 		ctl_fail(c, "4.3.0", "it could not be made durable");
 		return true;
 	}
-	/* Released are also those that were held one by one. */
+	/* Released are also those that were held one by one; all of them are
+	 * tried now. */
 	if (hold)
 		c->verb = &count;
+	else
+		route_flush(qu, c->ask.text);
 	return false;
 }
 

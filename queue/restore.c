@@ -232,7 +232,9 @@ walk_step(void *arg)
 	log_event(0, "rebuild", "%s files=%llu",
 	    qu->behind ? "incomplete" : "done",
 	    (unsigned long long)qu->n_restored);
-	if (qu->behind)
+	if (!qu->behind)
+		index_filled(qu->index);
+	else
 		timer_set(qu->p.loop, &qu->walk, FULL_MSEC, walk_step, qu);
 }
 

@@ -29,6 +29,7 @@
 #include "bounds.h"
 #include "slice.h"
 #include "smtp_addr.h"
+#include "smtpctl_print.h"
 
 enum {
 	PEM_MAX = 65536, /* bytes of a key file */
@@ -40,6 +41,7 @@ enum {
 
 struct dkim_args {
 	const char *alg, *file, *domain, *selector;
+	bool json;
 };
 
 static int
@@ -104,6 +106,28 @@ smtpctl_dkim_record(struct evp_pkey_st *pkey, const char *domain,
 			return false;
 	}
 	return buf_puts(out, " )\n");
+}
+
+bool
+smtpctl_dkim_json(struct evp_pkey_st *pkey, const char *domain,
+    const char *selector, const char *file, struct buf *out)
+{
+	char b64[1024], name[OWNER_MAX + 1], value[sizeof(b64) + 32];
+	const char *alg, *why;
+
+	if ((why = public_base64(pkey, b64, sizeof(b64), &alg)) != NULL) {
+		warnx("%s", why);
+		return false;
+	}
+	snprintf(name, sizeof(name), "%s._domainkey.%s", selector, domain);
+	snprintf(value, sizeof(value), "v=DKIM1; k=%s; p=%s", alg, b64);
+	json_member(out, "{", "name", name);
+	json_member(out, ",", "type", "TXT");
+	json_member(out, ",", "value", value);
+	json_member(out, ",", "domain", domain);
+	json_member(out, ",", "selector", selector);
+	json_member(out, ",", "file", file);
+	return buf_puts(out, "}\n");
 }
 
 /* ---- files ---- */
@@ -191,19 +215,32 @@ read_key(const char *path)
 
 /* ---- the verbs ---- */
 
-/* Prints to stdout what goes into the zone, the rest as its comments. */
+/* What goes into the zone, the rest as its comments. */
+static bool
+put_zone(EVP_PKEY *pkey, const struct dkim_args *a, const char *path,
+    struct buf *out)
+{
+	return buf_printf(out,
+		   "; private key: %s\n"
+		   "; smtpd.conf:  dkim domain %s selector %s key \"%s\"\n",
+		   path, a->domain, a->selector, path) &&
+	    smtpctl_dkim_record(pkey, a->domain, a->selector, out);
+}
+
 static int
 print_record(EVP_PKEY *pkey, const struct dkim_args *a, const char *path)
 {
 	struct buf out;
 	int status = EX_DATAERR;
+	bool good;
 
 	buf_init(&out, 0);
-	if (buf_printf(&out,
-		"; private key: %s\n"
-		"; smtpd.conf:  dkim domain %s selector %s key \"%s\"\n",
-		path, a->domain, a->selector, path) &&
-	    smtpctl_dkim_record(pkey, a->domain, a->selector, &out)) {
+	if (a->json)
+		good =
+		    smtpctl_dkim_json(pkey, a->domain, a->selector, path, &out);
+	else
+		good = put_zone(pkey, a, path, &out);
+	if (good) {
 		fwrite(buf_data(&out), 1, out.len, stdout);
 		status = EX_OK;
 		if (fflush(stdout) != 0) {
@@ -308,9 +345,9 @@ verb_show(const struct dkim_args *a)
 }
 
 int
-smtpctl_dkim(int argc, char **argv)
+smtpctl_dkim(int argc, char **argv, bool json)
 {
-	struct dkim_args a = { .alg = "rsa" };
+	struct dkim_args a = { .alg = "rsa", .json = json };
 	const char *word[3];
 	bool key, show;
 	int i, status, n = 0;

@@ -16,9 +16,10 @@ struct evp_pkey_st;
  *	key DOMAIN SELECTOR [-a rsa|ed25519] [-o FILE]
  *	show FILE DOMAIN SELECTOR
  *
- * Returns an exit status of sysexits(3); what went wrong is on stderr.
+ * json: prints an object, not lines of a zone.  Returns an exit status of
+ * sysexits(3); what went wrong is on stderr.
  */
-int smtpctl_dkim(int argc, char **argv);
+int smtpctl_dkim(int argc, char **argv, bool json);
 
 /*
  * Adds the TXT record for a key to out, as a zone file has it (RFC 6376
@@ -26,5 +27,9 @@ int smtpctl_dkim(int argc, char **argv);
  */
 bool smtpctl_dkim_record(struct evp_pkey_st *pkey, const char *domain,
     const char *selector, struct buf *out);
+
+/* The same as a JSON object, with the path of the private key. */
+bool smtpctl_dkim_json(struct evp_pkey_st *pkey, const char *domain,
+    const char *selector, const char *file, struct buf *out);
 
 #endif

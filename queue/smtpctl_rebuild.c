@@ -19,6 +19,7 @@
 #include "log.h"
 #include "loop.h"
 #include "smtpctl.h"
+#include "smtpctl_print.h"
 #include "spool.h"
 
 #define COMMIT_EVERY 1000 /* messages */
@@ -149,6 +150,24 @@ rebuild_in(struct rebuild *rb)
 	return 0;
 }
 
+static void
+print_result(struct smtpctl *c, const struct rebuild *rb)
+{
+	if (!c->json) {
+		buf_printf(&c->out,
+		    "index rebuilt: %llu messages, %llu recipients wait, %llu files set aside\n",
+		    (unsigned long long)rb->messages,
+		    (unsigned long long)rb->rcpts,
+		    (unsigned long long)rb->corrupt);
+		return;
+	}
+	json_member(&c->out, "{", "verdict", "done");
+	json_number(&c->out, ",", "messages", rb->messages);
+	json_number(&c->out, ",", "recipients", rb->rcpts);
+	json_number(&c->out, ",", "set_aside", rb->corrupt);
+	buf_puts(&c->out, "}\n");
+}
+
 static int
 rebuild_here(struct smtpctl *c)
 {
@@ -175,10 +194,7 @@ rebuild_here(struct smtpctl *c)
 	loop_free(&l);
 	if (status != 0)
 		return status;
-	buf_printf(&c->out,
-	    "index rebuilt: %llu messages, %llu recipients wait, %llu files set aside\n",
-	    (unsigned long long)rb.messages, (unsigned long long)rb.rcpts,
-	    (unsigned long long)rb.corrupt);
+	print_result(c, &rb);
 	return smtpctl_flush(c) ? EX_OK : EX_IOERR;
 }
 

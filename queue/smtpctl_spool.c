@@ -187,7 +187,9 @@ collect(struct ids *ids, const char *place)
 	int fd;
 
 	if ((d = opendir(place)) == NULL) {
-		warn("%s", place);
+		/* A spool that no queue has opened yet has none. */
+		if (errno != ENOENT)
+			warn("%s", place);
 		return;
 	}
 	while ((e = readdir(d)) != NULL) {

@@ -50,9 +50,8 @@ do_help(struct smtpctl *c, int argc, char **argv)
 int
 do_dkim(struct smtpctl *c, int argc, char **argv)
 {
-	(void)c;
 	/* argv[-1] is the word itself, as a main() expects it. */
-	return smtpctl_dkim(argc + 1, argv - 1);
+	return smtpctl_dkim(argc + 1, argv - 1, c->json);
 }
 
 int

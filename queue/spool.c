@@ -110,6 +110,7 @@ void
 spool_close(struct spool **sp)
 {
 	struct spool *s = *sp;
+	struct spool_stats st;
 	size_t i;
 
 	if (s == NULL)
@@ -123,6 +124,12 @@ spool_close(struct spool **sp)
 	timer_clear(&s->kick);
 	timer_clear(&s->later);
 	timer_clear(&s->retry);
+	spool_stats(s, &st);
+	log_event(0, "spool",
+	    "messages=%llu large=%llu flushes=%llu failed=%llu checkpoints=%llu bytes=%llu",
+	    (unsigned long long)st.messages, (unsigned long long)st.large,
+	    (unsigned long long)st.flushes, (unsigned long long)st.failed,
+	    (unsigned long long)st.checkpoints, (unsigned long long)st.bytes);
 	flush_stop(&s->flush);
 	journal_close(&s->flush.journal);
 	flush_batch_free(&s->collect);

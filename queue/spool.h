@@ -2,7 +2,7 @@
  * Mail on disk: files that are the truth, and a journal that makes one flush
  * enough for many of them.  Sessions and schedule know nothing of it but this.
  *
- *   tmp/ID  new/XX/ID  cur/XX/ID  corrupt/ID  journal/N  lock
+ *   tmp/ID  new/XX/ID  cur/XX/ID  corrupt/ID  journal/0  journal/1  lock
  *
  * The flush runs in a thread of its own.  While it runs, work collects; when
  * it is done the next flush takes all of that.  Answers come from the loop.

@@ -124,7 +124,8 @@ class Unit(pytest.Item):
         program = base.BUILD / "unit" / self.name
         if not program.exists():
             raise UnitFailed(f"{program} is not there")
-        env = dict(os.environ, UBSAN_OPTIONS="print_stacktrace=1")
+        env = dict(os.environ, ASAN_OPTIONS="detect_leaks=1",
+                   UBSAN_OPTIONS="print_stacktrace=1")
         with tempfile.TemporaryDirectory(prefix="postern-unit-") as tmp:
             env["TMPDIR"] = tmp
             out = base.run([program], timeout=120, cwd=tmp, env=env)

@@ -66,6 +66,10 @@ void parent_start(struct parent *p);
 void parent_each_child(struct parent *p,
     void (*fn)(struct child *ch, void *arg), void *arg);
 
+/* Whether what hinders a start goes to the log: not if standard error, where
+ * it is printed, is the log. */
+bool parent_logs_start(const struct parent *p);
+
 /* parent_give.c: all that a child is handed but its peers. */
 void parent_give(struct child *ch);
 

@@ -39,6 +39,12 @@ parent_each_child(struct parent *p, void (*fn)(struct child *ch, void *arg),
 	}
 }
 
+bool
+parent_logs_start(const struct parent *p)
+{
+	return p->started || !p->foreground;
+}
+
 static void
 count_state(struct child *ch, void *arg)
 {
@@ -133,8 +139,9 @@ on_fail(void *self, struct ipc_chan *from, struct ipc_msg *msg)
 	const struct proc_fail *m = msg->body;
 
 	(void)from;
-	log_warn("cannot-start", "name=%s why=%s", proc_table[ch->kind].program,
-	    q(m->text));
+	if (parent_logs_start(ch->parent))
+		log_warn("cannot-start", "name=%s why=%s",
+		    proc_table[ch->kind].program, q(m->text));
 	if (ch->parent->started)
 		return;
 	/* The first start: whoever typed the command reads this. */

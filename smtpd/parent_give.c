@@ -19,7 +19,7 @@ give_file(struct child *ch, const char *path, uint32_t index, uint32_t line)
 {
 	struct parent *p = ch->parent;
 	struct proc_file m;
-	int fd = priv_open(path);
+	int fd = priv_open(path), keep;
 
 	memset(&m, 0, sizeof m);
 	m.index = index;
@@ -28,12 +28,14 @@ give_file(struct child *ch, const char *path, uint32_t index, uint32_t line)
 		close(fd);
 		return;
 	}
-	log_warn("no-file", "line=%u path=%s why=%s", line, q(path),
-	    strerror(errno));
+	keep = errno;
+	if (parent_logs_start(p))
+		log_warn("no-file", "line=%u path=%s why=%s", line, q(path),
+		    strerror(keep));
 	if (!p->started) {
 		fprintf(stderr, "%s:%u: cannot open %s: %s\n",
 		    conf_text(p->conf, p->conf->path), line, path,
-		    strerror(errno));
+		    strerror(keep));
 		parent_stop(p, 1);
 	}
 }

@@ -10,7 +10,9 @@
 #include "parent.h"
 
 /*
- * Steps: who is asked to stop, and how long it may take; then the next.
+ * Steps: who is asked to stop, and how long it may take; then the next.  Each
+ * is longer than what its processes take by themselves with all that may
+ * hang, and together they are less than ten seconds.
  * Columns: kinds, milliseconds.
  */
 struct stop_step {
@@ -19,9 +21,9 @@ struct stop_step {
 };
 
 static const struct stop_step stop_steps[] = {
-	{ { PROC_SESSION, PROC_SESSION }, 2500 },
-	{ { PROC_DELIVER, PROC_CONTROL }, 2500 },
-	{ { PROC_QUEUE, PROC_QUEUE }, 3500 },
+	{ { PROC_SESSION, PROC_SESSION }, 2400 },
+	{ { PROC_DELIVER, PROC_CONTROL }, 3300 },
+	{ { PROC_QUEUE, PROC_QUEUE }, 3300 },
 	{ { PROC_LOOKUP, PROC_KEYS }, 500 },
 };
 

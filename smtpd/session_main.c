@@ -15,10 +15,10 @@
 #include "log.h"
 #include "session.h"
 
-/* The parent waits some seconds for us: content has the first two of them,
- * answers of the queue one more. */
-#define STOP_DATA_MS 2000
-#define STOP_MS      1000
+/* The parent waits some seconds for us (parent_stop.c): content has most of
+ * them; then the last replies leave, and who does not close is left. */
+#define STOP_DATA_MS 1500
+#define STOP_MS      500
 
 static void
 on_listen(void *self, struct ipc_chan *from, struct ipc_msg *msg)

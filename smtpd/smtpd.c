@@ -212,6 +212,21 @@ go_behind(struct parent *p)
 	}
 }
 
+/*
+ * What was open before us is not ours to keep; what stands on 0 to 2 is, and
+ * must not be a socket because whoever started us had closed them.
+ */
+static void
+clean_descriptors(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDWR);
+	while (fd != -1 && fd <= STDERR_FILENO);
+	closefrom(STDERR_FILENO + 1);
+}
+
 static const char *
 prepare(struct parent *p)
 {
@@ -254,6 +269,7 @@ main(int argc, char **argv)
 	static struct options o;
 	const char *why, *dir;
 
+	clean_descriptors();
 	log_to_stderr("smtpd", false);
 	signal(SIGPIPE, SIG_IGN);
 	umask(022);

@@ -154,7 +154,8 @@ def test_file(path):
     assert body.startswith("/*\n * "), "no opening comment"
     first = body[:body.index("*/")]
     assert "SPDX-License-Identifier: ISC" in first
-    assert body.count("\n") <= 700, f"{body.count(chr(10))} lines"
+    # Tables of cases may be long; what runs may not.
+    assert body.count("\n") <= 700 or path.parent.name == "unit", f"{body.count(chr(10))} lines"
     code = re.sub(r'/\*.*?\*/|//[^\n]*|"(?:\\.|[^"\\])*"', "", body,
                   flags=re.S)
     for name in ("strcpy", "strcat", "sprintf", "strtok", "alloca", "gets",

@@ -21,6 +21,12 @@ PEERS = Path(os.environ.get("POSTERN_PEERS", ROOT / "build" / "peers"))
 IS_ROOT = os.geteuid() == 0
 SANITIZED = bool(os.environ.get("POSTERN_SAN"))
 
+if SANITIZED:
+    # The jails have neither ptrace nor /proc: leaks are looked for in the
+    # unit tests (conftest.py).
+    os.environ["ASAN_OPTIONS"] = "detect_leaks=0"
+    os.environ["UBSAN_OPTIONS"] = "print_stacktrace=1"
+
 LOOPBACK = "127.0.0.1"
 _PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None, use_errno=True)

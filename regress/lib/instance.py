@@ -85,13 +85,7 @@ class Instance:
                             self.conf_path] + self.args
 
     def start(self, wait=True):
-        env = dict(os.environ)
-        if base.SANITIZED:
-            # No ptrace and no /proc in the jails: leaks are looked for in
-            # the unit tests.
-            env["ASAN_OPTIONS"] = "detect_leaks=0:abort_on_error=0"
-            env["UBSAN_OPTIONS"] = "print_stacktrace=1"
-        self.child = base.Child(self.argv(), self.log_path, env=env,
+        self.child = base.Child(self.argv(), self.log_path,
                                 preexec=self.preexec)
         if wait:
             base.wait_until(self.ready, "smtpd is ready", 20)

@@ -8,7 +8,8 @@ Keys of the table (all optional):
         or a function (session) -> text
     rcpt       the same, or a dict: address -> text
     extensions names said after EHLO
-    tls        True: STARTTLS with a self-signed certificate
+    tls        True: STARTTLS with a self-signed certificate;
+               "broken": STARTTLS is offered, and the handshake fails
 A reply may also be one of:
     CLOSE      the connection is closed without a word
     SILENT     nothing is said, the connection stays open
@@ -211,6 +212,10 @@ class _Session:
         code = self.say("starttls")
         if code is None or code != 220:
             return code is not None
+        if self.server.tls == "broken":
+            self.conn.recv(4096)
+            self.conn.sendall(b"\x15\x03\x03\x00\x02\x02\x28" + b"no TLS")
+            return False
         self.conn = self.server.context.wrap_socket(
             self.conn, server_side=True)
         self.tls = self.conn.version()

@@ -34,7 +34,7 @@ run(const char *const *args)
 	fflush(stdout);
 	dup2(null, STDOUT_FILENO);
 	dup2(null, STDERR_FILENO);
-	status = smtpctl_dkim(argc, argv);
+	status = smtpctl_dkim(argc, argv, false);
 	fflush(stdout);
 	dup2(out, STDOUT_FILENO);
 	dup2(err, STDERR_FILENO);
@@ -141,6 +141,8 @@ test_records(void)
 		0x5a, 0x60, 0xba, 0x84, 0x4a, 0xf4, 0x92, 0xec, 0x2c, 0xc4,
 		0x44, 0x49, 0xc5, 0x69, 0x7b, 0x32, 0x69, 0x19, 0x70, 0x3b,
 		0xac, 0x03, 0x1c, 0xae, 0x7f, 0x60 };
+	static const char json[] =
+	    "{\"name\":\"s1._domainkey.example.org\",\"type\":\"TXT\",\"value\":\"v=DKIM1; k=ed25519; p=11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=\",\"domain\":\"example.org\",\"selector\":\"s1\",\"file\":\"/a \\\"b\"}\n";
 	static const int bits[] = { 2048, 4096 };
 	char text[2048];
 	uint8_t der[1024];
@@ -156,6 +158,11 @@ test_records(void)
 	CHECK("record: RFC 8463",
 	    smtpctl_dkim_record(pkey, "example.org", "s1", &b) &&
 		b.len == strlen(ed) && memcmp(buf_data(&b), ed, b.len) == 0);
+	buf_free(&b);
+	CHECK("record: as JSON",
+	    smtpctl_dkim_json(pkey, "example.org", "s1", "/a \"b", &b) &&
+		b.len == strlen(json) &&
+		memcmp(buf_data(&b), json, b.len) == 0);
 	EVP_PKEY_free(pkey);
 	buf_free(&b);
 

@@ -444,6 +444,29 @@ failed_flush(atomic_int *fault, const char *name)
 	end(&r);
 }
 
+/* Told that it failed, then the process dies: it must not come back. */
+static void
+failed_and_killed(void)
+{
+	struct room r = { 0 };
+	struct room_work w;
+
+	begin(&r);
+	commit_n(&r, 1, 2, SMALL);
+	room_fault.fdatasync = EIO;
+	room_fault.syncfs = EIO;
+	room_commit(&r, &w, room_id(3),
+	    room_message(&r, room_id(3), 1, SMALL, NULL), NULL, 0);
+	CHECK("a failed flush", room_run(&r) && w.told == 0);
+	room_kill(&r);
+	room_fault.fdatasync = room_fault.syncfs = 0;
+	CHECK("what came before it is there", begin(&r) && r.found == 2);
+	CHECK("what was told to have failed is not",
+	    !room_whole(&r, room_id(3), SPOOL_NEW) &&
+		!spool_was_committed(r.spool, room_id(3)));
+	end(&r);
+}
+
 /* No room for contents: states are recorded all the same, in the reserve. */
 static void
 no_room(void)
@@ -601,6 +624,7 @@ main(void)
 	walks();
 	failed_flush(&room_fault.fdatasync, "before fdatasync fails");
 	failed_flush(&room_fault.pwrite, "before a write fails");
+	failed_and_killed();
 	no_room();
 	checkpoints();
 	failed_checkpoint();

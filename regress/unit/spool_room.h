@@ -243,12 +243,15 @@ static inline void
 room_kill(struct room *r)
 {
 	struct spool *s = r->spool;
+	struct flush_batch *untold;
 
 	watch_clear(&s->event);
 	timer_clear(&s->kick);
 	timer_clear(&s->later);
 	timer_clear(&s->retry);
 	flush_wait(&s->flush);
+	untold = flush_take(&s->flush);
+	flush_batch_free(&untold);
 	s->replayed = false;
 	spool_close(&r->spool);
 	loop_free(&r->loop);

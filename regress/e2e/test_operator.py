@@ -1,0 +1,99 @@
+"""What an operator does by hand, and reads in the manuals.
+
+SPDX-License-Identifier: ISC
+"""
+import os
+import re
+import subprocess
+
+import pytest
+
+from lib import base
+from lib.instance import conf
+from lib.receiver import SILENT
+
+
+def test_stop_in_order(lab):
+    """Clients that never close and a server that never answers are left in
+    time: nobody has to be killed."""
+    r = lab.receiver(dot=SILENT)
+    it = lab.postern(conf(lab.dns(), r.port))
+    it.send("a@c.test", "b@x.test")
+    base.wait_until(lambda: r.sessions, "a delivery is open")
+    open_ones = [it.connect() for _ in range(20)]
+    data = it.smtp()
+    data.ehlo()
+    data.mail("a@c.test")
+    data.rcpt("b@x.test")
+    data.putcmd("data")
+    assert data.getreply()[0] == 354
+    it.stop(within=10)
+    assert "stop-killed" not in it.log()
+    for s in open_ones:
+        s.close()
+
+
+@pytest.mark.parametrize("what", ["route", "one"])
+def test_release_tries_now(lab, what):
+    """Released recipients are tried now, also if their route is down."""
+    port = base.free_port("127.0.0.1")
+    host = f"smtp://127.0.0.1:{port}"
+    it = lab.postern(conf(lab.dns(), host=host, retry="1h"))
+    it.send("a@c.test", ["b@x.test", "c@x.test"])
+    base.wait_until(lambda: [q["attempts"] for q in it.queue()] == [1, 1],
+                    "one attempt each")
+    selector = f"host:{host}" if what == "route" else "all"
+    assert it.ctl("hold", selector, "--json").json["changed"] == 2
+    before = it.log().count(" delivery ")
+    assert it.ctl("release", selector, "--json").json["changed"] == 2
+    base.wait_until(lambda: it.log().count(" delivery ") > before or
+                    [q["attempts"] for q in it.queue()] == [2, 2],
+                    "they are tried again", 10)
+
+
+def test_unused_spool(lab):
+    """A spool in which no message ever was is an empty one."""
+    it = lab.postern(conf(lab.dns()), start=False)
+    base.run(it.argv() + ["-n"])  # makes the directory
+    out = it.ctl("show", "queue")
+    assert len(out.stdout.splitlines()) == 1
+    assert "No such file" not in out.stderr
+
+
+def test_json_lines(lab):
+    """Every command that prints an object prints one object."""
+    it = lab.postern(conf(lab.dns()))
+    key = it.dir / "made.key"
+    got = it.ctl("dkim", "key", "x.test", "s1", "-o", key, "--json").json
+    assert got["name"] == "s1._domainkey.x.test" and got["type"] == "TXT"
+    assert got["value"].startswith("v=DKIM1; k=rsa; p=MII")
+    assert it.ctl("dkim", "show", key, "x.test", "s1", "--json").json == got
+    it.stop()
+    got = it.ctl("rebuild", "--json").json
+    assert got == {"verdict": "done", "messages": 0, "recipients": 0,
+                   "set_aside": 0}
+
+
+def test_one_line_for_one_error(lab):
+    """What hinders a start is printed once, if the log is there too."""
+    key = lab.dir / "weak.key"
+    subprocess.run(["openssl", "genrsa", "-out", key, "1024"], check=True,
+                   stderr=subprocess.DEVNULL)
+    os.chmod(key, 0o600)
+    file = lab.dir / "weak.conf"
+    file.write_text(f'dkim domain x.test selector s key "{key}"\n'
+                    'action "out" relay\nmatch for any action "out"\n')
+    out = base.run([base.BUILD / "smtpd", "-n", "-f", file])
+    assert out.returncode == 1
+    line, = out.stderr.splitlines()
+    assert re.match(r".*weak\.conf:1: .*too weak", line), line
+
+
+def test_foreign_descriptors(lab):
+    """smtpd keeps nothing open that was open before it."""
+    it = lab.postern(conf(lab.dns()), start=False)
+    it.wrap = ["/bin/sh", "-c", 'exec 9</etc/passwd; exec "$@"', "sh"]
+    it.start()
+    held = [os.readlink(f"/proc/{it.pid}/fd/{n}")
+            for n in os.listdir(f"/proc/{it.pid}/fd")]
+    assert "/etc/passwd" not in held

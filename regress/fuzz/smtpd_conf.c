@@ -1,0 +1,96 @@
+/*
+ * conf_file_load(): an error that can be printed, or an image that every
+ * process can map, with and without its tables.  No name is looked up.
+ *
+ * SPDX-License-Identifier: ISC
+ */
+#include "fuzz.h"
+
+#include <sys/mman.h>
+#include <sys/types.h>
+
+#include <netdb.h>
+
+#include "conf_file.h"
+
+#define SIZE_MAX_CONF 4096
+
+/* In place of that of libc: no fuzzer talks to a network. */
+int
+getaddrinfo(const char *restrict node, const char *restrict service,
+    const struct addrinfo *restrict hints, struct addrinfo **restrict res)
+{
+	(void)node;
+	(void)service;
+	(void)hints;
+	(void)res;
+	return EAI_AGAIN;
+}
+
+static void
+must_be_mapped(const struct conf_image *image)
+{
+	const struct conf *c = conf_map(conf_seal(image->conf, image->size));
+	uint32_t i, j;
+
+	MUST(c != NULL);
+	for (i = 0; i < c->table.n; i++) {
+		const struct conf_table *t = CONF_TABLE(c, i);
+
+		for (j = 0; j < t->entries.n; j++)
+			(void)strlen(conf_text(c,
+			    CONF_ENTRY(c, t->entries, j)->key));
+	}
+	for (i = 0; i < c->match.n; i++) {
+		const struct conf_match *m = CONF_MATCH(c, i);
+
+		MUST(m->reject != 0 || m->action < c->action.n);
+		MUST(m->for_ != FOR_DOMAIN || m->for_table < c->table.n);
+		MUST(m->from != FROM_SRC || m->from_table < c->table.n);
+	}
+	MUST(conf_text(c, c->hostname)[0] != '\0');
+	munmap((void *)(uintptr_t)c, image->size);
+}
+
+static void
+must_be_printable(const struct conf_errors *errors)
+{
+	const char *p;
+	size_t i;
+
+	MUST(errors->n > 0 && errors->n <= CONF_ERRORS_MAX);
+	for (i = 0; i < errors->n; i++) {
+		for (p = errors->text[i]; *p != '\0'; p++)
+			MUST((unsigned char)*p >= ' ' && *p != 127);
+	}
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *in, size_t len)
+{
+	struct conf_macro macro = { "given", "example.org" };
+	struct conf_errors errors = { 0 };
+	struct conf_image image, rest;
+	char path[32];
+	int fd;
+
+	/* What it may name is opened: nothing that could wait. */
+	if (len > SIZE_MAX_CONF || memmem(in, len, "/dev", 4) != NULL ||
+	    memmem(in, len, "/proc", 5) != NULL)
+		return 0;
+	fd = fuzz_file((struct slice){ (const char *)in, len });
+	snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+	if (conf_file_load(path, &macro, 1, &image, &errors) == 0) {
+		must_be_mapped(&image);
+		MUST(conf_image_without_tables(&image, &rest) == 0);
+		must_be_mapped(&rest);
+		conf_image_free(&rest);
+		conf_image_free(&image);
+	} else {
+		MUST(image.conf == NULL);
+		must_be_printable(&errors);
+	}
+	conf_errors_free(&errors);
+	close(fd);
+	return 0;
+}
