@@ -40,9 +40,9 @@ log_open(enum sink sink, int fd, const char *name, bool verbose)
 }
 
 void
-log_to_socket(int fd, const char *name, bool verbose)
+log_to_socket(int fd, bool verbose)
 {
-	log_open(TO_SOCKET, fd, name, verbose);
+	log_open(TO_SOCKET, fd, "", verbose);
 }
 
 void
@@ -60,7 +60,7 @@ log_to_syslog(const char *name, bool verbose)
 
 /* One line with the time in front, in one write. */
 static void
-print_stderr(const char *line)
+print_stderr(const char *name, const char *line)
 {
 	char out[LOG_LINE_MAX + 64];
 	struct timespec ts;
@@ -70,8 +70,8 @@ print_stderr(const char *line)
 
 	clock_gettime(CLOCK_REALTIME, &ts);
 	localtime_r(&ts.tv_sec, &tm);
-	n = snprintf(out, sizeof out, "%02d:%02d:%02d.%03ld %s\n", tm.tm_hour,
-	    tm.tm_min, tm.tm_sec, ts.tv_nsec / 1000000, line);
+	n = snprintf(out, sizeof out, "%02d:%02d:%02d.%03ld %s: %s\n",
+	    tm.tm_hour, tm.tm_min, tm.tm_sec, ts.tv_nsec / 1000000, name, line);
 	if (n >= (int)sizeof out)
 		n = (int)sizeof out - 1;
 	/* Nobody can be told when standard error is gone. */
@@ -80,12 +80,12 @@ print_stderr(const char *line)
 }
 
 void
-log_forward(const char *line)
+log_forward(const char *name, const char *line)
 {
 	if (the_log.sink == TO_SYSLOG)
-		syslog(LOG_INFO, "%s", line);
+		syslog(LOG_INFO, "%s: %s", name, line);
 	else
-		print_stderr(line);
+		print_stderr(name, line);
 }
 
 static void
@@ -95,8 +95,8 @@ send_line(const char *line)
 	int n;
 
 	if (the_log.dropped != 0) {
-		n = snprintf(note, sizeof note, "%s: - log-dropped lines=%lu",
-		    the_log.name, the_log.dropped);
+		n = snprintf(note, sizeof note, "- log-dropped lines=%lu",
+		    the_log.dropped);
 		if (send(the_log.fd, note, (size_t)n,
 			MSG_DONTWAIT | MSG_NOSIGNAL) == n)
 			the_log.dropped = 0;
@@ -112,7 +112,7 @@ put(const char *line)
 	if (the_log.sink == TO_SOCKET)
 		send_line(line);
 	else
-		log_forward(line);
+		log_forward(the_log.name, line);
 }
 
 static void vlog(const char *id, const char *event, const char *fmt, va_list ap)
@@ -124,7 +124,7 @@ vlog(const char *id, const char *event, const char *fmt, va_list ap)
 	char line[LOG_LINE_MAX];
 	int n;
 
-	n = snprintf(line, sizeof line, "%s: %s %s%s", the_log.name, id, event,
+	n = snprintf(line, sizeof line, "%s %s%s", id, event,
 	    fmt[0] == '\0' ? "" : " ");
 	if (n > 0 && n < (int)sizeof line)
 		vsnprintf(line + n, sizeof line - (size_t)n, fmt, ap);

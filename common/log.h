@@ -15,15 +15,15 @@
 
 #define LOG_LINE_MAX 2048
 
-/* Lines go to fd, a datagram socket; name is put in front ("queue"). */
-void log_to_socket(int fd, const char *name, bool verbose);
+/* Lines go to fd, a datagram socket; who reads them knows whose they are. */
+void log_to_socket(int fd, bool verbose);
 
 /* Lines go to stderr, or with stderr false to syslog(3). */
 void log_to_stderr(const char *name, bool verbose);
 void log_to_syslog(const char *name, bool verbose);
 
-/* The parent: one finished line of a child, without newline. */
-void log_forward(const char *line);
+/* The parent: one finished line of the child `name`, without newline. */
+void log_forward(const char *name, const char *line);
 
 /*
  * id: the message or session it is about, 0 for none (printed as "-").

@@ -207,17 +207,15 @@ first_message(struct proc *p)
 int
 proc_main(struct proc *p, const struct proc_hooks *hooks, void *self)
 {
-	const char *name = proc_table[hooks->kind].program;
-
 	*p = (struct proc){ .hooks = hooks, .self = self };
 	signal(SIGPIPE, SIG_IGN);
 	/* A terminal's ^C reaches all of us: the parent says when to stop. */
 	signal(SIGINT, SIG_IGN);
 	signal(SIGTERM, SIG_IGN);
 	signal(SIGHUP, SIG_IGN);
-	log_to_socket(PROC_FD_LOG, name, false);
+	log_to_socket(PROC_FD_LOG, false);
 	first_message(p);
-	log_to_socket(PROC_FD_LOG, name, p->start.verbose != 0);
+	log_to_socket(PROC_FD_LOG, p->start.verbose != 0);
 	tzset();
 	if (hooks->pre_jail != NULL)
 		hooks->pre_jail(self, p);

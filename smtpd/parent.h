@@ -26,6 +26,8 @@ struct child {
 	pid_t pid;
 	struct ipc_chan chan;
 	struct parent *parent;
+	int log; /* its lines, -1 none; nobody else's come there */
+	struct watch log_watch;
 	unsigned int failures; /* in a row */
 	msec started;
 	struct timer restart;
@@ -52,11 +54,10 @@ struct parent {
 	struct child child[PROC_KINDS][PROC_MAX];
 	int *listeners; /* by row of conf.listen */
 	int control;    /* listening, for smtpctl */
-	int log[2];     /* ours, theirs */
 	int told; /* the process in front: one byte when we are up, or -1 */
 	int pid_file;
 	unsigned int stop_step;
-	struct watch log_watch, sig_chld, sig_term, sig_int, sig_hup;
+	struct watch sig_chld, sig_term, sig_int, sig_hup;
 	struct timer stop_timer;
 };
 

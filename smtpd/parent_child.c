@@ -205,6 +205,57 @@ on_lost(void *self, struct ipc_chan *c, const char *why)
 		kill(ch->pid, SIGKILL);
 }
 
+/* ---- its log ---- */
+
+/* Each has a socket of its own, so that a line is its own and a captured one
+ * cannot shut the others up. */
+static void
+on_log(int fd, int what, void *arg)
+{
+	struct child *ch = arg;
+	char line[LOG_LINE_MAX + 1];
+	ssize_t n;
+	int i;
+
+	(void)what;
+	for (i = 0; i < LOG_BATCH; i++) {
+		n = recv(fd, line, LOG_LINE_MAX, MSG_DONTWAIT);
+		if (n <= 0)
+			return;
+		line[n] = '\0';
+		log_forward(proc_table[ch->kind].program, line);
+	}
+}
+
+/* Returns the child's end, or -1. */
+static int
+log_open(struct child *ch)
+{
+	int pair[2], size = 4 << 20;
+
+	if (socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, pair) == -1)
+		return -1;
+	/* Room for a burst of lines; a child never waits for us. */
+	if (setsockopt(pair[1], SOL_SOCKET, SO_SNDBUFFORCE, &size,
+		sizeof size) == -1)
+		setsockopt(pair[1], SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
+	ch->log = pair[0];
+	watch_set(ch->parent->loop, &ch->log_watch, ch->log, LOOP_READ, on_log,
+	    ch);
+	return pair[1];
+}
+
+static void
+log_close(struct child *ch)
+{
+	if (ch->log == -1)
+		return;
+	on_log(ch->log, LOOP_READ, ch); /* its last words */
+	watch_clear(&ch->log_watch);
+	close(ch->log);
+	ch->log = -1;
+}
+
 /* ---- starting ---- */
 
 static void
@@ -231,7 +282,7 @@ child_start(struct child *ch)
 	struct parent *p = ch->parent;
 	struct proc_go go = { 0 };
 	char program[PATH_MAX + 32];
-	int pair[2];
+	int pair[2], log, keep;
 
 	if (p->stopping)
 		return;
@@ -245,12 +296,18 @@ child_start(struct child *ch)
 	}
 	/* Until its loop runs the child reads blocking. */
 	fcntl(pair[1], F_SETFL, 0);
-	ch->pid = priv_exec(program, pair[1], p->log[1], p->foreground);
+	log = log_open(ch);
+	ch->pid =
+	    log == -1 ? -1 : priv_exec(program, pair[1], log, p->foreground);
+	keep = errno;
 	close(pair[1]);
+	if (log != -1)
+		close(log);
 	if (ch->pid == -1) {
 		log_warn("no-process", "name=%s why=%s", program,
-		    strerror(errno));
+		    strerror(keep));
 		close(pair[0]);
+		log_close(ch);
 		restart_later(ch);
 		return;
 	}
@@ -270,11 +327,12 @@ child_down(struct child *ch)
 	if (ch->state == CHILD_STARTING || ch->state == CHILD_READY ||
 	    ch->state == CHILD_STOPPING)
 		ipc_detach(&ch->chan);
+	log_close(ch);
 	ch->state = CHILD_DOWN;
 	ch->pid = 0;
 }
 
-/* ---- signals and log ---- */
+/* ---- signals ---- */
 
 static struct child *
 child_of(struct parent *p, pid_t pid)
@@ -358,24 +416,6 @@ on_hup(int sig, int what, void *arg)
 	    "why=\"this version has no reload: stop and start it\"");
 }
 
-static void
-on_log(int fd, int what, void *arg)
-{
-	char line[LOG_LINE_MAX + 1];
-	ssize_t n;
-	int i;
-
-	(void)what;
-	(void)arg;
-	for (i = 0; i < LOG_BATCH; i++) {
-		n = recv(fd, line, LOG_LINE_MAX, MSG_DONTWAIT);
-		if (n <= 0)
-			return;
-		line[n] = '\0';
-		log_forward(line);
-	}
-}
-
 void
 parent_start(struct parent *p)
 {
@@ -385,12 +425,12 @@ parent_start(struct parent *p)
 	watch_signal(p->loop, &p->sig_term, SIGTERM, on_term, p);
 	watch_signal(p->loop, &p->sig_int, SIGINT, on_term, p);
 	watch_signal(p->loop, &p->sig_hup, SIGHUP, on_hup, p);
-	watch_set(p->loop, &p->log_watch, p->log[0], LOOP_READ, on_log, p);
 	for (k = PROC_PARENT + 1; k < PROC_KINDS; k++) {
 		for (i = 0; i < p->count[k]; i++) {
 			p->child[k][i].kind = k;
 			p->child[k][i].instance = i;
 			p->child[k][i].parent = p;
+			p->child[k][i].log = -1;
 		}
 	}
 	for (k = PROC_PARENT + 1; k < PROC_KINDS && !p->stopping; k++) {

@@ -241,25 +241,18 @@ prepare(struct parent *p)
 		return why;
 	if ((why = priv_pid_file(p)) != NULL)
 		return why;
-	return priv_listen(p);
+	if ((why = priv_listen(p)) != NULL)
+		priv_clean(p);
+	return why;
 }
 
 static void
-open_log(struct parent *p, const struct options *o)
+open_log(const struct options *o)
 {
-	int size = 4 << 20;
-
 	if (o->foreground || o->check)
 		log_to_stderr("smtpd", o->verbose);
 	else
 		log_to_syslog("smtpd", o->verbose);
-	if (socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, p->log) == -1)
-		fatal("no socket for the log: %s", strerror(errno));
-	/* Room for a burst of lines; children never wait for us. */
-	if (setsockopt(p->log[1], SOL_SOCKET, SO_SNDBUFFORCE, &size,
-		sizeof size) == -1)
-		setsockopt(p->log[1], SOL_SOCKET, SO_SNDBUF, &size,
-		    sizeof size);
 }
 
 int
@@ -295,7 +288,7 @@ main(int argc, char **argv)
 		fprintf(stderr, "smtpd: %s\n", why);
 		return 1;
 	}
-	open_log(&p, &o);
+	open_log(&o);
 	if (!p.jailed && !p.check)
 		log_event(0, "one-user",
 		    "uid=%u all processes run as the user who started smtpd: no separation of privileges",

@@ -36,7 +36,7 @@ fuzz_broken(const char *what, const char *file, int line)
 static inline void
 fuzz_quiet(void)
 {
-	log_to_socket(-1, "fuzz", false);
+	log_to_socket(-1, false);
 }
 
 /* The next byte, 0 at the end. */

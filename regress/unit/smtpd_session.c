@@ -180,7 +180,7 @@ test_passed_on(void)
 int
 main(void)
 {
-	log_to_socket(-1, "unit", false);
+	log_to_socket(-1, false);
 	test_whole();
 	test_pipelining();
 	test_large();

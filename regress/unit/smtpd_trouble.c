@@ -293,7 +293,7 @@ test_stop(void)
 int
 main(void)
 {
-	log_to_socket(-1, "unit", false);
+	log_to_socket(-1, false);
 	test_queue_lost_in_data();
 	test_queue_lost_in_commit();
 	test_queue_lost_before_file();
