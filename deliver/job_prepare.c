@@ -84,20 +84,27 @@ sign(struct job *j, int n)
 	}
 }
 
+/* Queue sets the file aside; no recipient was tried. */
+static void
+damaged(struct job *j, const char *why)
+{
+	struct outcome none;
+
+	log_warn("damaged", "id=%llx why=%s", (unsigned long long)j->take.id,
+	    why);
+	outcome_set(&none, LATER, WIDTH_MESSAGE, 0, "4.3.0",
+	    "the message is damaged");
+	job_end(j, NULL, &none, JOB_DAMAGED);
+}
+
 /* The whole message was read. */
 static void
 read_all(struct job *j)
 {
-	struct outcome none;
 	int n = 0;
 
 	if (XXH3_64bits_digest(j->sum) != j->take.sum) {
-		/* Queue sets the file aside; no recipient was tried. */
-		log_warn("damaged", "id=%llx why=%s",
-		    (unsigned long long)j->take.id, "checksum");
-		outcome_set(&none, LATER, WIDTH_MESSAGE, 0, "4.3.0",
-		    "the message is damaged");
-		job_end(j, NULL, &none, JOB_DAMAGED);
+		damaged(j, "checksum");
 		return;
 	}
 	if (j->signs)
@@ -115,8 +122,8 @@ read_all(struct job *j)
 }
 
 /* The next piece: content first, then the trace fields, as they were summed.
- * False: it cannot be read. */
-static bool
+ * 1; 0: the file ends before it should; -1: it cannot be read. */
+static int
 read_piece(struct job *j)
 {
 	const struct job_take *t = &j->take;
@@ -131,12 +138,12 @@ read_piece(struct job *j)
 	n = pread(j->fd, piece, left < sizeof piece ? left : sizeof piece,
 	    (off_t)off);
 	if (n <= 0)
-		return false;
+		return (int)n;
 	XXH3_64bits_update(j->sum, piece, (size_t)n);
 	if (content && j->signs && dkim_wants(&j->dkim))
 		dkim_feed(&j->dkim, piece, (size_t)n);
 	j->done += (uint64_t)n;
-	return true;
+	return 1;
 }
 
 static void
@@ -145,17 +152,21 @@ on_turn(void *arg)
 	struct job *j = arg;
 	uint64_t all = j->take.content_len + j->take.trace_len;
 	uint64_t start = j->done;
+	int got;
 
 	while (j->done < all) {
 		if (j->done - start >= JOB_TURN) {
 			timer_set(j->d->p->loop, &j->soon, 0, on_turn, j);
 			return;
 		}
-		if (!read_piece(j)) {
+		if ((got = read_piece(j)) == 1)
+			continue;
+		if (got == 0)
+			damaged(j, "cut off");
+		else
 			job_end_later(j, "4.3.0",
 			    "the message cannot be read here");
-			return;
-		}
+		return;
 	}
 	read_all(j);
 }

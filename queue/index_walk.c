@@ -180,7 +180,19 @@ index_walk_way(struct index *ix, struct index_cursor *c, struct index_way *w)
 
 /* ---- facts ---- */
 
-#define FACTS_MAP ((size_t)1 << 30) /* address space */
+#define FACTS_MAP     ((size_t)1 << 30) /* address space */
+#define FACTS_RESERVE (256 * 1024)      /* bytes on disk, from the start */
+
+/* Room for what an operator says when the disk is full: `resume` above all.
+ * Without it on a filesystem that cannot, the write says so. */
+static void
+facts_reserve(MDB_env *env)
+{
+	mdb_filehandle_t fd;
+
+	if (mdb_env_get_fd(env, &fd) == MDB_SUCCESS)
+		(void)!fallocate(fd, FALLOC_FL_KEEP_SIZE, 0, FACTS_RESERVE);
+}
 
 static int
 facts_env(struct index *ix, const char *path)
@@ -207,6 +219,8 @@ facts_env(struct index *ix, const char *path)
 		else
 			mdb_txn_abort(txn);
 	}
+	if (rc == MDB_SUCCESS && ix->writer)
+		facts_reserve(ix->facts);
 	if (rc != MDB_SUCCESS) {
 		mdb_env_close(ix->facts);
 		ix->facts = NULL;

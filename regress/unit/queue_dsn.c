@@ -45,16 +45,20 @@ set_up(enum dsn_kind kind)
 		.header_len = sizeof header - 1 };
 }
 
-/* The notification as a string; freed by nobody. */
+/* The notification as a string, good until the next one. */
 static const char *
 printed(size_t max)
 {
+	static char *text;
 	struct buf out;
-	char *text;
 
+	free(text);
+	text = NULL;
 	buf_init(&out, max);
-	if (!dsn_print(&out, &dsn))
+	if (!dsn_print(&out, &dsn)) {
+		buf_free(&out);
 		return NULL;
+	}
 	text = calloc(1, out.len + 1);
 	memcpy(text, buf_data(&out), out.len);
 	buf_free(&out);
