@@ -108,7 +108,7 @@ FUZZ ?= $(FUZZ_NAMES)
 FUZZ_SAN = address,undefined
 FUZZ_FLAGS = -max_len=4096 -timeout=10 -rss_limit_mb=1024 -close_fd_mask=1 -print_final_stats=1
 
-fuzz:
+fuzz: packages
 	@$(MAKE) CC=clang OPT="-O1 -g" SAN=fuzzer-no-link,$(FUZZ_SAN) B=$(B)/fuzz $(FUZZ:%=$(B)/fuzz/fuzz/%)
 	@dir=$$(mktemp -d /tmp/postern-fuzz-XXXXXX) || exit 1; \
 	for f in $(FUZZ); do \

@@ -60,7 +60,7 @@ mailbox_byte(struct mailbox *m, char c)
 	if (m->gap && m->n != 0 && c != '.' && m->domain[m->n - 1] != '.')
 		m->bad = true;
 	m->gap = false;
-	if (m->n == DOMAIN_MAX)
+	if (m->n == DOMAIN_MAX || c == '\0')
 		m->bad = true;
 	else
 		m->domain[m->n++] = (char)tolower((unsigned char)c);

@@ -50,6 +50,8 @@ set_text(const char **where, const char *text)
 {
 	if (*where != NULL)
 		return "the same thing is said twice";
+	if (text[0] == '\0')
+		return "an empty word selects nothing";
 	*where = text;
 	return NULL;
 }
@@ -69,7 +71,10 @@ set_state(struct selector *s, const char *text)
 static const char *
 set_sender(struct selector *s, const char *text)
 {
-	return set_text(&s->sender, strcmp(text, "<>") == 0 ? "" : text);
+	if (s->sender != NULL)
+		return "the same thing is said twice";
+	s->sender = strcmp(text, "<>") == 0 ? "" : text;
+	return NULL;
 }
 
 static const char *

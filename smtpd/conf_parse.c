@@ -292,6 +292,7 @@ static const struct conf_word *
 take_word(struct conf_parser *p, enum conf_place place)
 {
 	const struct conf_word *w;
+	char shown[CONF_SHOWN_SIZE];
 
 	p->negated = p->lex.tok == '!';
 	if (p->negated)
@@ -306,8 +307,8 @@ take_word(struct conf_parser *p, enum conf_place place)
 		return NULL;
 	}
 	if (p->negated && !(w->flags & CW_NOT)) {
-		conf_wrong(p, "`!` cannot stand before `%s`",
-		    w->word != NULL ? w->word : p->lex.text);
+		conf_wrong(p, "`!` cannot stand before %s",
+		    conf_lex_shown(&p->lex, shown));
 		return NULL;
 	}
 	return w;

@@ -16,6 +16,19 @@ is_blank(char c)
 	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
 }
 
+/* Without what may fold a line, at both ends. */
+static struct slice
+trim(struct slice s)
+{
+	while (s.len > 0 && is_blank(s.p[0])) {
+		s.p++;
+		s.len--;
+	}
+	while (s.len > 0 && is_blank(s.p[s.len - 1]))
+		s.len--;
+	return s;
+}
+
 /* Steps over a comment, which may hold others; false: it has no end. */
 static bool
 skip_comment(struct slice in, size_t *i)
@@ -84,12 +97,13 @@ take_angle(struct slice in, size_t *i, struct slice *address)
 	}
 	if (*i >= in.len)
 		return false;
-	*address = slice_trim((struct slice){ in.p + from, *i - from });
+	*address = trim((struct slice){ in.p + from, *i - from });
 	(*i)++;
 	if (address->len > 0 && address->p[0] == '@' &&
 	    (colon = memchr(address->p, ':', address->len)) != NULL) {
 		address->len -= (size_t)(colon + 1 - address->p);
 		address->p = colon + 1;
+		*address = trim(*address);
 	}
 	return true;
 }

@@ -115,11 +115,12 @@ is_dot(struct slice line)
 	return line.len == 1 && line.p[0] == '.';
 }
 
-/* A line of an mbox, which some programs pipe in. */
+/* A line of an mbox, which some programs pipe in; "From :" is a field. */
 static bool
 is_from_line(struct slice line)
 {
-	return line.len >= 5 && memcmp(line.p, "From ", 5) == 0;
+	return line.len >= 5 && memcmp(line.p, "From ", 5) == 0 &&
+	    field_name(line) == 0;
 }
 
 enum step { STEP_HEADER, STEP_BODY, STEP_END };

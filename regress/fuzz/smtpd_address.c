@@ -22,7 +22,8 @@ LLVMFuzzerTestOneInput(const uint8_t *in, size_t len)
 			break;
 		MUST(why == NULL && list.p > before);
 		MUST(address.p >= before && address.p + address.len <= list.p);
-		MUST(strchr(" \t", address.p[0]) == NULL);
+		MUST(memchr(" \t\r\n", address.p[0], 4) == NULL);
+		MUST(memchr(" \t\r\n", address.p[address.len - 1], 4) == NULL);
 	} while (why == NULL);
 	MUST(why != NULL || list.len == 0);
 	return 0;
