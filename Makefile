@@ -1,7 +1,7 @@
 # Postern.  `make run` tries it, `make test` tests it, `make bench` measures it.
 
 # ---- Debian packages: the only lists ----
-PKGS_BUILD = gcc make pkg-config libssl-dev liblmdb-dev libldns-dev \
+PKGS_BUILD = gcc make libc6-dev libssl-dev liblmdb-dev libldns-dev \
 	libbsd-dev libevent-dev libxxhash-dev
 PKGS_RUN = openssl ca-certificates curl
 PKGS_TEST = python3-pytest python3-pytest-xdist python3-pytest-timeout \
