@@ -68,9 +68,9 @@ quoted_check(struct slice in)
 	return NULL;
 }
 
-/* Where the local part ends: at the '@', which may also stand in quotes. */
+/* Where the first c is that no quotes hold; in.len if nowhere. */
 static size_t
-local_part_end(struct slice in)
+unquoted(struct slice in, char c)
 {
 	bool quoted = false;
 	size_t i;
@@ -80,7 +80,7 @@ local_part_end(struct slice in)
 			quoted = !quoted;
 		else if (quoted && in.p[i] == '\\')
 			i++;
-		else if (!quoted && in.p[i] == '@')
+		else if (!quoted && in.p[i] == c)
 			return i;
 	}
 	return in.len;
@@ -147,7 +147,7 @@ smtp_literal_parse(struct slice in, char *ip)
 const char *
 smtp_mailbox_check(struct slice in)
 {
-	size_t at = local_part_end(in);
+	size_t at = unquoted(in, '@');
 	struct slice local = { in.p, at }, domain;
 	char ip[IP_TEXT_MAX + 1];
 	const char *why;
@@ -199,24 +199,6 @@ source_route(struct slice *in)
 	return NULL;
 }
 
-/* Where the '>' is that no quotes hold; in.len if nowhere. */
-static size_t
-path_end(struct slice in)
-{
-	bool quoted = false;
-	size_t i;
-
-	for (i = 0; i < in.len; i++) {
-		if (in.p[i] == '"')
-			quoted = !quoted;
-		else if (quoted && in.p[i] == '\\')
-			i++;
-		else if (!quoted && in.p[i] == '>')
-			return i;
-	}
-	return in.len;
-}
-
 const char *
 smtp_path_parse(struct slice in, char *addr, struct slice *rest)
 {
@@ -228,7 +210,7 @@ smtp_path_parse(struct slice in, char *addr, struct slice *rest)
 	*rest = (struct slice){ in.p, 0 };
 	if (in.len == 0 || in.p[0] != '<')
 		return "no '<' before the address";
-	if ((end = path_end(in)) >= in.len)
+	if ((end = unquoted(in, '>')) >= in.len)
 		return "no '>' after the address";
 	path = (struct slice){ in.p + 1, end - 1 };
 	if (path.len != 0) {

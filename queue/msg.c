@@ -326,7 +326,7 @@ msg_finish(struct queue *qu, struct msg *m)
 	queue_index_ok(qu, index_del_msg(qu->index, m->id));
 	queue_changed(qu);
 	log_event(m->id, "removed", "rcpts=%u age=%lld", m->n_rcpt,
-	    (long long)(now_sec() - m->arrived / 1000000));
+	    (long long)((now_usec() - m->arrived) / 1000000));
 }
 
 void
