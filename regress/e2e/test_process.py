@@ -314,7 +314,8 @@ def test_no_descriptor(lab):
     it = lab.postern(conf(lab.dns(), 1), build=limited(lab, "session", used),
                      start=False)
     it.start(wait=False)
-    pids = base.wait_until(lambda: it.all_up() and it.pids(), "all run")
+    base.wait_until(lambda: f"started pid={it.pid} " in it.log(), "all run")
+    pids = it.pids()
 
     def told():
         with it.connect(5) as s:
