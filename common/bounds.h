@@ -18,6 +18,7 @@
 #define RELAY_MAX      351  /* host[address]:port of who answered */
 #define SIG_MAX        3071 /* a DKIM-Signature field, CRLF included */
 
+#define EXPAND_MAX 10000 /* addresses that one recipient may stand for */
 #define RCPT_MAX                                                               \
 	30000 /* recipients a message may have at all: ids leave 16 bits */
 

@@ -13,23 +13,118 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
-#define SEALS (F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
-#define ALIGN 8 /* of every span but the pool */
+#define SEALS       (F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
+#define ALIGN       8 /* of the spans of struct conf, but the pool */
+#define INNER_ALIGN 4 /* of the spans in their rows */
+#define N(a)        (sizeof(a) / sizeof((a)[0]))
+
+#define ROWS(span, row)                                                        \
+	{                                                                      \
+		offsetof(struct conf, span), sizeof(struct row)                \
+	}
 
 /* Columns: span, size of its rows. */
 static const struct {
 	size_t off, row;
 } spans[] = {
-	{ offsetof(struct conf, listen), sizeof(struct conf_listen) },
-	{ offsetof(struct conf, table), sizeof(struct conf_table) },
-	{ offsetof(struct conf, action), sizeof(struct conf_action) },
-	{ offsetof(struct conf, match), sizeof(struct conf_match) },
-	{ offsetof(struct conf, dkim), sizeof(struct conf_dkim) },
-	{ offsetof(struct conf, retry), sizeof(struct conf_retry) },
-	{ offsetof(struct conf, local_addr), sizeof(struct conf_entry) },
+	ROWS(table, conf_table),
+	ROWS(pki, conf_pki),
+	ROWS(ca, conf_ca),
+	ROWS(proc, conf_proc),
+	ROWS(filter, conf_filter),
+	ROWS(listen, conf_listen),
+	ROWS(wrapper, conf_wrapper),
+	ROWS(action, conf_action),
+	ROWS(match, conf_match),
+	ROWS(dkim, conf_dkim),
+	ROWS(retry, conf_retry),
+	ROWS(limit, conf_limit),
+	ROWS(other, conf_other),
+	ROWS(local_addr, conf_entry),
 };
+
+#define INNER(span, row, field, inner)                                         \
+	{                                                                      \
+		offsetof(struct conf, span), sizeof(struct row),               \
+		    offsetof(struct row, field), sizeof(struct inner)          \
+	}
+
+/* Spans in rows.  Columns: span, size of its rows, the field, size of its
+ * rows. */
+static const struct {
+	size_t off, row, field, inner;
+} inners[] = {
+	INNER(table, conf_table, entries, conf_entry),
+	INNER(filter, conf_filter, member, conf_ref),
+	INNER(listen, conf_listen, pki, conf_ref),
+	INNER(listen, conf_listen, filter, conf_ref),
+	INNER(action, conf_action, host, conf_host),
+	INNER(action, conf_action, filter, conf_ref),
+	INNER(match, conf_match, cond, conf_cond),
+	INNER(retry, conf_retry, domain, conf_entry),
+	INNER(retry, conf_retry, step, conf_step),
+	INNER(limit, conf_limit, domain, conf_entry),
+};
+
+#define INDEX(span, row, field, of)                                            \
+	{                                                                      \
+		offsetof(struct conf, span), sizeof(struct row),               \
+		    offsetof(struct row, field), offsetof(struct conf, of)     \
+	}
+
+/* Indexes in rows.  Columns: span, size of its rows, the field, the span that
+ * it points into. */
+static const struct {
+	size_t off, row, field, of;
+} indexes[] = {
+	INDEX(filter, conf_filter, proc, proc),
+	INDEX(filter, conf_filter, table, table),
+	INDEX(listen, conf_listen, ca, ca),
+	INDEX(listen, conf_listen, auth_table, table),
+	INDEX(listen, conf_listen, hostnames, table),
+	INDEX(listen, conf_listen, senders, table),
+	INDEX(action, conf_action, alias, table),
+	INDEX(action, conf_action, virtual_, table),
+	INDEX(action, conf_action, userbase, table),
+	INDEX(action, conf_action, wrapper, wrapper),
+	INDEX(action, conf_action, host_table, table),
+	INDEX(action, conf_action, domain, table),
+	INDEX(action, conf_action, auth, table),
+	INDEX(action, conf_action, src, table),
+	INDEX(action, conf_action, helo_src, table),
+	INDEX(match, conf_match, action, action),
+};
+
+/* Indexes in rows of an inner span.  Columns: as above, but the span in the
+ * row stands before. */
+static const struct {
+	size_t off, row, inner, inner_row, field, of;
+} inner_indexes[] = {
+#define X(span, outer, inner, inner_row, index, of)                            \
+	{ offsetof(struct conf, span), sizeof(struct outer),                   \
+		offsetof(struct outer, inner), sizeof(struct inner_row),       \
+		offsetof(struct inner_row, index),                             \
+		offsetof(struct conf, of) },
+	X(filter, conf_filter, member, conf_ref, i, filter)
+	    X(listen, conf_listen, pki, conf_ref, i, pki)
+		X(listen, conf_listen, filter, conf_ref, i, filter)
+		    X(action, conf_action, filter, conf_ref, i, filter)
+			X(match, conf_match, cond, conf_cond, table, table)
+#undef X
+};
+
+static struct conf_span
+span_at(const void *row, size_t field)
+{
+	struct conf_span span;
+
+	memcpy(&span, (const char *)row + field, sizeof(span));
+	return span;
+}
 
 static bool
 span_fits(const struct conf *c, struct conf_span span, size_t row, size_t align)
@@ -52,37 +147,79 @@ pool_fits(const struct conf *c)
 }
 
 static bool
-index_fits(uint32_t i, struct conf_span span)
+index_fits(const struct conf *c, const void *row, size_t field, size_t of)
 {
-	return i == CONF_NONE || i < span.n;
+	uint32_t i;
+
+	memcpy(&i, (const char *)row + field, sizeof(i));
+	return i == CONF_NONE || i < span_at(c, of).n;
+}
+
+static bool
+inners_fit(const struct conf *c)
+{
+	struct conf_span outer;
+	const void *row;
+	uint32_t j;
+	size_t i;
+
+	for (i = 0; i < N(inners); i++) {
+		outer = span_at(c, inners[i].off);
+		for (j = 0; j < outer.n; j++) {
+			row = conf_row(c, outer, j, inners[i].row);
+			if (!span_fits(c, span_at(row, inners[i].field),
+				inners[i].inner, INNER_ALIGN))
+				return false;
+		}
+	}
+	return true;
+}
+
+static bool
+indexes_fit(const struct conf *c)
+{
+	struct conf_span outer, inner;
+	const void *row;
+	uint32_t j, k;
+	size_t i;
+
+	for (i = 0; i < N(indexes); i++) {
+		outer = span_at(c, indexes[i].off);
+		for (j = 0; j < outer.n; j++) {
+			row = conf_row(c, outer, j, indexes[i].row);
+			if (!index_fits(c, row, indexes[i].field,
+				indexes[i].of))
+				return false;
+		}
+	}
+	for (i = 0; i < N(inner_indexes); i++) {
+		outer = span_at(c, inner_indexes[i].off);
+		for (j = 0; j < outer.n; j++) {
+			row = conf_row(c, outer, j, inner_indexes[i].row);
+			inner = span_at(row, inner_indexes[i].inner);
+			for (k = 0; k < inner.n; k++) {
+				row = conf_row(c, inner, k,
+				    inner_indexes[i].inner_row);
+				if (!index_fits(c, row, inner_indexes[i].field,
+					inner_indexes[i].of))
+					return false;
+			}
+		}
+	}
+	return true;
 }
 
 static bool
 conf_fits(const struct conf *c)
 {
-	const struct conf_match *m;
 	size_t i;
 
-	for (i = 0; i < sizeof(spans) / sizeof(spans[0]); i++) {
-		const struct conf_span *span =
-		    (const void *)((const char *)c + spans[i].off);
-
-		if (!span_fits(c, *span, spans[i].row, ALIGN))
+	for (i = 0; i < N(spans); i++) {
+		if (!span_fits(c, span_at(c, spans[i].off), spans[i].row,
+			ALIGN))
 			return false;
 	}
-	for (i = 0; i < c->table.n; i++) {
-		if (!span_fits(c, CONF_TABLE(c, (uint32_t)i)->entries,
-			sizeof(struct conf_entry), ALIGN))
-			return false;
-	}
-	for (i = 0; i < c->match.n; i++) {
-		m = CONF_MATCH(c, (uint32_t)i);
-		if (!index_fits(m->action, c->action) ||
-		    !index_fits(m->from_table, c->table) ||
-		    !index_fits(m->for_table, c->table))
-			return false;
-	}
-	return pool_fits(c);
+	return inners_fit(c) && indexes_fit(c) && pool_fits(c);
 }
 
 /* Maps it; NULL and errno if it is not what we sealed. */
@@ -138,6 +275,17 @@ conf_row(const struct conf *c, struct conf_span span, uint32_t i, size_t size)
 {
 	assert(i < span.n);
 	return (const char *)c + span.off + (size_t)i * size;
+}
+
+const char *
+conf_at_print(const struct conf *c, const struct conf_at *at, char *out,
+    size_t size)
+{
+	if (at->line == 0)
+		snprintf(out, size, "%s", "default");
+	else
+		snprintf(out, size, "%s:%u", conf_text(c, at->file), at->line);
+	return out;
 }
 
 int

@@ -2,8 +2,13 @@
  * The configuration as the processes hold it: one read-only piece of memory
  * without pointers, so that it crosses exec in a sealed memfd.  Texts are
  * offsets into a pool, lists are spans.  It never changes in a running
- * process.  The parser (smtpd/conf_parse.c) makes it, the parent hands it on;
+ * process.  The parser (smtpd/conf_parse.c) makes it, smtpd/conf_print.c
+ * prints it in the grammar that it came from, the parent hands it on;
  * contents of tables go to lookup alone.
+ *
+ * A name of another row is its index in that row's span, CONF_NONE where
+ * nothing was said.  What a rule or an option says in its own line (`domain
+ * example.org`, `{ a, b }`) is a table without a name.
  *
  * SPDX-License-Identifier: ISC
  */
@@ -16,7 +21,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define CONF_MAGIC 0x504f5354u /* "POST" */
+#define CONF_MAGIC 0x504f5355u /* "POSU" */
 
 typedef uint32_t conf_str; /* 0 is the empty text */
 
@@ -27,24 +32,65 @@ struct conf_span {
 
 #define CONF_NONE UINT32_MAX /* an index that points nowhere */
 
-struct conf_listen {
-	struct sockaddr_storage ss; /* not used by LISTEN_LOCAL */
-	uint32_t sslen;
-	uint8_t local;     /* `listen on socket`: the path for sendmail(8) */
-	conf_str name;     /* as written, for the log */
-	conf_str tag;      /* empty: none */
-	conf_str hostname; /* empty: conf.hostname */
+/* Where a statement began. */
+struct conf_at {
+	conf_str file;
 	uint32_t line;
 };
 
-enum conf_table_kind { TABLE_LIST, TABLE_MAP, TABLE_FILE };
+/* ---- tables ---- */
+
+/* What a table can be asked (smtpd-tables(7)). */
+#define CONF_SERVICES(X)                                                       \
+	X(ALIAS, "alias")             /* a name: what it stands for */         \
+	X(DOMAIN, "domain")           /* a domain: is it in it? */             \
+	X(CREDENTIALS, "credentials") /* a user or label: its secret */        \
+	X(NETADDR, "netaddr")         /* an IP address: is it in it? */        \
+	X(USERINFO, "userinfo")       /* a user: uid, gid, home */             \
+	X(SOURCE, "source")           /* addresses to connect from */          \
+	X(MAILADDR, "mailaddr")       /* a mail address: is it in it? */       \
+	X(MAILADDRMAP, "mailaddrmap") /* a user: addresses it may use */       \
+	X(ADDRNAME, "addrname")       /* an IP address: a host name */         \
+	X(STRING, "string")           /* a text: is it in it? */               \
+	X(REGEX, "regex")             /* a text: does an expression match? */  \
+	X(RELAYHOST, "relayhost")     /* a domain, or nothing: relay URLs */
+
+enum conf_service {
+#define X(name, word) SERVICE_##name,
+	CONF_SERVICES(X)
+#undef X
+	    SERVICES
+};
+
+/* Of lines of passwd(5): what OpenSMTPD's table-passwd knows, and who is in
+ * it. */
+#define CONF_PASSWD_SERVICES                                                   \
+	(1u << SERVICE_CREDENTIALS | 1u << SERVICE_USERINFO |                  \
+	    1u << SERVICE_STRING)
+
+/* LIST, MAP: in the configuration itself.  FILE: text, read by lookup at start
+ * and reload.  PASSWD: the same, lines of passwd(5).  DB: LMDB, made by
+ * `smtpctl makemap`.  PROC: a program. */
+enum conf_table_kind {
+	TABLE_LIST,
+	TABLE_MAP,
+	TABLE_FILE,
+	TABLE_PASSWD,
+	TABLE_DB,
+	TABLE_PROC
+};
 
 struct conf_table {
-	conf_str name; /* empty: an inline list of a rule */
+	conf_str name; /* empty: an inline list of another statement */
 	uint8_t kind;
-	conf_str path;            /* TABLE_FILE */
-	struct conf_span entries; /* struct conf_entry; inline ones */
-	uint32_t line;
+	/* PROC: the word before the colon.  `proc` and `proc-exec`: path is a
+	 * command line; any other T: path is the argument of the program
+	 * table-T beside our own. */
+	conf_str type;
+	conf_str path;
+	uint32_t services;        /* bits 1 << SERVICE_*, of who asks it */
+	struct conf_span entries; /* struct conf_entry; LIST, MAP */
+	struct conf_at at;
 };
 
 struct conf_entry {
@@ -52,46 +98,302 @@ struct conf_entry {
 	conf_str value; /* TABLE_MAP */
 };
 
-enum conf_scheme { SCHEME_SMTP, SCHEME_SMTP_NOTLS };
+/* A list of names or rows. */
+struct conf_ref {
+	uint32_t i;
+};
+
+/* ---- TLS ---- */
+
+enum conf_dhe { DHE_NONE, DHE_AUTO, DHE_LEGACY };
+
+struct conf_pki {
+	conf_str name; /* in lower case; "*": for any name */
+	conf_str cert, key;
+	uint8_t dhe, dhe_said;
+	struct conf_at at;
+};
+
+struct conf_ca {
+	conf_str name, cert;
+	struct conf_at at;
+};
+
+/* ---- filters ---- */
+
+struct conf_proc {
+	conf_str name, command, user, group, chroot;
+	struct conf_at at;
+};
+
+/* PROC_EXEC: proc is a row that this filter made for itself. */
+enum conf_filter_kind {
+	FILTER_BUILTIN,
+	FILTER_CHAIN,
+	FILTER_PROC,
+	FILTER_EXEC
+};
+
+#define CONF_PHASES(X)                                                         \
+	X(CONNECT, "connect")                                                  \
+	X(HELO, "helo")                                                        \
+	X(EHLO, "ehlo")                                                        \
+	X(AUTH, "auth")                                                        \
+	X(MAIL_FROM, "mail-from")                                              \
+	X(RCPT_TO, "rcpt-to")                                                  \
+	X(DATA, "data")                                                        \
+	X(COMMIT, "commit")
+
+#define CONF_FILTER_CONDS(X)                                                   \
+	X(RDNS, "rdns")                                                        \
+	X(FCRDNS, "fcrdns")                                                    \
+	X(SRC, "src")                                                          \
+	X(HELO, "helo")                                                        \
+	X(AUTH, "auth")                                                        \
+	X(MAIL_FROM, "mail-from")                                              \
+	X(RCPT_TO, "rcpt-to")
+
+#define CONF_DECISIONS(X)                                                      \
+	X(BYPASS, "bypass")                                                    \
+	X(DISCONNECT, "disconnect")                                            \
+	X(JUNK, "junk")                                                        \
+	X(REJECT, "reject")                                                    \
+	X(REWRITE, "rewrite")                                                  \
+	X(REPORT, "report")
+
+enum conf_phase {
+#define X(name, word) PHASE_##name,
+	CONF_PHASES(X)
+#undef X
+};
+enum conf_filter_cond {
+#define X(name, word) FCOND_##name,
+	CONF_FILTER_CONDS(X)
+#undef X
+};
+enum conf_decision {
+#define X(name, word) DECIDE_##name,
+	CONF_DECISIONS(X)
+#undef X
+};
+
+struct conf_filter {
+	conf_str name;
+	uint8_t kind;            /* enum conf_filter_kind */
+	uint32_t proc;           /* PROC, EXEC: row of conf.proc */
+	struct conf_span member; /* CHAIN: struct conf_ref, of conf.filter */
+	/* BUILTIN */
+	uint8_t phase, cond, not_cond, regex;
+	uint8_t decision;
+	uint32_t table; /* of cond; CONF_NONE: the condition alone */
+	conf_str text;  /* of the decision */
+	struct conf_at at;
+};
+
+/* ---- the way in ---- */
+
+enum conf_listen_tls {
+	LISTEN_CLEAR,
+	LISTEN_TLS,
+	LISTEN_TLS_REQUIRE,
+	LISTEN_SMTPS
+};
+enum conf_listen_auth { AUTH_NONE, AUTH_OPTIONAL, AUTH_NEEDED };
+
+/* One address; `listen on` an interface or a name may make several, which
+ * stand together and have the same at. */
+struct conf_listen {
+	struct sockaddr_storage ss; /* port included; not used if local */
+	uint32_t sslen;
+	uint8_t local;    /* `listen on socket`: the path for sendmail(8) */
+	uint8_t implicit; /* nobody wrote it: `listen on socket` always is */
+	uint8_t inet;     /* 4 or 6: said so; 0: both */
+	uint8_t tls;      /* enum conf_listen_tls */
+	uint8_t verify;   /* of client certificates */
+	uint8_t auth;     /* enum conf_listen_auth */
+	uint8_t masquerade, mask_src, no_dsn, received_auth, proxy_v2;
+	conf_str name;     /* as written, for the log */
+	conf_str tag;      /* empty: none */
+	conf_str hostname; /* empty: conf.hostname */
+	conf_str ciphers, protocols;
+	struct conf_span pki;    /* struct conf_ref */
+	struct conf_span filter; /* struct conf_ref */
+	uint32_t ca;
+	uint32_t auth_table; /* CONF_NONE: users of the system */
+	uint32_t hostnames;  /* table */
+	uint32_t senders;    /* table */
+	struct conf_at at;
+};
+
+/* ---- actions ---- */
+
+#define CONF_METHODS(X)                                                        \
+	X(RELAY, "relay")                                                      \
+	X(EXPAND_ONLY, "expand-only")                                          \
+	X(FORWARD_ONLY, "forward-only")                                        \
+	X(MBOX, "mbox")                                                        \
+	X(MAILDIR, "maildir")                                                  \
+	X(LMTP, "lmtp")                                                        \
+	X(MDA, "mda")
+
+enum conf_method {
+#define X(name, word) METHOD_##name,
+	CONF_METHODS(X)
+#undef X
+};
+
+/* As in a relay URL.  Columns: enum, word. */
+#define CONF_SCHEMES(X)                                                        \
+	X(SMTP, "smtp")             /* STARTTLS if offered */                  \
+	X(SMTP_TLS, "smtp+tls")     /* STARTTLS, or not at all */              \
+	X(SMTP_NOTLS, "smtp+notls") /* never */                                \
+	X(SMTPS, "smtps")           /* TLS from the first byte */              \
+	X(LMTP, "lmtp")
+
+enum conf_scheme {
+#define X(name, word) SCHEME_##name,
+	CONF_SCHEMES(X)
+#undef X
+};
+
+struct conf_host {
+	uint8_t scheme; /* enum conf_scheme */
+	uint16_t port;  /* as it will be used */
+	conf_str label; /* empty: none; a key of the action's auth table */
+	conf_str name;  /* a host name, or an address without brackets */
+};
+
+enum conf_relay_tls { RELAY_TLS_UNSAID, RELAY_TLS, RELAY_TLS_NO_VERIFY };
 
 struct conf_action {
 	conf_str name;
-	uint8_t scheme; /* enum conf_scheme */
-	conf_str host; /* smarthost: name or address; empty: MX of the domain */
-	uint16_t port; /* 25 unless said */
-	conf_str helo; /* empty: conf.hostname */
-	uint32_t line;
+	uint8_t method; /* enum conf_method */
+	struct conf_at at;
+	uint32_t ttl; /* seconds; 0: conf.queue_ttl */
+
+	/* local methods */
+	conf_str arg; /* maildir: path; lmtp: where to; mda: command */
+	uint8_t junk, lmtp_rcpt_to;
+	uint32_t alias, virtual_; /* tables: at most one of them */
+	uint32_t userbase;        /* table; CONF_NONE: users of the system */
+	conf_str user;
+	uint32_t wrapper;
+
+	/* relay */
+	struct conf_span host; /* struct conf_host; none: MX of the domain */
+	uint32_t host_table;   /* `host <t>` */
+	uint32_t domain;       /* table: from domain to host URL */
+	uint16_t port;         /* ours, without host: of the MX; 25 */
+	uint32_t auth, src, helo_src; /* tables */
+	conf_str helo;                /* empty: conf.hostname */
+	conf_str mail_from;
+	uint8_t tls; /* enum conf_relay_tls */
+	uint8_t backup, srs;
+	conf_str backup_mx; /* empty: conf.hostname */
+	conf_str pki, ca;   /* names; they need not be declared */
+	conf_str ciphers, protocols;
+	struct conf_span filter; /* struct conf_ref */
 };
 
-enum conf_from { FROM_LOCAL, FROM_ANY, FROM_SRC, FROM_SOCKET };
-enum conf_for { FOR_LOCAL, FOR_ANY, FOR_DOMAIN };
+struct conf_wrapper {
+	conf_str name, command;
+	struct conf_at at;
+};
+
+/* ---- rules ---- */
+
+/*
+ * Columns: enum, words.  A rule has one or more of each; FROM_* and FOR_*
+ * exclude others of their kind.  FROM_AUTH and FROM_MAIL_FROM stand for `from
+ * any` and that condition, FOR_RCPT_TO for `for any` and that.
+ */
+#define CONF_CONDS(X)                                                          \
+	X(FROM_ANY, "from any")                                                \
+	X(FROM_LOCAL, "from local")                                            \
+	X(FROM_SOCKET, "from socket")                                          \
+	X(FROM_AUTH, "from auth")                                              \
+	X(FROM_MAIL_FROM, "from mail-from")                                    \
+	X(FROM_RDNS, "from rdns")                                              \
+	X(FROM_SRC, "from src")                                                \
+	X(FOR_ANY, "for any")                                                  \
+	X(FOR_LOCAL, "for local")                                              \
+	X(FOR_DOMAIN, "for domain")                                            \
+	X(FOR_RCPT_TO, "for rcpt-to")                                          \
+	X(AUTH, "auth")                                                        \
+	X(HELO, "helo")                                                        \
+	X(MAIL_FROM, "mail-from")                                              \
+	X(RCPT_TO, "rcpt-to")                                                  \
+	X(TAG, "tag")                                                          \
+	X(TLS, "tls")
+
+enum conf_cond_kind {
+#define X(name, words) COND_##name,
+	CONF_CONDS(X)
+#undef X
+	    CONDS
+};
+
+struct conf_cond {
+	uint8_t kind; /* enum conf_cond_kind */
+	uint8_t not_; /* `!` stood before it */
+	uint8_t regex;
+	uint8_t implicit; /* a default: `from local`, `for local` */
+	uint32_t table;   /* CONF_NONE: the condition alone */
+};
 
 struct conf_match {
-	uint8_t from, not_from; /* enum conf_from */
-	uint8_t for_, not_for;  /* enum conf_for */
-	uint8_t reject, not_tag;
-	uint32_t from_table; /* FROM_SRC: index of a table */
-	uint32_t for_table;  /* FOR_DOMAIN */
-	conf_str tag;        /* empty: any */
-	uint32_t action;     /* index, CONF_NONE when reject */
-	uint32_t line;
+	struct conf_span cond; /* struct conf_cond, all must hold */
+	uint8_t reject;
+	uint32_t action; /* index, CONF_NONE when reject */
+	struct conf_at at;
 };
+
+/* ---- ours ---- */
 
 enum conf_alg { ALG_RSA, ALG_ED25519 }; /* known when keys has read the key */
 
 struct conf_dkim {
 	conf_str domain, selector;
 	conf_str path; /* opened by the parent */
-	uint32_t line;
+	struct conf_at at;
 };
 
-/* `retry 5m*2, 15m, 1h up to 4h`: how long after the n-th failed attempt. */
-struct conf_retry {
+/* `5m*2`: how long after a failed attempt. */
+struct conf_step {
 	uint32_t seconds;
 	uint32_t times; /* this step is used so often, at least 1 */
 };
 
+/* `retry [domain D] 5m*2, 15m, 1h up to 4h`: of a recipient's domain. */
+struct conf_retry {
+	struct conf_span domain; /* struct conf_entry (keys: "example.org",
+				  * "*.example.org"); none: the default */
+	struct conf_span step;   /* struct conf_step, at least one */
+	uint32_t max;            /* ceiling, seconds */
+	struct conf_at at;       /* line 0: nobody wrote it */
+};
+
+/* `limit domain D concurrency N messages N rate N/TIME`: of a destination,
+ * which is the domain of an MX route or the host of another. */
+struct conf_limit {
+	struct conf_span domain; /* struct conf_entry; none: `limit route` */
+	uint32_t concurrency;    /* connections at once; 0: not said */
+	uint32_t messages;       /* per connection; 0: not said */
+	uint32_t rate, per;      /* messages in so many seconds; 0: not said */
+	struct conf_at at;
+};
+
+/* A statement that has no machinery in any of the programs, as it would be
+ * printed. */
+struct conf_other {
+	conf_str text;
+	struct conf_at at;
+};
+
 #define CONF_WARN_MAX 4
+
+/* What content with a bare CR or LF gets. */
+enum conf_bare { BARE_REJECT, BARE_FIX };
 
 struct conf {
 	uint32_t magic;
@@ -102,6 +404,11 @@ struct conf {
 	conf_str hostname;                /* in the banner, Received, EHLO */
 	struct sockaddr_storage resolver; /* ss_family 0: /etc/resolv.conf */
 	uint32_t resolver_timeout; /* seconds for one question, all tries */
+	conf_str admd;             /* authserv-id; empty: hostname */
+
+	/* the log */
+	uint32_t log_facility; /* LOG_MAIL unless said */
+	uint8_t log_verbose;
 
 	/* smtp: limits of a session (RFC 5321 4.5.3) */
 	uint64_t max_message_size; /* bytes */
@@ -116,20 +423,35 @@ struct conf {
 	uint32_t smtp_timeout;     /* seconds a command may take */
 	uint32_t data_timeout;     /* seconds for each piece of content */
 	uint8_t bare_newline;      /* enum conf_bare */
+	uint8_t sub_addr_delim;    /* '+' unless said */
+	conf_str smtp_ciphers;
+
+	/* `limit client`; 0: not said */
+	uint32_t client_sessions, client_rate, client_per, client_errors;
 
 	/* queue */
 	uint32_t queue_ttl;           /* seconds */
 	uint32_t warn[CONF_WARN_MAX]; /* seconds, 0 ends; rising */
-	uint32_t retry_max;           /* ceiling of the steps, seconds */
 	uint32_t route_concurrency;   /* connections per route, at most */
+	uint8_t queue_compression;
+	uint8_t queue_encryption; /* with queue_key, 32 bytes, or none */
+	conf_str queue_key;
 
-	struct conf_span listen, table, action, match, dkim, retry;
+	/* srs */
+	conf_str srs_key, srs_key_backup;
+	uint32_t srs_ttl; /* seconds; 0: not said */
+
+	uint32_t mta_max_deferred; /* 0: not said */
+
+	/* `metrics on`; ss_family 0: not said */
+	struct sockaddr_storage metrics;
+
+	struct conf_span table, pki, ca, proc, filter, listen, wrapper, action,
+	    match;
+	struct conf_span dkim, retry, limit, other;
 	struct conf_span local_addr; /* conf_entry: addresses of this host */
 	struct conf_span pool;
 };
-
-/* What content with a bare CR or LF gets. */
-enum conf_bare { BARE_REJECT, BARE_FIX };
 
 /* Maps a sealed memfd for reading; takes fd over.  NULL: not a configuration
  * (the reason is in errno). */
@@ -142,27 +464,41 @@ const char *conf_text(const struct conf *c, conf_str s);
 const void *conf_row(const struct conf *c, struct conf_span span, uint32_t i,
     size_t size);
 
-#define CONF_LISTEN(c, i)                                                      \
-	((const struct conf_listen *)conf_row((c), (c)->listen, (i),           \
-	    sizeof(struct conf_listen)))
-#define CONF_TABLE(c, i)                                                       \
-	((const struct conf_table *)conf_row((c), (c)->table, (i),             \
-	    sizeof(struct conf_table)))
-#define CONF_ACTION(c, i)                                                      \
-	((const struct conf_action *)conf_row((c), (c)->action, (i),           \
-	    sizeof(struct conf_action)))
-#define CONF_MATCH(c, i)                                                       \
-	((const struct conf_match *)conf_row((c), (c)->match, (i),             \
-	    sizeof(struct conf_match)))
-#define CONF_DKIM(c, i)                                                        \
-	((const struct conf_dkim *)conf_row((c), (c)->dkim, (i),               \
-	    sizeof(struct conf_dkim)))
-#define CONF_RETRY(c, i)                                                       \
-	((const struct conf_retry *)conf_row((c), (c)->retry, (i),             \
-	    sizeof(struct conf_retry)))
-#define CONF_ENTRY(c, span, i)                                                 \
-	((const struct conf_entry *)conf_row((c), (span), (i),                 \
-	    sizeof(struct conf_entry)))
+/* clang-format off */
+/* CONF_TABLE(c, i): row i of c->table. */
+#define CONF_ROW(c, i, name) \
+	((const struct conf_##name *)conf_row((c), (c)->name, (i), \
+	    sizeof(struct conf_##name)))
+#define CONF_TABLE(c, i)   CONF_ROW(c, i, table)
+#define CONF_PKI(c, i)     CONF_ROW(c, i, pki)
+#define CONF_CA(c, i)      CONF_ROW(c, i, ca)
+#define CONF_PROC(c, i)    CONF_ROW(c, i, proc)
+#define CONF_FILTER(c, i)  CONF_ROW(c, i, filter)
+#define CONF_LISTEN(c, i)  CONF_ROW(c, i, listen)
+#define CONF_WRAPPER(c, i) CONF_ROW(c, i, wrapper)
+#define CONF_ACTION(c, i)  CONF_ROW(c, i, action)
+#define CONF_MATCH(c, i)   CONF_ROW(c, i, match)
+#define CONF_DKIM(c, i)    CONF_ROW(c, i, dkim)
+#define CONF_RETRY(c, i)   CONF_ROW(c, i, retry)
+#define CONF_LIMIT(c, i)   CONF_ROW(c, i, limit)
+#define CONF_OTHER(c, i)   CONF_ROW(c, i, other)
+
+/* CONF_ENTRY(c, span, i): row i of a span inside a row. */
+#define CONF_SUB(c, span, i, name) \
+	((const struct conf_##name *)conf_row((c), (span), (i), \
+	    sizeof(struct conf_##name)))
+#define CONF_ENTRY(c, span, i) CONF_SUB(c, span, i, entry)
+#define CONF_REF(c, span, i)   CONF_SUB(c, span, i, ref)
+#define CONF_HOST(c, span, i)  CONF_SUB(c, span, i, host)
+#define CONF_COND(c, span, i)  CONF_SUB(c, span, i, cond)
+#define CONF_STEP(c, span, i)  CONF_SUB(c, span, i, step)
+/* clang-format on */
+
+/* "/etc/postern/smtpd.conf:12"; size: CONF_AT_MAX is enough for messages.
+ * Returns out. */
+#define CONF_AT_MAX 320
+const char *conf_at_print(const struct conf *c, const struct conf_at *at,
+    char *out, size_t size);
 
 /* A file with these bytes that nobody can change any more; -1 and errno. */
 int conf_seal(const void *image, size_t size);

@@ -17,7 +17,10 @@ enum {
 	FACT_LOCAL = 2,  /* from an address of this host, or by the socket */
 	FACT_ESMTP = 4,
 	FACT_TLS = 8,
-	FACT_OURS = 16 /* made by this MTA: a notification */
+	FACT_OURS = 16, /* made by this MTA: a notification */
+	/* The recipients came out of an alias here and are not expanded
+	 * again; rules see them as coming from this host. */
+	FACT_EXPANDED = 32
 };
 
 struct facts {

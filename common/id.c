@@ -67,6 +67,21 @@ id_now(void)
 	return (uint64_t)(usec / UNIT_USEC) << LOW_BITS;
 }
 
+uint64_t
+id_child(uint64_t id, uint32_t n)
+{
+	/* A notification has one recipient. */
+	if (id % ID_STEP != 0)
+		return id + ID_STEP;
+	return id + 2 * ((uint64_t)n + 1) * ID_STEP;
+}
+
+uint64_t
+id_last(uint64_t id, uint32_t n_rcpt)
+{
+	return (id | (ID_STEP - 1)) + (2 * (uint64_t)n_rcpt + 1) * ID_STEP;
+}
+
 int64_t
 id_time(uint64_t id)
 {

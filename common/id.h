@@ -3,8 +3,19 @@
  *
  * The upper 48 bits count units of 16 microseconds since 2020-01-01 UTC; only
  * the queue gives them out.  The lower 16 bits are zero for a message that
- * came in; a notification about it (DSN) has them set, so that its id follows
- * from what it reports and a crash makes neither none nor two.
+ * came in.  What the queue makes of a message has an id that follows from that
+ * one's, so that a crash makes neither none nor two:
+ *
+ *   unit u          the message itself, lower bits 0, and the notifications
+ *                   (DSN) about it, lower bits set (queue/dsn.h)
+ *   unit u+1        what those expand to when their one recipient is an alias
+ *                   here: child of x in u has the id x + ID_STEP
+ *   unit u+2(n+1)   the child of the message's recipient n, when that is an
+ *                   alias, lower bits 0, and the notifications about it
+ *   ... and 1 more  what these expand to
+ *
+ * A child is not expanded again, so that is all.  The units of a message with
+ * k recipients, 2(k+1) of them, are kept with its id.
  *
  * SPDX-License-Identifier: ISC
  */
@@ -16,6 +27,12 @@
 
 #define ID_LEN  13 /* characters, without the NUL */
 #define ID_STEP ((uint64_t)1 << 16)
+
+/* The id of the child of recipient n of message id. */
+uint64_t id_child(uint64_t id, uint32_t n);
+
+/* The last id of the last unit that a message with n_rcpt recipients has. */
+uint64_t id_last(uint64_t id, uint32_t n_rcpt);
 
 /* Prints id into out, which holds ID_LEN + 1 bytes.  Returns out. */
 const char *id_print(uint64_t id, char out[ID_LEN + 1]);

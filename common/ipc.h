@@ -102,6 +102,9 @@ void ipc_attach(struct ipc_chan *c, int fd);
  * asked again. */
 void ipc_go(struct ipc_chan *c);
 
+/* Handles what a peer that has ended said before. */
+void ipc_last_words(struct ipc_chan *c);
+
 /* Closes the socket; open questions wait for the next one or are told. */
 void ipc_detach(struct ipc_chan *c);
 
@@ -129,6 +132,11 @@ bool ipc_send_block(int sock, enum ipc_type type, const void *body, int fd);
 
 /* "tx_open" */
 const char *ipc_name(enum ipc_type type);
+
+/* Changes when what processes say to each other does, or the configuration
+ * that they are handed: programs with another one do not understand each
+ * other. */
+uint64_t ipc_hash(void);
 
 /* Whether the table has a message between these two: they need a channel. */
 bool ipc_related(enum proc_kind a, enum proc_kind b);

@@ -9,7 +9,9 @@
  *   queue   --job_*-----> deliver       a message for one route
  *   queue   <-job_result- deliver       what became of each recipient
  *   deliver --sign_ask--> keys          sign this digest
+ *   lookup  --prog_ask--> spawn         start this table's program
  *   smtpctl --ctl_*-----> control -> queue, parent
+ *   smtpctl --explain_*-> control -> lookup, deliver, queue
  *   parent  --proc_*----> all           configuration, sockets, stop
  *
  * Rules (common/ipc.c holds them): one struct, one message, at most one
@@ -36,13 +38,15 @@ struct proc_start {
 	uint64_t token
 	    [2]; /* of this parent's life: an index made under it is good */
 	uint32_t kind, instance;
-	uint32_t count[PROC_KINDS];
 	uint32_t uid, gid; /* whom to become; jailed 0: nobody else */
 	uint32_t jailed;
 	uint32_t verbose;
-	uint32_t check;  /* smtpd -n: report ready and wait to be stopped */
-	char root[512];  /* where to chroot, empty: not */
-	char spool[512]; /* queue, not jailed: where the spool is */
+	uint32_t check;      /* smtpd -n: report ready and wait to be stopped */
+	uint32_t generation; /* of the configuration: 1, and one more each
+			      * reload */
+	int64_t loaded;      /* when it was: seconds since 1970 */
+	char root[512];      /* where to chroot, empty: not */
+	char spool[512];     /* queue, not jailed: where the spool is */
 };
 /* fd: one end of a channel to that process. */
 struct proc_peer {
@@ -64,6 +68,17 @@ struct proc_go {
 /* In order, and soon. */
 struct proc_stop {
 	uint32_t unused;
+};
+/* A newer generation is at work: take nothing new, finish what is open, then
+ * end.  No hurry: a session may be as long as it is. */
+struct proc_drain {
+	uint32_t unused;
+};
+/* Child to parent: I take nothing new; so many sessions or jobs are open.
+ * Said at once after proc_drain, and when it is 0, which is answered by
+ * proc_stop. */
+struct proc_drained {
+	uint32_t left;
 };
 /* Child to parent: jailed, everything read, at work. */
 struct proc_ready {
@@ -146,14 +161,42 @@ struct route_ask {
 	char sender[ADDR_MAX + 1];
 	char rcpt[ADDR_MAX + 1];
 };
-enum { ROUTE_ORIGIN = 1 }; /* the rule is not for strangers: we may sign */
+enum {
+	ROUTE_ORIGIN = 1, /* the rule is not for strangers: we may sign */
+	ROUTE_EXPANDS = 2 /* it stands for several: expand_ask */
+};
 struct route_is {
 	struct outcome outcome; /* DONE: route is set; LATER, NEVER: why */
 	uint32_t action;        /* row of conf.action */
 	uint32_t flags;         /* ROUTE_* */
 	uint32_t line;          /* of the rule */
-	/* "mx:example.org", "host:smtp://relay.example.net:25" */
+	uint32_t ttl;           /* of the action, seconds; 0: the queue's */
+	/* "mx:example.org", "host:smtp://relay.example.net:25"; empty with
+	 * ROUTE_EXPANDS */
 	char route[ROUTE_MAX + 1];
+	/* The one address that the recipient stands for, to be said to the
+	 * next server; empty: the recipient itself. */
+	char rcpt[ADDR_MAX + 1];
+};
+/*
+ * The addresses that a recipient stands for, from number `from` on: they
+ * become recipients of a child message.  Each is in the form that a recipient
+ * has in the spool, no two are the same.  sum: of the whole list, 0 in the
+ * first question; when it changes on the way the queue begins again.
+ */
+struct expand_ask {
+	struct facts facts;
+	uint64_t sum;
+	uint32_t from;
+	char sender[ADDR_MAX + 1];
+	char rcpt[ADDR_MAX + 1];
+};
+struct expand_is {
+	struct outcome outcome; /* DONE, or why not */
+	uint64_t sum;
+	uint32_t total;   /* addresses in the list, at most EXPAND_MAX */
+	uint32_t from, n; /* of them here */
+	char text[3072];  /* n addresses, each with its NUL */
 };
 
 /* ---- queue and deliver ---- */
@@ -179,8 +222,8 @@ struct job_take {
 };
 struct job_rcpt {
 	uint64_t job;
-	uint32_t n; /* number of the recipient in the message */
-	char rcpt[ADDR_MAX + 1];
+	uint32_t n;              /* number of the recipient in the message */
+	char rcpt[ADDR_MAX + 1]; /* what is said to the next server */
 };
 /* The signature of an earlier attempt: use it, do not sign again. */
 struct job_field {
@@ -245,6 +288,22 @@ struct sign_key {
 	uint32_t alg;
 };
 
+/* ---- lookup and spawn ---- */
+
+/* Start the program of this table. */
+struct prog_ask {
+	uint32_t table; /* row of conf.table, of kind TABLE_PROC */
+};
+/* DONE: fd is the program's standard input and output (a stream); it ends
+ * when that is closed. */
+struct prog_is {
+	struct outcome outcome;
+};
+/* Before it: fd is where that program's standard error is read. */
+struct prog_stderr {
+	uint32_t table;
+};
+
 /* ---- smtpctl, control, queue, parent ---- */
 
 enum ctl_verb {
@@ -288,6 +347,67 @@ struct ctl_is {
 struct ctl_stop {
 	uint32_t unused;
 };
+/* Control to parent. */
+enum parent_verb {
+	PARENT_NONE,
+	PARENT_RELOAD, /* the configuration, a new generation of processes */
+	PARENT_UPDATE, /* read table `text` anew, empty: all of them */
+	PARENT_STATUS,
+	PARENT_WHY /* the lines of the last failure, from byte `from` on */
+};
+struct parent_ask {
+	uint32_t verb;
+	uint32_t from;
+	char text[ROUTE_MAX + 1];
+};
+struct parent_is {
+	struct outcome outcome;
+	uint32_t generation; /* the one at work now */
+	int64_t loaded;      /* since when, seconds since 1970 */
+	uint32_t draining;   /* processes of older ones with sessions or jobs */
+	uint32_t size;       /* bytes of all lines */
+	char text[3072];     /* lines: what is wrong with the file */
+};
+
+/* ---- smtpctl explain ---- */
+
+/* What would become of this recipient?  Lookup answers for rule, expansion,
+ * action and route, by the same code as rcpt_ask and route_ask. */
+struct explain_ask {
+	struct facts facts;
+	uint32_t page; /* 0 first */
+	char sender[ADDR_MAX + 1];
+	char rcpt[ADDR_MAX + 1];
+};
+/* Deliver, for a route that lookup named: hosts in order, TLS, signing key;
+ * queue, for the same: limits, retry. */
+struct explain_route {
+	uint32_t action;
+	uint32_t flags; /* ROUTE_* */
+	uint32_t page;
+	char route[ROUTE_MAX + 1];
+	char sender[ADDR_MAX + 1];
+	char rcpt[ADDR_MAX + 1];
+};
+/* text: lines of "STEP<tab>WHERE<tab>TEXT"; smtpctl_explain.c lists the steps.
+ * WHERE: the line of the configuration that decided, or empty. */
+struct explain_is {
+	struct outcome outcome;
+	uint32_t next; /* page; 0: this was the last */
+	char text[3072];
+};
+struct hosts_ask {
+	struct explain_route about;
+};
+struct hosts_is {
+	struct explain_is is;
+};
+struct limits_ask {
+	struct explain_route about;
+};
+struct limits_is {
+	struct explain_is is;
+};
 
 enum ipc_fd { IPC_NOFD, IPC_FD, IPC_MAYFD };
 
@@ -300,6 +420,8 @@ enum ipc_fd { IPC_NOFD, IPC_FD, IPC_MAYFD };
 	X(PROC_FILE,   proc_file,   PARENT,  ANY,     IPC_FD,    NONE) \
 	X(PROC_GO,     proc_go,     PARENT,  ANY,     IPC_NOFD,  NONE) \
 	X(PROC_STOP,   proc_stop,   PARENT,  ANY,     IPC_NOFD,  NONE) \
+	X(PROC_DRAIN,  proc_drain,  PARENT,  ANY,     IPC_NOFD,  NONE) \
+	X(PROC_DRAINED, proc_drained, ANY,   PARENT,  IPC_NOFD,  NONE) \
 	X(PROC_READY,  proc_ready,  ANY,     PARENT,  IPC_NOFD,  NONE) \
 	X(PROC_FAIL,   proc_fail,   ANY,     PARENT,  IPC_NOFD,  NONE) \
 	X(PROC_BLAME,  proc_blame,  ANY,     PARENT,  IPC_NOFD,  NONE) \
@@ -317,6 +439,11 @@ enum ipc_fd { IPC_NOFD, IPC_FD, IPC_MAYFD };
 	X(TX_LISTED,   tx_listed,   SESSION, QUEUE,   IPC_NOFD,  NONE) \
 	X(ROUTE_ASK,   route_ask,   QUEUE,   LOOKUP,  IPC_NOFD,  ROUTE_IS) \
 	X(ROUTE_IS,    route_is,    LOOKUP,  QUEUE,   IPC_NOFD,  NONE) \
+	X(EXPAND_ASK,  expand_ask,  QUEUE,   LOOKUP,  IPC_NOFD,  EXPAND_IS) \
+	X(EXPAND_IS,   expand_is,   LOOKUP,  QUEUE,   IPC_NOFD,  NONE) \
+	X(PROG_ASK,    prog_ask,    LOOKUP,  SPAWN,   IPC_NOFD,  PROG_IS) \
+	X(PROG_IS,     prog_is,     SPAWN,   LOOKUP,  IPC_MAYFD, NONE) \
+	X(PROG_STDERR, prog_stderr, SPAWN,   LOOKUP,  IPC_FD,    NONE) \
 	X(JOB_WANT,    job_want,    DELIVER, QUEUE,   IPC_NOFD,  NONE) \
 	X(JOB_TAKE,    job_take,    QUEUE,   DELIVER, IPC_FD,    NONE) \
 	X(JOB_RCPT,    job_rcpt,    QUEUE,   DELIVER, IPC_NOFD,  NONE) \
@@ -333,7 +460,15 @@ enum ipc_fd { IPC_NOFD, IPC_FD, IPC_MAYFD };
 	X(SIGN_KEY,    sign_key,    KEYS,    DELIVER, IPC_NOFD,  NONE) \
 	X(CTL_ASK,     ctl_ask,     CONTROL, QUEUE,   IPC_NOFD,  CTL_IS) \
 	X(CTL_IS,      ctl_is,      QUEUE,   CONTROL, IPC_NOFD,  NONE) \
-	X(CTL_STOP,    ctl_stop,    CONTROL, PARENT,  IPC_NOFD,  NONE)
+	X(CTL_STOP,    ctl_stop,    CONTROL, PARENT,  IPC_NOFD,  NONE) \
+	X(PARENT_ASK,  parent_ask,  CONTROL, PARENT,  IPC_NOFD,  PARENT_IS) \
+	X(PARENT_IS,   parent_is,   PARENT,  CONTROL, IPC_NOFD,  NONE) \
+	X(EXPLAIN_ASK, explain_ask, CONTROL, LOOKUP,  IPC_NOFD,  EXPLAIN_IS) \
+	X(EXPLAIN_IS,  explain_is,  LOOKUP,  CONTROL, IPC_NOFD,  NONE) \
+	X(HOSTS_ASK,   hosts_ask,   CONTROL, DELIVER, IPC_NOFD,  HOSTS_IS) \
+	X(HOSTS_IS,    hosts_is,    DELIVER, CONTROL, IPC_NOFD,  NONE) \
+	X(LIMITS_ASK,  limits_ask,  CONTROL, QUEUE,   IPC_NOFD,  LIMITS_IS) \
+	X(LIMITS_IS,   limits_is,   QUEUE,   CONTROL, IPC_NOFD,  NONE)
 
 /* Every array of characters in a message: it must hold a NUL. */
 #define IPC_TEXT(X) \
@@ -367,6 +502,17 @@ enum ipc_fd { IPC_NOFD, IPC_FD, IPC_MAYFD };
 	X(ROUTE_ASK,  route_ask,  rcpt) \
 	X(ROUTE_IS,   route_is,   outcome.text) \
 	X(ROUTE_IS,   route_is,   route) \
+	X(ROUTE_IS,   route_is,   rcpt) \
+	X(EXPAND_ASK, expand_ask, facts.client) \
+	X(EXPAND_ASK, expand_ask, facts.helo) \
+	X(EXPAND_ASK, expand_ask, facts.rdns) \
+	X(EXPAND_ASK, expand_ask, facts.tag) \
+	X(EXPAND_ASK, expand_ask, facts.auth) \
+	X(EXPAND_ASK, expand_ask, sender) \
+	X(EXPAND_ASK, expand_ask, rcpt) \
+	X(EXPAND_IS,  expand_is,  outcome.text) \
+	X(EXPAND_IS,  expand_is,  text) \
+	X(PROG_IS,    prog_is,    outcome.text) \
 	X(JOB_TAKE,   job_take,   route) \
 	X(JOB_TAKE,   job_take,   sender) \
 	X(JOB_RCPT,   job_rcpt,   rcpt) \
@@ -379,7 +525,29 @@ enum ipc_fd { IPC_NOFD, IPC_FD, IPC_MAYFD };
 	X(JOB_HELD,   job_held,   route) \
 	X(SIGN_IS,    sign_is,    outcome.text) \
 	X(CTL_ASK,    ctl_ask,    text) \
-	X(CTL_IS,     ctl_is,     outcome.text)
+	X(CTL_IS,     ctl_is,     outcome.text) \
+	X(PARENT_ASK, parent_ask, text) \
+	X(PARENT_IS,  parent_is,  outcome.text) \
+	X(PARENT_IS,  parent_is,  text) \
+	X(EXPLAIN_ASK, explain_ask, facts.client) \
+	X(EXPLAIN_ASK, explain_ask, facts.helo) \
+	X(EXPLAIN_ASK, explain_ask, facts.rdns) \
+	X(EXPLAIN_ASK, explain_ask, facts.tag) \
+	X(EXPLAIN_ASK, explain_ask, facts.auth) \
+	X(EXPLAIN_ASK, explain_ask, sender) \
+	X(EXPLAIN_ASK, explain_ask, rcpt) \
+	X(EXPLAIN_IS, explain_is, outcome.text) \
+	X(EXPLAIN_IS, explain_is, text) \
+	X(HOSTS_ASK,  hosts_ask, about.route) \
+	X(HOSTS_ASK,  hosts_ask, about.sender) \
+	X(HOSTS_ASK,  hosts_ask, about.rcpt) \
+	X(HOSTS_IS,   hosts_is, is.outcome.text) \
+	X(HOSTS_IS,   hosts_is, is.text) \
+	X(LIMITS_ASK, limits_ask, about.route) \
+	X(LIMITS_ASK, limits_ask, about.sender) \
+	X(LIMITS_ASK, limits_ask, about.rcpt) \
+	X(LIMITS_IS,  limits_is, is.outcome.text) \
+	X(LIMITS_IS,  limits_is, is.text)
 /* clang-format on */
 
 enum ipc_type {

@@ -46,6 +46,59 @@ ipc_name(enum ipc_type type)
 	return type > IPC_NONE && type < IPC_TYPES ? ipc_rows[type].name : "?";
 }
 
+/* To be counted up when a message or a row of the configuration means another
+ * thing, and neither its name nor its size says so. */
+static const char meaning[] = "postern-ipc-1";
+
+/* Columns: sizes of what is in the image of the configuration. */
+static const size_t images[] = { sizeof(struct conf), sizeof(struct conf_table),
+	sizeof(struct conf_entry), sizeof(struct conf_pki),
+	sizeof(struct conf_ca), sizeof(struct conf_proc),
+	sizeof(struct conf_filter), sizeof(struct conf_listen),
+	sizeof(struct conf_action), sizeof(struct conf_host),
+	sizeof(struct conf_match), sizeof(struct conf_cond),
+	sizeof(struct conf_dkim), sizeof(struct conf_retry),
+	sizeof(struct conf_step), sizeof(struct conf_limit),
+	sizeof(struct conf_other) };
+
+/* FNV-1a */
+static uint64_t
+mix(uint64_t hash, const void *p, size_t len)
+{
+	const uint8_t *byte = p;
+	size_t i;
+
+	for (i = 0; i < len; i++)
+		hash = (hash ^ byte[i]) * 0x100000001b3;
+	return hash;
+}
+
+uint64_t
+ipc_hash(void)
+{
+	const struct ipc_row *row;
+	uint64_t hash = 0xcbf29ce484222325, n[5];
+	enum ipc_type t;
+	unsigned int k;
+
+	hash = mix(hash, meaning, sizeof meaning);
+	hash = mix(hash, images, sizeof images);
+	for (t = IPC_NONE + 1; t < IPC_TYPES; t++) {
+		row = &ipc_rows[t];
+		n[0] = row->size;
+		n[1] = row->from;
+		n[2] = row->to;
+		n[3] = row->fd;
+		n[4] = row->answer;
+		hash = mix(hash, row->name, strlen(row->name));
+		hash = mix(hash, n, sizeof n);
+	}
+	for (k = 0; k < PROC_KINDS; k++)
+		hash = mix(hash, proc_table[k].program,
+		    strlen(proc_table[k].program));
+	return hash;
+}
+
 bool
 ipc_related(enum proc_kind a, enum proc_kind b)
 {

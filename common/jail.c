@@ -65,11 +65,11 @@ jail_enter(enum proc_kind kind, bool jailed, const char *root, uid_t uid,
 		    setresuid(uid, uid, uid) == -1)
 			fatal("cannot become uid %u: %s", (unsigned int)uid,
 			    strerror(errno));
-		if (setresuid((uid_t)-1, 0, (uid_t)-1) != -1)
+		if (uid != 0 && setresuid((uid_t)-1, 0, (uid_t)-1) != -1)
 			fatal("uid 0 could be had back");
 	}
-	/* The queue's flush runs in threads, which count as processes. */
-	if (kind != PROC_QUEUE)
+	/* Threads count as processes. */
+	if (row->tasks == 0)
 		limit(RLIMIT_NPROC, 0);
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == -1)
 		fatal("no_new_privs: %s", strerror(errno));

@@ -52,10 +52,10 @@ log_to_stderr(const char *name, bool verbose)
 }
 
 void
-log_to_syslog(const char *name, bool verbose)
+log_to_syslog(const char *name, int facility, bool verbose)
 {
 	log_open(TO_SYSLOG, -1, name, verbose);
-	openlog("postern", LOG_PID | LOG_NDELAY, LOG_MAIL);
+	openlog("postern", LOG_PID | LOG_NDELAY, facility);
 }
 
 /* One line with the time in front, in one write. */

@@ -18,9 +18,9 @@
 /* Lines go to fd, a datagram socket; who reads them knows whose they are. */
 void log_to_socket(int fd, bool verbose);
 
-/* Lines go to stderr, or with stderr false to syslog(3). */
+/* Lines go to stderr, or to syslog(3) with this facility (LOG_MAIL). */
 void log_to_stderr(const char *name, bool verbose);
-void log_to_syslog(const char *name, bool verbose);
+void log_to_syslog(const char *name, int facility, bool verbose);
 
 /* The parent: one finished line of the child `name`, without newline. */
 void log_forward(const char *name, const char *line);

@@ -134,6 +134,19 @@ on_stop(void *self, struct ipc_chan *from, struct ipc_msg *msg)
 		loop_stop(p->loop);
 }
 
+static void
+on_drain(void *self, struct ipc_chan *from, struct ipc_msg *msg)
+{
+	struct proc *p = self;
+
+	(void)from;
+	(void)msg;
+	if (p->hooks->drain != NULL)
+		p->hooks->drain(p->self);
+	else
+		proc_drained(p, 0);
+}
+
 /* proc_listen and proc_file: the process knows what they are for. */
 static void
 on_own(void *self, struct ipc_chan *from, struct ipc_msg *msg)
@@ -149,6 +162,7 @@ static ipc_handler *const parent_handlers[IPC_TYPES] = {
 	[IPC_PROC_PEER] = on_peer,
 	[IPC_PROC_GO] = on_go,
 	[IPC_PROC_STOP] = on_stop,
+	[IPC_PROC_DRAIN] = on_drain,
 	[IPC_PROC_LISTEN] = on_own,
 	[IPC_PROC_FILE] = on_own,
 };
@@ -179,12 +193,28 @@ proc_fail(struct proc *p, const char *fmt, ...)
 	_exit(1);
 }
 
+void
+proc_drained(struct proc *p, uint32_t left)
+{
+	struct proc_drained m = { .left = left };
+
+	if (p->drained)
+		return;
+	p->drained = left == 0;
+	proc_drained_send(&p->parent, 0, &m, -1);
+}
+
 struct ipc_chan *
 proc_chan(struct proc *p, enum proc_kind kind, unsigned int n)
 {
-	unsigned int count = p->start.count[kind];
+	struct ipc_chan *known[PROC_MAX];
+	unsigned int i, count = 0;
 
-	return count == 0 ? NULL : p->peer[kind][n % count];
+	for (i = 0; i < PROC_MAX; i++) {
+		if (p->peer[kind][i] != NULL)
+			known[count++] = p->peer[kind][i];
+	}
+	return count == 0 ? NULL : known[n % count];
 }
 
 static void
@@ -208,6 +238,7 @@ int
 proc_main(struct proc *p, const struct proc_hooks *hooks, void *self)
 {
 	*p = (struct proc){ .hooks = hooks, .self = self };
+	p->parent.fd = -1; /* until there is a loop */
 	signal(SIGPIPE, SIG_IGN);
 	/* A terminal's ^C reaches all of us: the parent says when to stop. */
 	signal(SIGINT, SIG_IGN);

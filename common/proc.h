@@ -21,11 +21,13 @@ struct proc {
 	const struct conf *conf;
 	struct proc_start start;
 	struct ipc_chan parent;
-	/* By kind and instance; NULL where the table has no messages. */
+	/* By kind and instance, those that proc_peer named; one that went
+	 * stays, without a socket. */
 	struct ipc_chan *peer[PROC_KINDS][PROC_MAX];
 	const struct proc_hooks *hooks;
 	void *self;
 	bool gone;           /* proc_go was seen */
+	bool drained;        /* the parent was told so */
 	struct early *early; /* peers that came before it */
 };
 
@@ -45,6 +47,10 @@ struct proc_hooks {
 	/* Finish what is open, then call loop_stop(); the parent waits some
 	 * seconds.  NULL: stops at once. */
 	void (*stop)(void *self);
+	/* A newer generation is at work: take nothing new, and call
+	 * proc_drained(), now and when nothing is left.  NULL: nothing ever
+	 * is. */
+	void (*drain)(void *self);
 };
 
 /* Runs the process; returns its exit status. */
@@ -55,7 +61,12 @@ int proc_main(struct proc *p, const struct proc_hooks *hooks, void *self);
 _Noreturn void proc_fail(struct proc *p, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 
-/* The channel to the n-th process of a kind (n modulo their number). */
+/* So much is left to do for a process that drains; 0: the parent will say
+ * stop, and it is not said again. */
+void proc_drained(struct proc *p, uint32_t left);
+
+/* The channel to the n-th process of a kind (n modulo their number), NULL if
+ * we were given none. */
 struct ipc_chan *proc_chan(struct proc *p, enum proc_kind kind, unsigned int n);
 
 #endif

@@ -48,16 +48,28 @@ is_blank(char c)
 	return c == ' ' || c == '\t';
 }
 
-struct slice
-slice_trim(struct slice s)
+static struct slice
+without(struct slice s, bool (*drop)(char c))
 {
-	while (s.len > 0 && is_blank(s.p[0])) {
+	while (s.len > 0 && drop(s.p[0])) {
 		s.p++;
 		s.len--;
 	}
-	while (s.len > 0 && is_blank(s.p[s.len - 1]))
+	while (s.len > 0 && drop(s.p[s.len - 1]))
 		s.len--;
 	return s;
+}
+
+struct slice
+slice_trim(struct slice s)
+{
+	return without(s, is_blank);
+}
+
+struct slice
+slice_strip(struct slice s)
+{
+	return without(s, slice_is_space);
 }
 
 bool

@@ -26,6 +26,16 @@ bool slice_eqcase(struct slice a, struct slice b);
 /* Without blanks and tabs at both ends. */
 struct slice slice_trim(struct slice s);
 
+/* A blank, or an end of line. */
+static inline bool
+slice_is_space(char c)
+{
+	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
+/* Without blanks and ends of lines at both ends. */
+struct slice slice_strip(struct slice s);
+
 /*
  * Copies s into out (size bytes) with a NUL.  False, and out is empty, if it
  * does not fit or holds a NUL.

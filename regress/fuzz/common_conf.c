@@ -11,13 +11,12 @@
 static const struct {
 	size_t off, row;
 } spans[] = {
-	{ offsetof(struct conf, listen), sizeof(struct conf_listen) },
-	{ offsetof(struct conf, table), sizeof(struct conf_table) },
-	{ offsetof(struct conf, action), sizeof(struct conf_action) },
-	{ offsetof(struct conf, match), sizeof(struct conf_match) },
-	{ offsetof(struct conf, dkim), sizeof(struct conf_dkim) },
-	{ offsetof(struct conf, retry), sizeof(struct conf_retry) },
-	{ offsetof(struct conf, local_addr), sizeof(struct conf_entry) },
+#define X(span) { offsetof(struct conf, span), sizeof(struct conf_##span) },
+	X(table) X(pki) X(ca) X(proc) X(filter) X(listen) X(wrapper) X(action)
+	    X(match) X(dkim) X(retry) X(limit) X(other)
+#undef X
+		{ offsetof(struct conf, local_addr),
+		    sizeof(struct conf_entry) },
 	{ offsetof(struct conf, pool), 1 },
 };
 
@@ -40,6 +39,20 @@ must_be_inside(const struct conf *c, struct conf_span span, size_t row)
 }
 
 static void
+must_be_match(const struct conf *c, const struct conf_match *m)
+{
+	const struct conf_cond *cond;
+	uint32_t i;
+
+	MUST(m->action == CONF_NONE || m->action < c->action.n);
+	must_be_inside(c, m->cond, sizeof(struct conf_cond));
+	for (i = 0; i < m->cond.n; i++) {
+		cond = CONF_COND(c, m->cond, i);
+		MUST(cond->table == CONF_NONE || cond->table < c->table.n);
+	}
+}
+
+static void
 must_be_conf(const struct conf *c, conf_str any)
 {
 	const char *text = conf_text(c, any);
@@ -54,12 +67,11 @@ must_be_conf(const struct conf *c, conf_str any)
 	for (i = 0; i < c->table.n; i++)
 		must_be_inside(c, CONF_TABLE(c, i)->entries,
 		    sizeof(struct conf_entry));
-	for (i = 0; i < c->match.n; i++) {
-		const struct conf_match *m = CONF_MATCH(c, i);
-
-		MUST(m->action == CONF_NONE || m->action < c->action.n);
-		MUST(m->for_table == CONF_NONE || m->for_table < c->table.n);
-	}
+	for (i = 0; i < c->retry.n; i++)
+		must_be_inside(c, CONF_RETRY(c, i)->step,
+		    sizeof(struct conf_step));
+	for (i = 0; i < c->match.n; i++)
+		must_be_match(c, CONF_MATCH(c, i));
 }
 
 /* in: a text, then what stands from the first span on. */
@@ -67,7 +79,7 @@ int
 LLVMFuzzerTestOneInput(const uint8_t *in, size_t len)
 {
 	struct slice all = { (const char *)in, len };
-	size_t front = offsetof(struct conf, listen), size;
+	size_t front = offsetof(struct conf, table), size;
 	conf_str any = fuzz_byte(&all);
 	const struct conf *c;
 	struct conf *image;

@@ -3,6 +3,7 @@
  *
  * SPDX-License-Identifier: ISC
  */
+#include "bounds.h"
 #include "id.h"
 #include "num.h"
 #include "slice.h"
@@ -98,6 +99,45 @@ test_ids(void)
 		    !id_parse(unit_guard(bad[i], strlen(bad[i]) + 1), &back));
 }
 
+/* The ids of all that two messages in a row can have made of them are
+ * different: each message, its notifications, the children, theirs. */
+static void
+test_derived_ids(void)
+{
+	const uint64_t first = UINT64_C(0x0123456789ab0000);
+	const uint32_t k = 3;
+	uint64_t second = id_last(first, k) + 1, id[2] = { first, second };
+	uint64_t seen[64], notice, child;
+	size_t n = 0, i, j, same = 0;
+	uint32_t r, m;
+
+	for (m = 0; m < 2; m++) {
+		seen[n++] = id[m];
+		notice = id[m] | 1; /* one stands for all: low bits stay */
+		seen[n++] = notice;
+		seen[n++] = id_child(notice, 0);
+		for (r = 0; r < k; r++) {
+			child = id_child(id[m], r);
+			seen[n++] = child;
+			notice = child | 1;
+			seen[n++] = notice;
+			seen[n++] = id_child(notice, 0);
+		}
+	}
+	for (i = 0; i < n; i++)
+		for (j = 0; j < i; j++)
+			same += seen[i] / ID_STEP == seen[j] / ID_STEP &&
+			    (seen[i] == seen[j] || seen[i] / 2 != seen[j] / 2);
+	CHECK("id: derived ones differ", same == 0 && n == 24);
+	CHECK("id: a child has low bits for its notifications",
+	    id_child(first, RCPT_MAX - 1) % ID_STEP == 0);
+	CHECK("id: a child of a notification keeps its low bits",
+	    id_child(first | 65535, 0) % ID_STEP == 65535);
+	CHECK("id: all are inside what was kept",
+	    id_child(id_child(first, k - 1) | 65535, 0) == id_last(first, k));
+	CHECK("id: the next message comes behind", second % ID_STEP == 0);
+}
+
 static void
 test_slices(void)
 {
@@ -138,6 +178,7 @@ main(void)
 {
 	test_numbers();
 	test_ids();
+	test_derived_ids();
 	test_slices();
 	test_outcomes();
 	return unit_end();
