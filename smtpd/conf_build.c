@@ -12,7 +12,8 @@
 #include "conf_parse.h"
 #include "log.h"
 
-#define ALIGN 8
+#define ALIGN   8
+#define UP(len) (((len) + ALIGN - 1) / ALIGN * ALIGN)
 
 /* The image being filled. */
 struct image {
@@ -29,68 +30,88 @@ place(struct image *m, const struct buf *rows, size_t size)
 	if (span.n == 0)
 		return (struct conf_span){ 0, 0 };
 	memcpy((char *)m->conf + m->at, buf_data(rows), rows->len);
-	m->at += (rows->len + ALIGN - 1) / ALIGN * ALIGN;
+	m->at += UP(rows->len);
 	return span;
 }
 
-/* Entries of a table are rows of the one list of entries so far. */
+/* Spans in rows.  Columns: list, its row, the field, the list that it points
+ * into, a row of that. */
+#define INNERS(X)                                                              \
+	X(table, conf_table, entries, entry, conf_entry)                       \
+	X(filter, conf_filter, member, ref, conf_ref)                          \
+	X(listen, conf_listen, pki, ref, conf_ref)                             \
+	X(listen, conf_listen, filter, ref, conf_ref)                          \
+	X(action, conf_action, host, host, conf_host)                          \
+	X(action, conf_action, filter, ref, conf_ref)                          \
+	X(match, conf_match, cond, cond, conf_cond)                            \
+	X(retry, conf_retry, domain, entry, conf_entry)                        \
+	X(retry, conf_retry, step, step, conf_step)                            \
+	X(limit, conf_limit, domain, entry, conf_entry)
+
+/* The spans of one field, which count rows of inner so far, become offsets. */
 static void
-point_tables(struct conf *c, struct conf_span entries)
+point(struct conf *c, struct conf_span rows, size_t size, size_t field,
+    struct conf_span inner, size_t inner_size)
 {
-	struct conf_table *t;
+	struct conf_span *span;
 	uint32_t i;
 
-	for (i = 0; i < c->table.n; i++) {
-		t = (struct conf_table *)(void *)((char *)c + c->table.off) + i;
-		if (t->entries.n == 0)
-			t->entries.off = 0;
+	for (i = 0; i < rows.n; i++) {
+		span = (struct conf_span *)(void *)((char *)c + rows.off +
+		    i * size + field);
+		if (span->n == 0)
+			span->off = 0;
 		else
-			t->entries.off = entries.off +
-			    t->entries.off *
-				(uint32_t)sizeof(struct conf_entry);
+			span->off =
+			    inner.off + span->off * (uint32_t)inner_size;
 	}
+}
+
+static size_t
+image_size(const struct conf_parser *p)
+{
+	size_t size = UP(sizeof(struct conf));
+
+#define X(name, row) size += UP(p->name.len);
+	CONF_LISTS(X)
+	CONF_INNER_LISTS(X)
+#undef X
+	return size + UP(p->pool.len);
 }
 
 struct conf_image
 conf_build(const struct conf_parser *p)
 {
-	const struct buf *all[] = { &p->listen, &p->table, &p->action,
-		&p->match, &p->dkim, &p->retry, &p->local_addr, &p->entry,
-		&p->pool };
-	struct conf_image out = { 0 };
-	struct conf_span entries;
-	struct image m = { 0 };
+	struct conf_image out = { .size = image_size(p) };
+	struct image m = { .at = UP(sizeof(*m.conf)) };
 	struct conf *c;
-	size_t i;
 
-	out.size = (sizeof(*c) + ALIGN - 1) / ALIGN * ALIGN;
-	m.at = out.size;
-	for (i = 0; i < sizeof(all) / sizeof(all[0]); i++)
-		out.size += (all[i]->len + ALIGN - 1) / ALIGN * ALIGN;
 	if (out.size > UINT32_MAX)
 		return (struct conf_image){ 0 };
-	m.conf = c = xcalloc(1, out.size);
+	m.conf = out.conf = c = xcalloc(1, out.size);
 	memcpy(c, &p->f.conf, sizeof(*c));
 	c->magic = CONF_MAGIC;
 	c->size = (uint32_t)out.size;
-	c->listen = place(&m, &p->listen, sizeof(struct conf_listen));
-	c->table = place(&m, &p->table, sizeof(struct conf_table));
-	c->action = place(&m, &p->action, sizeof(struct conf_action));
-	c->match = place(&m, &p->match, sizeof(struct conf_match));
-	c->dkim = place(&m, &p->dkim, sizeof(struct conf_dkim));
-	c->retry = place(&m, &p->retry, sizeof(struct conf_retry));
-	c->local_addr = place(&m, &p->local_addr, sizeof(struct conf_entry));
-	entries = place(&m, &p->entry, sizeof(struct conf_entry));
+#define X(name, row) c->name = place(&m, &p->name, sizeof(struct row));
+	CONF_LISTS(X)
+#undef X
+#define X(name, row)                                                           \
+	struct conf_span at_##name = place(&m, &p->name, sizeof(struct row));
+	CONF_INNER_LISTS(X)
+#undef X
 	c->pool = place(&m, &p->pool, 1);
-	point_tables(c, entries);
-	out.conf = c;
+#define X(list, row, field, inner, inner_row)                                  \
+	point(c, c->list, sizeof(struct row), offsetof(struct row, field),     \
+	    at_##inner, sizeof(struct inner_row));
+	INNERS(X)
+#undef X
 	return out;
 }
 
-/* ---- without tables ---- */
+/* ---- without tables and secrets ---- */
 
-/* No two texts share their bytes in the pool, so what is wiped was only
- * this. */
+/* No two texts that are wiped share their bytes with any other, so what is
+ * wiped was only this. */
 static void
 wipe(struct conf *c, conf_str *s)
 {
@@ -119,19 +140,22 @@ int
 conf_image_without_tables(const struct conf_image *in, struct conf_image *out)
 {
 	struct conf_table *t;
+	struct conf *c;
 	uint32_t i;
 
 	*out = (struct conf_image){ malloc(in->size), in->size };
-	if (out->conf == NULL) {
+	if ((c = out->conf) == NULL) {
 		errno = ENOMEM;
 		out->size = 0;
 		return -1;
 	}
-	memcpy(out->conf, in->conf, in->size);
-	t = (struct conf_table *)(void *)((char *)out->conf +
-	    out->conf->table.off);
-	for (i = 0; i < out->conf->table.n; i++)
-		wipe_table(out->conf, &t[i]);
+	memcpy(c, in->conf, in->size);
+	t = (struct conf_table *)(void *)((char *)c + c->table.off);
+	for (i = 0; i < c->table.n; i++)
+		wipe_table(c, &t[i]);
+	wipe(c, &c->queue_key);
+	wipe(c, &c->srs_key);
+	wipe(c, &c->srs_key_backup);
 	return 0;
 }
 

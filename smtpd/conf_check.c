@@ -1,7 +1,8 @@
 /*
  * What a start needs beyond the grammar of smtpd.conf: files that can be
- * opened, addresses that are ones, nothing said twice.  Runs in the parent,
- * as whoever started it; opens files and reads none.
+ * opened, programs that can be run, tables that can answer what they are
+ * asked.  Runs in the parent, as whoever started it; reads of a table no more
+ * than its first entry.
  *
  * SPDX-License-Identifier: ISC
  */
@@ -9,14 +10,19 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
 #include <string.h>
-#include <strings.h>
 #include <unistd.h>
 
 #include "conf_net.h"
 #include "conf_parse.h"
+#include "priv_command.h"
 #include "slice.h"
 #include "smtp_addr.h"
+#include "table_file.h"
+
+/* ---- files ---- */
 
 bool
 conf_check_path(struct conf_parser *p, const char *path, bool secret)
@@ -36,15 +42,265 @@ conf_check_path(struct conf_parser *p, const char *path, bool secret)
 	}
 	close(fd);
 	if (!S_ISREG(st.st_mode))
-		return conf_wrong(p,
-		    "%s: found something else, expected a file",
-		    conf_shown(path, shown));
+		return conf_wrong(p, "%s: found %s, expected a file",
+		    conf_shown(path, shown),
+		    S_ISDIR(st.st_mode) ? "a directory" : "something else");
 	if (secret && (st.st_mode & S_IRWXO) != 0)
 		return conf_wrong(p,
 		    "%s: found a private key that everybody may use (mode %04o), expected mode 0600",
 		    conf_shown(path, shown), (unsigned int)st.st_mode & 07777);
 	return true;
 }
+
+/* One of OpenSMTPD's makemap, or the text it is made of, would only put mail
+ * off. */
+void
+conf_check_db(struct conf_parser *p, const char *path)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	const char *why = fd == -1 ? NULL : table_file_look(fd);
+	char shown[CONF_SHOWN_SIZE];
+
+	if (fd != -1)
+		close(fd);
+	if (why != NULL)
+		conf_wrong(p,
+		    "%s: %s, expected a file that `smtpctl makemap` of this version made",
+		    conf_shown(path, shown), why);
+}
+
+/* ---- programs ---- */
+
+/* NULL, or why it cannot be run. */
+static const char *
+check_program(const char *path, char why[CONF_PROGRAM_WHY])
+{
+	char shown[CONF_SHOWN_SIZE];
+	struct stat st;
+
+	conf_shown(path, shown);
+	if (stat(path, &st) == -1)
+		snprintf(why, CONF_PROGRAM_WHY, "%s: %s", shown,
+		    strerror(errno));
+	else if (!S_ISREG(st.st_mode) ||
+	    (st.st_mode & (S_IXUSR | S_IXGRP | S_IXOTH)) == 0)
+		snprintf(why, CONF_PROGRAM_WHY,
+		    "%s: found no program, expected a file that may be run",
+		    shown);
+	else
+		return NULL;
+	return why;
+}
+
+const char *
+conf_check_program(const char *type, const char *path,
+    char why[CONF_PROGRAM_WHY])
+{
+	char own[PATH_MAX], beside[PATH_MAX + 64];
+	struct command c;
+	const char *bad;
+
+	command_libexec(own);
+	bad = command_of_table(type, path, own, &c);
+	if (c.path[0] == '/' && bad == NULL)
+		return check_program(c.path, why);
+	if (c.argv[0] == NULL) {
+		snprintf(why, CONF_PROGRAM_WHY, "%s", bad);
+		return why;
+	}
+	/* Say where it would be. */
+	if (c.argv[0][0] == '/')
+		snprintf(beside, sizeof(beside), "%s", c.argv[0]);
+	else
+		snprintf(beside, sizeof(beside), "%s/%.60s", own, c.argv[0]);
+	if (check_program(beside, why) == NULL)
+		snprintf(why, CONF_PROGRAM_WHY, "%s", bad);
+	return why;
+}
+
+/* ---- what is in a table ---- */
+
+/* The first entry of a text table: has it a value?  A key ends at a blank or
+ * a colon, but not in an IPv6 address. */
+static enum conf_shape
+line_shape(const char *line)
+{
+	const char *key = line + strspn(line, " \t"), *rest;
+	char word[IP_TEXT_MAX + 8];
+	size_t len = strcspn(key, " \t\r\n");
+
+	if (*key == '\0' || strchr("#\r\n", *key) != NULL)
+		return SHAPE_EMPTY;
+	if (!slice_copy((struct slice){ key, len }, word, sizeof(word)) ||
+	    conf_net_prefix_check(word) != NULL)
+		len = strcspn(key, " \t\r\n:");
+	rest = key + len;
+	rest += strspn(rest, " \t:");
+	return *rest == '\0' || strchr("#\r\n", *rest) != NULL ? SHAPE_LIST :
+								 SHAPE_MAP;
+}
+
+static enum conf_shape
+first_shape(FILE *f)
+{
+	enum conf_shape shape = SHAPE_EMPTY;
+	char line[1024];
+	bool begins = true; /* of a line, not the rest of a long one */
+
+	while (shape == SHAPE_EMPTY && fgets(line, sizeof(line), f) != NULL) {
+		if (begins)
+			shape = strncmp(line, "@list", 5) == 0 ?
+			    SHAPE_LIST :
+			    line_shape(line);
+		begins = strchr(line, '\n') != NULL;
+	}
+	return ferror(f) ? SHAPE_ANY : shape;
+}
+
+/* Why it cannot be read has been said. */
+static enum conf_shape
+file_shape(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	enum conf_shape shape;
+	struct stat st;
+	FILE *f = NULL;
+
+	if (fd == -1)
+		return SHAPE_ANY;
+	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
+		f = fdopen(fd, "r");
+	if (f == NULL) {
+		close(fd);
+		return SHAPE_ANY;
+	}
+	shape = first_shape(f);
+	fclose(f);
+	return shape;
+}
+
+enum conf_shape
+conf_check_shape(struct conf_parser *p, uint32_t table)
+{
+	const struct conf_table *t =
+	    conf_item(&p->table, table, sizeof(struct conf_table));
+	enum conf_shape shape = p->shape[table];
+
+	if (shape != SHAPE_UNKNOWN)
+		return shape;
+	switch (t->kind) {
+	case TABLE_LIST:
+		shape = SHAPE_LIST;
+		break;
+	case TABLE_MAP:
+		shape = SHAPE_MAP;
+		break;
+	case TABLE_FILE:
+		shape = file_shape(conf_pool_text(p, t->path));
+		break;
+	default:
+		shape = SHAPE_ANY;
+	}
+	p->shape[table] = (uint8_t)shape;
+	return shape;
+}
+
+/* "table `t` of line 3", or "the list" */
+static const char *
+called(const struct conf_parser *p, const struct conf_table *t, char *out,
+    size_t size)
+{
+	char shown[CONF_SHOWN_SIZE];
+
+	if (t->name == 0)
+		snprintf(out, size, "the list");
+	else
+		snprintf(out, size, "table %s of line %u",
+		    conf_shown(conf_pool_text(p, t->name), shown), t->at.line);
+	return out;
+}
+
+/* An address, of others a prefix length too. */
+static const char *
+check_address(const char *text, enum conf_service service)
+{
+	const char *why;
+
+	if ((why = conf_net_prefix_check(text)) != NULL)
+		return why;
+	if (service == SERVICE_SOURCE && strchr(text, '/') != NULL)
+		return "not an address alone";
+	return NULL;
+}
+
+static bool
+check_addresses(struct conf_parser *p, const struct conf_table *t,
+    enum conf_service service)
+{
+	char shown[CONF_SHOWN_SIZE], name[CONF_SHOWN_SIZE + 32];
+	const struct conf_entry *e;
+	const char *why;
+	uint32_t i;
+
+	for (i = 0; i < t->entries.n; i++) {
+		e = conf_item(&p->entry, t->entries.off + i, sizeof(*e));
+		why = check_address(conf_pool_text(p, e->key), service);
+		if (why == NULL)
+			continue;
+		conf_shown(conf_pool_text(p, e->key), shown);
+		return conf_refuse(p,
+		    "`%s`: found %s in %s, %s, expected an address%s", p->use,
+		    shown, called(p, t, name, sizeof(name)), why,
+		    service == SERVICE_SOURCE ? "" : " or address/bits");
+	}
+	return true;
+}
+
+/* What a shape is called that something else was expected of. */
+static bool
+say_shape(struct conf_parser *p, const struct conf_table *t,
+    enum conf_shape have, enum conf_shape want)
+{
+	char name[CONF_SHOWN_SIZE + 32];
+
+	called(p, t, name, sizeof(name));
+	if (have == SHAPE_EMPTY)
+		return conf_refuse(p,
+		    "`%s`: %s is empty, expected at least one %s", p->use, name,
+		    want == SHAPE_MAP ? "key and value" : "element");
+	if (want == SHAPE_MAP)
+		return conf_refuse(p,
+		    "`%s`: %s has elements without values, expected `key = value`",
+		    p->use, name);
+	return conf_refuse(p,
+	    "`%s`: %s has `key = value`, expected a list of elements", p->use,
+	    name);
+}
+
+bool
+conf_check_use(struct conf_parser *p, uint32_t table, enum conf_service service,
+    enum conf_shape shape)
+{
+	struct conf_table *t = conf_item(&p->table, table, sizeof(*t));
+	enum conf_shape have = conf_check_shape(p, table);
+	char name[CONF_SHOWN_SIZE + 32];
+
+	t->services |= 1u << service;
+	if (t->kind == TABLE_PASSWD &&
+	    (CONF_PASSWD_SERVICES & 1u << service) == 0)
+		return conf_refuse(p,
+		    "`%s`: %s has lines of passwd(5), which say who may log in and where users are, and nothing else",
+		    p->use, called(p, t, name, sizeof(name)));
+	if (shape != SHAPE_ANY && have != SHAPE_ANY && have != shape)
+		return say_shape(p, t, have, shape);
+	if ((service != SERVICE_NETADDR && service != SERVICE_SOURCE) ||
+	    p->prefixes[table])
+		return true;
+	p->prefixes[table] = true;
+	return check_addresses(p, t, service);
+}
+
+/* ---- listeners ---- */
 
 bool
 conf_check_listen(struct conf_parser *p, const struct conf_listen *l)
@@ -54,77 +310,19 @@ conf_check_listen(struct conf_parser *p, const struct conf_listen *l)
 	char shown[CONF_SHOWN_SIZE];
 
 	for (i = 0; i < n; i++) {
-		other = conf_at(&p->listen, i, sizeof(*other));
+		other = conf_item(&p->listen, i, sizeof(*other));
 		if (other->local != l->local || other->sslen != l->sslen ||
 		    memcmp(&other->ss, &l->ss, sizeof(l->ss)) != 0)
 			continue;
 		return conf_refuse(p,
 		    "found `listen on` %s, but line %u listens there already",
-		    conf_shown(conf_pool_text(p, l->name), shown), other->line);
+		    conf_shown(conf_pool_text(p, l->name), shown),
+		    other->at.line);
 	}
 	return true;
 }
 
-static bool
-check_prefixes(struct conf_parser *p, const struct conf_table *t)
-{
-	char shown[CONF_SHOWN_SIZE], name[CONF_SHOWN_SIZE];
-	const struct conf_entry *e;
-	const char *why;
-	uint32_t i;
-
-	for (i = 0; i < t->entries.n; i++) {
-		e = conf_at(&p->entry, t->entries.off + i, sizeof(*e));
-		why = conf_net_prefix_check(conf_pool_text(p, e->key));
-		if (why == NULL)
-			continue;
-		conf_shown(conf_pool_text(p, e->key), shown);
-		if (t->name == 0)
-			return conf_refuse(p,
-			    "`src`: found %s, %s, expected an address or address/bits",
-			    shown, why);
-		return conf_refuse(p,
-		    "`src`: found %s in table %s of line %u, %s, expected an address or address/bits",
-		    shown, conf_shown(conf_pool_text(p, t->name), name),
-		    t->line, why);
-	}
-	return true;
-}
-
-bool
-conf_check_use(struct conf_parser *p, uint32_t table, bool src)
-{
-	const struct conf_table *t =
-	    conf_at(&p->table, table, sizeof(struct conf_table));
-
-	if (t->kind == TABLE_MAP)
-		return conf_refuse(p,
-		    "found a table with `key = value`, expected a list of %s",
-		    src ? "addresses" : "domains");
-	if (!src || p->asked_src[table])
-		return true;
-	p->asked_src[table] = true;
-	return check_prefixes(p, t);
-}
-
-bool
-conf_check_dkim(struct conf_parser *p, const struct conf_dkim *d)
-{
-	uint32_t i, n = conf_count(&p->dkim, sizeof(*d));
-	const struct conf_dkim *other;
-
-	for (i = 0; i < n; i++) {
-		other = conf_at(&p->dkim, i, sizeof(*other));
-		if (strcasecmp(conf_pool_text(p, other->domain),
-			conf_pool_text(p, d->domain)) == 0 &&
-		    strcasecmp(conf_pool_text(p, other->selector),
-			conf_pool_text(p, d->selector)) == 0)
-			return conf_refuse(p,
-			    "found this domain and selector again, expected those of line %u once",
-			    other->line);
-	}
-	return true;
-}
+/* ---- the whole ---- */
 
 static void
 check_hostname(struct conf_parser *p)
@@ -143,11 +341,32 @@ check_hostname(struct conf_parser *p)
 	p->f.conf.hostname = conf_pool_add(p, name);
 }
 
+/* A certificate is of no use without its key. */
+static void
+check_pki(struct conf_parser *p)
+{
+	uint32_t i, n = conf_count(&p->pki, sizeof(struct conf_pki));
+	char shown[CONF_SHOWN_SIZE];
+	const struct conf_pki *k;
+
+	for (i = 0; i < n; i++) {
+		k = conf_item(&p->pki, i, sizeof(*k));
+		if (k->cert != 0 && k->key != 0)
+			continue;
+		conf_error(p->errors, conf_pool_text(p, k->at.file), k->at.line,
+		    "pki %s has no %s, expected `pki NAME %s FILE`",
+		    conf_shown(conf_pool_text(p, k->name), shown),
+		    k->cert == 0 ? "certificate" : "private key",
+		    k->cert == 0 ? "cert" : "key");
+	}
+}
+
 void
 conf_check_all(struct conf_parser *p)
 {
 	if (p->match.len == 0)
 		conf_error(p->errors, conf_pool_text(p, p->f.conf.path), 0,
 		    "no rules, nothing to do: expected at least one `match`");
+	check_pki(p);
 	check_hostname(p);
 }

@@ -46,10 +46,35 @@ conf_error(struct conf_errors *errors, const char *file, uint32_t line,
 }
 
 void
+conf_errors_append(struct conf_errors *errors, size_t i, const char *more)
+{
+	size_t had = strlen(errors->text[i]), len = strlen(more) + 1;
+
+	/* The last one may say that there were too many. */
+	if (i == CONF_ERRORS_MAX - 1)
+		return;
+	errors->text[i] = xrealloc(errors->text[i], had + len, 1);
+	memcpy(errors->text[i] + had, more, len);
+}
+
+void
 conf_errors_free(struct conf_errors *errors)
 {
 	while (errors->n > 0)
 		free(errors->text[--errors->n]);
+}
+
+/* The texts of more go behind those of errors, as far as there is room. */
+static void
+join(struct conf_errors *errors, struct conf_errors *more)
+{
+	size_t i;
+
+	for (i = 0; i < more->n && !conf_errors_full(errors); i++) {
+		errors->text[errors->n++] = more->text[i];
+		more->text[i] = NULL;
+	}
+	conf_errors_free(more);
 }
 
 static void
@@ -64,9 +89,13 @@ add_local(void *self, const char *ip)
 static void
 free_parser(struct conf_parser *p)
 {
-	struct buf *all[] = { &p->where, &p->listen, &p->table, &p->action,
-		&p->match, &p->dkim, &p->retry, &p->entry, &p->local_addr,
-		&p->pool };
+	struct buf *all[] = {
+#define X(name, row) &p->name,
+		CONF_LISTS(X) CONF_INNER_LISTS(X)
+#undef X
+		    & p->where,
+		&p->missing, &p->pool
+	};
 	size_t i;
 
 	for (i = 0; i < sizeof(all) / sizeof(all[0]); i++)
@@ -75,24 +104,34 @@ free_parser(struct conf_parser *p)
 	free(p);
 }
 
-int
+/* The image of what was read without an error. */
+static void
+make_image(struct conf_parser *p, const char *path, struct conf_image *out)
+{
+	conf_net_local(add_local, p);
+	*out = conf_build(p);
+	if (out->conf == NULL)
+		conf_error(p->errors, path, 0, "too large for a configuration");
+}
+
+enum conf_verdict
 conf_file_load(const char *path, const struct conf_macro *macros, size_t n,
     struct conf_image *out, struct conf_errors *errors)
 {
 	/* Its buffers have no ceiling: what is read has one. */
 	struct conf_parser *p = xcalloc(1, sizeof(*p));
+	enum conf_verdict verdict;
 
 	*out = (struct conf_image){ 0 };
 	p->errors = errors;
 	conf_lex_init(&p->lex, errors);
 	conf_parse(p, path, macros, n);
-	if (errors->n == 0) {
-		conf_net_local(add_local, p);
-		*out = conf_build(p);
-		if (out->conf == NULL)
-			conf_error(errors, path, 0,
-			    "too large for a configuration");
-	}
+	if (errors->n == 0)
+		make_image(p, path, out);
+	verdict = errors->n > 0 ? CONF_WRONG :
+	    p->not_yet.n > 0    ? CONF_NOT_YET_HERE :
+				  CONF_GOOD;
+	join(errors, &p->not_yet);
 	free_parser(p);
-	return errors->n == 0 ? 0 : -1;
+	return verdict;
 }

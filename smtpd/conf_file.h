@@ -31,18 +31,29 @@ struct conf_image {
 	size_t size;       /* for conf_seal() */
 };
 
+/* What conf_file_load() makes of a file. */
+enum conf_verdict {
+	CONF_WRONG = -1, /* no image; errors says what is wrong */
+	CONF_GOOD = 0,   /* an image, no errors */
+	/* All of it is right, but something in it has no machinery in this
+	 * version: an image that can be printed and not run.  errors has one
+	 * text for each such word. */
+	CONF_NOT_YET_HERE = 1
+};
+
 /*
  * Reads the file at path with n macros set, and checks what a start needs
- * (tables and keys can be opened, names resolve).  0, and out holds an image
- * that the caller frees; or -1, out is empty, and errors (which the caller
- * zeroed, prints and frees) has at least one text.
+ * (tables and keys can be opened, programs run, names resolve).  The caller
+ * zeroed errors, prints and frees it, and frees the image in out.
  */
-int conf_file_load(const char *path, const struct conf_macro *macros, size_t n,
-    struct conf_image *out, struct conf_errors *errors);
+enum conf_verdict conf_file_load(const char *path,
+    const struct conf_macro *macros, size_t n, struct conf_image *out,
+    struct conf_errors *errors);
 
 /*
  * A copy for those that do not ask tables: without entries and paths of
- * tables, none of their text left in it.  0; -1 and errno without memory.
+ * tables and without secrets, none of their text left in it.  0; -1 and errno
+ * without memory.
  */
 int conf_image_without_tables(const struct conf_image *in,
     struct conf_image *out);
@@ -54,6 +65,9 @@ void conf_errors_free(struct conf_errors *errors);
  * the text is about no line. */
 void conf_error(struct conf_errors *errors, const char *file, uint32_t line,
     const char *fmt, ...) __attribute__((format(printf, 4, 5)));
+
+/* Adds more to text i. */
+void conf_errors_append(struct conf_errors *errors, size_t i, const char *more);
 bool conf_errors_full(const struct conf_errors *errors);
 
 #endif

@@ -34,11 +34,33 @@ is_blank(int c)
 	return c == ' ' || c == '\t';
 }
 
-/* As OpenSMTPD has it, where a bare word ends. */
+/* As OpenSMTPD has it, where a bare word ends; but domains may be UTF-8. */
 static bool
 is_word(int c)
 {
-	return c > ' ' && c < 0x7f && strchr("(){}<>!=#,", c) == NULL;
+	return c > ' ' && c != 0x7f && strchr("(){}<>!=#,", c) == NULL;
+}
+
+/* Bytes of the character at p if it is one of UTF-8 that is not ASCII and no
+ * control character (RFC 3629); else 0. */
+static size_t
+utf8_len(const char *text)
+{
+	const unsigned char *p = (const unsigned char *)text;
+	size_t i, n = p[0] >= 0xf0 ? 4 : p[0] >= 0xe0 ? 3 : 2;
+
+	if (p[0] < 0xc2 || p[0] > 0xf4)
+		return 0;
+	for (i = 1; i < n; i++) {
+		if ((p[i] & 0xc0) != 0x80)
+			return 0;
+	}
+	/* controls; overlong ones; surrogates; beyond the last plane */
+	if ((p[0] == 0xc2 && p[1] < 0xa0) || (p[0] == 0xe0 && p[1] < 0xa0) ||
+	    (p[0] == 0xed && p[1] > 0x9f) || (p[0] == 0xf0 && p[1] < 0x90) ||
+	    (p[0] == 0xf4 && p[1] > 0x8f))
+		return 0;
+	return n;
 }
 
 static struct conf_source *
@@ -114,7 +136,7 @@ path_of(struct conf_lex *x, const char *path)
 static const char *
 load(struct conf_lex *x, const char *path, struct conf_source *s)
 {
-	const char *why = conf_source_read(path, s);
+	const char *why = conf_source_read(path, x->depth == 0, s);
 	size_t i;
 
 	if (why != NULL)
@@ -167,9 +189,11 @@ end_of_file(struct conf_lex *x)
 	struct conf_source *s = top(x);
 
 	x->tok = TOK_EOF;
-	if (x->braces != 0 && !x->stop)
+	if (x->braces != 0 && !x->stop) {
+		x->cut = true;
 		conf_error(x->errors, x->file, x->brace_line,
 		    "the list that starts here is not closed, expected `}`");
+	}
 	x->braces = 0;
 	if (x->depth <= 1 || x->stop)
 		return;
@@ -342,6 +366,20 @@ spoiled(struct conf_lex *x)
 	return true;
 }
 
+/* The first byte of text that is neither ASCII nor of UTF-8; 0: none. */
+static int
+not_utf8(const char *text)
+{
+	size_t n;
+
+	for (; *text != '\0'; text += n) {
+		n = (unsigned char)*text < 0x80 ? 1 : utf8_len(text);
+		if (n == 0)
+			return (unsigned char)*text;
+	}
+	return 0;
+}
+
 static void
 bare(struct conf_lex *x)
 {
@@ -357,7 +395,10 @@ bare(struct conf_lex *x)
 	}
 	x->text[x->len] = '\0';
 	conf_shown(x->text, shown);
-	if (!fits)
+	if ((c = not_utf8(x->text)) != 0) {
+		snprintf(shown, sizeof(shown), "\\x%02x", (unsigned int)c);
+		bad(x, x->line, "a byte that is not UTF-8: ", shown);
+	} else if (!fits)
 		bad(x, x->line, "a word of more than 8191 bytes: ", shown);
 	else if (quote && x->long_line == 0)
 		bad(x, x->line,
@@ -380,7 +421,7 @@ strange(struct conf_lex *x)
 
 	snprintf(shown, sizeof(shown), "\\x%02x", (unsigned int)c);
 	bad(x, x->line, "a byte that may stand only in quotes: ", shown);
-	while ((c = peek(x)) > 0x7e || (c >= 0 && c < ' ' && c != '\n'))
+	while ((c = peek(x)) == 0x7f || (c >= 0 && c < ' ' && c != '\n'))
 		take(x);
 }
 
@@ -430,6 +471,8 @@ skip_space(struct conf_lex *x)
 void
 conf_lex_next(struct conf_lex *x)
 {
+	const char *file = x->file;
+	uint32_t line = x->line;
 	int c;
 
 	x->count++;
@@ -443,6 +486,7 @@ conf_lex_next(struct conf_lex *x)
 		x->line = top(x)->line;
 		/* A macro's value is not looked at for macros again. */
 	} while (c == '$' && x->macro.len == 0 && expand(x, x->line));
+	x->first = x->count == 1 || x->line != line || x->file != file;
 	if (c == '$' && x->macro.len == 0)
 		return;
 	if (c == -1)
@@ -453,7 +497,7 @@ conf_lex_next(struct conf_lex *x)
 		bare(x);
 	else if (c < ' ' && c != '\n')
 		strange(x);
-	else if (c > 0x7e)
+	else if (c == 0x7f)
 		strange(x);
 	else
 		punctuation(x, c);
@@ -466,6 +510,7 @@ conf_lex_statement(struct conf_lex *x)
 	x->count = 0;
 	x->braces = 0;
 	x->quiet = false;
+	x->cut = false;
 }
 
 bool
@@ -478,17 +523,18 @@ conf_lex_assigns(struct conf_lex *x)
 const char *
 conf_shown(const char *text, char out[CONF_SHOWN_SIZE])
 {
-	size_t i, n = 0;
+	size_t i = 0, n = 0, len;
 
 	out[n++] = '`';
-	for (i = 0; text[i] != '\0' && i < CONF_SHOWN_MAX; i++) {
-		unsigned char c = (unsigned char)text[i];
-
-		if (c >= ' ' && c < 0x7f)
-			out[n++] = (char)c;
-		else
+	while (text[i] != '\0' && i < CONF_SHOWN_MAX) {
+		len = utf8_len(text + i);
+		if (text[i] >= ' ' && text[i] < 0x7f)
+			len = 1;
+		if (len == 0)
 			n += (size_t)snprintf(out + n, CONF_SHOWN_SIZE - n,
-			    "\\x%02x", c);
+			    "\\x%02x", (unsigned char)text[i++]);
+		while (len-- > 0)
+			out[n++] = text[i++];
 	}
 	snprintf(out + n, CONF_SHOWN_SIZE - n, "%s`",
 	    text[i] == '\0' ? "" : "...");

@@ -14,13 +14,13 @@
 #include "slice.h"
 
 enum {
-	CONF_WORD_MAX = 8191,         /* bytes of a word */
-	CONF_TEXT_MAX = 32 << 20,     /* bytes of all files and macros */
-	CONF_DEPTH_MAX = 16,          /* files that include one another */
-	CONF_MACROS_MAX = 1024,       /* macros */
-	CONF_MACRO_NAME_MAX = 64,     /* bytes of a macro's name */
-	CONF_SHOWN_MAX = 60,          /* bytes of a word in a message */
-	CONF_SHOWN_SIZE = 4 * 60 + 32 /* room for it, with quotes and NUL */
+	CONF_WORD_MAX = 8191,          /* bytes of a word */
+	CONF_TEXT_MAX = 32 << 20,      /* bytes of all files and macros */
+	CONF_DEPTH_MAX = 16,           /* files that include one another */
+	CONF_MACROS_MAX = 1024,        /* macros */
+	CONF_MACRO_NAME_MAX = 64,      /* bytes of a macro's name */
+	CONF_SHOWN_MAX = 160,          /* bytes of a word in a message */
+	CONF_SHOWN_SIZE = 4 * 160 + 32 /* room for it, with quotes and NUL */
 };
 
 /* A token that is a single character is that character. */
@@ -38,17 +38,19 @@ struct conf_lex {
 	int tok;          /* enum conf_tok */
 	const char *file; /* where it stands */
 	uint32_t line;
-	uint32_t count; /* tokens since conf_lex_statement() */
+	uint32_t count;      /* tokens since conf_lex_statement() */
+	bool first;          /* on its line */
+	bool cut;            /* the file ended in a list, which has been said */
+	unsigned int braces; /* open lists: in them a newline is a blank */
+	uint32_t brace_line; /* where the outer one began */
 	size_t len;
 	char text[CONF_WORD_MAX + 1]; /* of words and strings */
 
 	/* the rest is the lexer's own */
 	struct conf_errors *errors;
-	bool quiet;          /* errors of words are not said */
-	bool stop;           /* the rest is not worth reading */
-	size_t read;         /* bytes so far, of CONF_TEXT_MAX */
-	unsigned int braces; /* open lists: in them a newline is a blank */
-	uint32_t brace_line;
+	bool quiet;         /* errors of words are not said */
+	bool stop;          /* the rest is not worth reading */
+	size_t read;        /* bytes so far, of CONF_TEXT_MAX */
 	uint32_t long_line; /* last string that went over a line's end */
 	struct slice macro; /* text of a macro, before the file's */
 	struct buf macros;  /* struct conf_define */
@@ -85,7 +87,8 @@ const char *conf_lex_define(struct conf_lex *x, const char *name,
 /* The token at hand, for a message: "`port`", "end of line". */
 const char *conf_lex_shown(const struct conf_lex *x, char out[CONF_SHOWN_SIZE]);
 
-/* Any text, for a message: cut, unprintable bytes as \xHH, in backquotes. */
+/* Any text, for a message: cut, in backquotes, what is no printable UTF-8 as
+ * \xHH. */
 const char *conf_shown(const char *text, char out[CONF_SHOWN_SIZE]);
 
 /* The token is this bare word. */

@@ -1,7 +1,7 @@
 /*
- * Addresses, interfaces and names for the parser of smtpd.conf.  Runs in the
- * parent at start and reload; asks DNS only where `listen on` has a host name
- * with a dot.
+ * Addresses, ports, names and URLs for the parser of smtpd.conf; what `listen
+ * on` means is in conf_where.c.  Runs in the parent at start and reload; asks
+ * no DNS.
  *
  * SPDX-License-Identifier: ISC
  */
@@ -10,8 +10,6 @@
 #include <sys/types.h>
 
 #include <arpa/inet.h>
-#include <ifaddrs.h>
-#include <net/if.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <stdio.h>
@@ -118,182 +116,7 @@ conf_net_prefix_check(const char *text)
 	return NULL;
 }
 
-static void
-add_addr(struct buf *out, const struct sockaddr *sa)
-{
-	struct sockaddr_storage ss;
-
-	memset(&ss, 0, sizeof(ss));
-	memcpy(&ss, sa,
-	    sa->sa_family == AF_INET6 ? sizeof(struct sockaddr_in6) :
-					sizeof(struct sockaddr_in));
-	conf_net_set_port(&ss, 0);
-	buf_add(out, &ss, sizeof(ss));
-}
-
-static bool
-is_inet(const struct sockaddr *sa)
-{
-	return sa != NULL &&
-	    (sa->sa_family == AF_INET || sa->sa_family == AF_INET6);
-}
-
-/* ---- what this host has ---- */
-
-void
-conf_net_local(void (*add)(void *self, const char *ip), void *self)
-{
-	struct ifaddrs *all, *i;
-	char ip[IP_TEXT_MAX + 1];
-	const void *addr;
-
-	if (getifaddrs(&all) == -1)
-		return;
-	for (i = all; i != NULL; i = i->ifa_next) {
-		if (!is_inet(i->ifa_addr))
-			continue;
-		addr = i->ifa_addr->sa_family == AF_INET ?
-		    (const void *)&((struct sockaddr_in *)(void *)i->ifa_addr)
-			->sin_addr :
-		    (const void *)&((struct sockaddr_in6 *)(void *)i->ifa_addr)
-			->sin6_addr;
-		if (inet_ntop(i->ifa_addr->sa_family, addr, ip, sizeof(ip)) !=
-		    NULL)
-			add(self, ip);
-	}
-	freeifaddrs(all);
-}
-
-/* The addresses of the interface; with ip, only that one if some interface
- * has it. */
-static bool
-interface(const char *name, const struct in6_addr *ip, struct buf *out)
-{
-	struct ifaddrs *all, *i;
-	bool found = false;
-
-	if (getifaddrs(&all) == -1)
-		return false;
-	for (i = all; i != NULL; i = i->ifa_next) {
-		if (!is_inet(i->ifa_addr))
-			continue;
-		if (ip != NULL &&
-		    (i->ifa_addr->sa_family != AF_INET6 ||
-			memcmp(&((struct sockaddr_in6 *)(void *)i->ifa_addr)
-				    ->sin6_addr,
-			    ip, sizeof(*ip)) != 0))
-			continue;
-		if (ip == NULL && strcmp(i->ifa_name, name) != 0)
-			continue;
-		add_addr(out, i->ifa_addr);
-		found = true;
-		if (ip != NULL)
-			break;
-	}
-	freeifaddrs(all);
-	return found;
-}
-
-/* "lo, eth0" */
-static void
-interface_names(char *out, size_t size)
-{
-	struct if_nameindex *all, *i;
-	size_t n = 0, len;
-
-	out[0] = '\0';
-	if ((all = if_nameindex()) == NULL)
-		return;
-	for (i = all; i->if_index != 0; i++) {
-		len = strlen(i->if_name);
-		if (n + len + 3 > size)
-			break;
-		n += (size_t)snprintf(out + n, size - n, "%s%s",
-		    n == 0 ? "" : ", ", i->if_name);
-	}
-	if_freenameindex(all);
-}
-
-/* Where IPv6 is switched off, there is nothing to bind to. */
-static bool
-has_inet6(void)
-{
-	int fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-	if (fd == -1)
-		return false;
-	close(fd);
-	return true;
-}
-
-/* With a dot, and a last label that is not a number: what looks like part of
- * an address is not looked up. */
-static bool
-is_host_name(const char *text)
-{
-	const char *dot = strrchr(text, '.');
-
-	return dot != NULL && (dot[1] < '0' || dot[1] > '9') &&
-	    smtp_domain_check(slice_of(text)) == NULL;
-}
-
-static bool
-host_name(const char *name, struct buf *out, char why[CONF_WHY_SIZE])
-{
-	struct addrinfo hints = { .ai_socktype = SOCK_STREAM }, *all, *i;
-	int error = getaddrinfo(name, NULL, &hints, &all);
-
-	if (error != 0) {
-		snprintf(why, CONF_WHY_SIZE, "a host name, but: %s",
-		    gai_strerror(error));
-		return false;
-	}
-	for (i = all; i != NULL; i = i->ai_next) {
-		if (is_inet(i->ai_addr))
-			add_addr(out, i->ai_addr);
-	}
-	freeaddrinfo(all);
-	return true;
-}
-
-bool
-conf_net_where(const char *text, struct buf *out, char why[CONF_WHY_SIZE])
-{
-	struct sockaddr_storage ss;
-	char have[256];
-
-	if (strcmp(text, "all") == 0) {
-		conf_net_addr("0.0.0.0", &ss);
-		buf_add(out, &ss, sizeof(ss));
-		conf_net_addr("::", &ss);
-		if (has_inet6())
-			buf_add(out, &ss, sizeof(ss));
-		return true;
-	}
-	if (strcmp(text, "localhost") == 0) {
-		conf_net_addr("127.0.0.1", &ss);
-		buf_add(out, &ss, sizeof(ss));
-		interface(NULL, &in6addr_loopback, out);
-		return true;
-	}
-	if (conf_net_addr(text, &ss)) {
-		buf_add(out, &ss, sizeof(ss));
-		return true;
-	}
-	if (interface(text, NULL, out))
-		return true;
-	if (if_nametoindex(text) != 0) {
-		snprintf(why, CONF_WHY_SIZE, "an interface without an address");
-		return false;
-	}
-	if (is_host_name(text))
-		return host_name(text, out, why);
-	interface_names(have, sizeof(have));
-	snprintf(why, CONF_WHY_SIZE,
-	    "expected an address without brackets or prefix length, `all`, `localhost`, `socket`, a host name or an interface (this host has: %s)",
-	    have);
-	return false;
-}
+/* ---- the name of this host ---- */
 
 /* /etc/hosts, as `127.0.1.1 host.example.org host`.  Asks no DNS, which may
  * not be there yet when we start. */

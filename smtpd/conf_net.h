@@ -16,13 +16,25 @@
 #include "bounds.h"
 #include "buf.h"
 
-enum { CONF_WHY_SIZE = 512 };
+enum { CONF_WHY_SIZE = 1024 };
+
+/* ---- conf_where.c ---- */
 
 /*
  * What `listen on TEXT` means: adds one struct sockaddr_storage, port 0, for
- * each address.  An interface or host may have several.  False, and why not.
+ * each address.  An interface, group or host may have several.  False, and why
+ * not.
  */
 bool conf_net_where(const char *text, struct buf *out, char why[CONF_WHY_SIZE]);
+
+/* Drops addresses that are not of the family (4 or 6; 0: either) out of a list
+ * of struct sockaddr_storage.  False: none is left. */
+bool conf_net_only(struct buf *addrs, unsigned int inet);
+
+/* Calls add with each address of this host, as inet_ntop prints it. */
+void conf_net_local(void (*add)(void *self, const char *ip), void *self);
+
+/* ---- conf_net.c ---- */
 
 /* One address without a port; IPv6 may have a scope.  False: it is none. */
 bool conf_net_addr(const char *text, struct sockaddr_storage *ss);
@@ -33,9 +45,6 @@ void conf_net_set_port(struct sockaddr_storage *ss, uint16_t port);
 
 /* "192.0.2.1" or "2001:db8::/32": NULL, or why not. */
 const char *conf_net_prefix_check(const char *text);
-
-/* Calls add with each address of this host, as inet_ntop prints it. */
-void conf_net_local(void (*add)(void *self, const char *ip), void *self);
 
 /* The name of this host, with its domain if /etc/hosts knows it.  False: it
  * has none. */

@@ -9,9 +9,11 @@
 #include "conf_parse.h"
 
 #include <assert.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <syslog.h>
+
+#include "conf_old.h"
 
 #define FIELD(member)                                                          \
 	offsetof(struct conf_fields, member),                                  \
@@ -28,10 +30,6 @@ static const struct conf_word words[] = {
 		FIELD(field), min, max, def, PLACE_TOP },
 	    CONF_SETTINGS(X)
 #undef X
-#define X(place, word)                                                         \
-	{ PLACE_##place, word, NULL, 0, NULL, FIELD(none), 0, 0, 0, PLACE_TOP },
-		CONF_NOT_YET(X)
-#undef X
 };
 
 #define WORDS (sizeof(words) / sizeof(words[0]))
@@ -39,8 +37,9 @@ static const struct conf_word words[] = {
 static const struct {
 	enum conf_often often;
 	bool (*end)(struct conf_parser *);
+	enum conf_place then;
 } places[PLACES] = {
-#define X(name, often, end) { often, end },
+#define X(name, often, end, then) { often, end, PLACE_##then },
 	CONF_PLACES(X)
 #undef X
 };
@@ -48,165 +47,14 @@ static const struct {
 static const struct {
 	const char *first;
 	uint32_t n;
-	const char *word;
+	const char *word, *said;
 } pre_6_4[] = {
-#define X(first, n, word) { first, n, word },
+#define X(first, n, word, said) { first, n, word, said },
 	CONF_PRE_6_4(X)
 #undef X
 };
 
-/* ---- rows and texts ---- */
-
-uint32_t
-conf_count(const struct buf *rows, size_t size)
-{
-	return (uint32_t)(rows->len / size);
-}
-
-void *
-conf_at(const struct buf *rows, uint32_t i, size_t size)
-{
-	assert(i < conf_count(rows, size));
-	return rows->mem + rows->off + (size_t)i * size;
-}
-
-bool
-conf_add(struct conf_parser *p, struct buf *rows, const void *row, size_t size,
-    uint32_t max, const char *what)
-{
-	if (conf_count(rows, size) >= max)
-		return conf_refuse(p, "more than %u %s", max, what);
-	buf_add(rows, row, size);
-	return true;
-}
-
-/* What is read is bounded, so the pool is: it needs no ceiling. */
-conf_str
-conf_pool_add(struct conf_parser *p, const char *text)
-{
-	conf_str at = (conf_str)p->pool.len;
-
-	if (text[0] == '\0')
-		return 0;
-	buf_add(&p->pool, text, strlen(text) + 1);
-	return at;
-}
-
-const char *
-conf_pool_text(const struct conf_parser *p, conf_str s)
-{
-	return (const char *)buf_data(&p->pool) + s;
-}
-
-uint32_t
-conf_find_table(const struct conf_parser *p, const char *name)
-{
-	uint32_t i, n = conf_count(&p->table, sizeof(struct conf_table));
-	const struct conf_table *t;
-
-	for (i = 0; i < n; i++) {
-		t = conf_at(&p->table, i, sizeof(*t));
-		if (t->name != 0 &&
-		    strcmp(conf_pool_text(p, t->name), name) == 0)
-			return i;
-	}
-	return CONF_NONE;
-}
-
-uint32_t
-conf_find_action(const struct conf_parser *p, const char *name)
-{
-	uint32_t i, n = conf_count(&p->action, sizeof(struct conf_action));
-	const struct conf_action *a;
-
-	for (i = 0; i < n; i++) {
-		a = conf_at(&p->action, i, sizeof(*a));
-		if (strcmp(conf_pool_text(p, a->name), name) == 0)
-			return i;
-	}
-	return CONF_NONE;
-}
-
-void
-conf_store(struct conf_parser *p, const struct conf_word *w, uint64_t v)
-{
-	unsigned char *at = (unsigned char *)&p->f + w->off;
-	uint8_t v8 = (uint8_t)v;
-	uint16_t v16 = (uint16_t)v;
-	uint32_t v32 = (uint32_t)v;
-
-	switch (w->size) {
-	case 1:
-		memcpy(at, &v8, 1);
-		break;
-	case 2:
-		memcpy(at, &v16, 2);
-		break;
-	case 4:
-		memcpy(at, &v32, 4);
-		break;
-	case 8:
-		memcpy(at, &v, 8);
-		break;
-	default:
-		assert(0);
-	}
-}
-
-/* ---- what is wrong ---- */
-
-static void say(struct conf_parser *p, const char *file, uint32_t line,
-    const char *fmt, va_list ap) __attribute__((format(printf, 4, 0)));
-
-static void
-say(struct conf_parser *p, const char *file, uint32_t line, const char *fmt,
-    va_list ap)
-{
-	char text[1024];
-
-	vsnprintf(text, sizeof(text), fmt, ap);
-	conf_error(p->errors, file, line, "%s", text);
-}
-
-bool
-conf_wrong(struct conf_parser *p, const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	say(p, p->lex.file, p->lex.line, fmt, ap);
-	va_end(ap);
-	return false;
-}
-
-bool
-conf_refuse(struct conf_parser *p, const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	say(p, p->file, p->line, fmt, ap);
-	va_end(ap);
-	return false;
-}
-
-bool
-conf_expected(struct conf_parser *p, const char *what)
-{
-	char shown[CONF_SHOWN_SIZE];
-
-	/* The lexer has said why, or a list ended with the file. */
-	if (p->lex.tok == TOK_BAD)
-		return false;
-	return conf_wrong(p, "found %s, expected %s",
-	    conf_lex_shown(&p->lex, shown), what);
-}
-
-bool
-conf_say_not_yet(struct conf_parser *p, const char *word)
-{
-	return conf_wrong(p, "`%s` is not yet in this version", word);
-}
+/* ---- what may stand in a place ---- */
 
 /* Adds a text at *n. */
 static void
@@ -220,90 +68,119 @@ append(char *out, size_t size, size_t *n, const char *text)
 	*n += len;
 }
 
-/* "`a`, `b` or something": all that may stand in a place. */
+/* "`a`, `b` or something" */
+static void
+list_rows(const struct conf_word *const *row, size_t rows, char *out,
+    size_t size)
+{
+	size_t i, n = 0;
+
+	out[0] = '\0';
+	for (i = 0; i < rows; i++) {
+		if (i > 0)
+			append(out, size, &n, i == rows - 1 ? " or " : ", ");
+		if (row[i]->word == NULL) {
+			append(out, size, &n, row[i]->what);
+			continue;
+		}
+		append(out, size, &n, "`");
+		append(out, size, &n, row[i]->word);
+		append(out, size, &n, "`");
+	}
+}
+
+void
+conf_siblings(const struct conf_word *w, char *out, size_t size)
+{
+	const struct conf_word *row[WORDS];
+	size_t i, rows = 0;
+
+	for (i = 0; i < WORDS; i++) {
+		if (words[i].place == w->place && words[i].off == w->off)
+			row[rows++] = &words[i];
+	}
+	list_rows(row, rows, out, size);
+}
+
 static bool
 expected_in(struct conf_parser *p, enum conf_place place)
 {
-	const struct conf_word *row[WORDS];
-	size_t i, rows = 0, n = 0;
-	char list[768] = "";
+	const struct conf_word *row[WORDS], *like = NULL;
+	unsigned int far, least = CONF_UNLIKE;
+	char list[1280], meant[CONF_SHOWN_SIZE];
+	size_t i, n, rows = 0;
 
 	for (i = 0; i < WORDS; i++) {
-		if (words[i].place == place && words[i].read != NULL)
-			row[rows++] = &words[i];
-	}
-	for (i = 0; i < rows; i++) {
-		if (i > 0)
-			append(list, sizeof(list), &n,
-			    i == rows - 1 ? " or " : ", ");
-		if (row[i]->word == NULL) {
-			append(list, sizeof(list), &n, row[i]->what);
+		if (words[i].place != place)
 			continue;
-		}
-		append(list, sizeof(list), &n, "`");
-		append(list, sizeof(list), &n, row[i]->word);
-		append(list, sizeof(list), &n, "`");
+		row[rows++] = &words[i];
+		if (words[i].word == NULL || p->lex.tok != TOK_WORD)
+			continue;
+		far = conf_unlike(p->lex.text, words[i].word);
+		if (far >= least)
+			continue;
+		least = far;
+		like = &words[i];
+	}
+	list_rows(row, rows, list, sizeof(list) - sizeof(meant));
+	/* Of one that is expected it has been said. */
+	if (like != NULL && rows > 1) {
+		snprintf(meant, sizeof(meant), ": is it `%s`?", like->word);
+		n = strlen(list);
+		append(list, sizeof(list), &n, meant);
 	}
 	return conf_expected(p, list);
 }
 
 /* ---- the walk ---- */
 
-static bool
-at_end(const struct conf_parser *p)
+bool
+conf_at_end(const struct conf_parser *p)
 {
 	return p->lex.tok == TOK_EOL || p->lex.tok == TOK_EOF;
 }
 
-const struct conf_word *
-conf_not_yet(enum conf_place place, const char *word, size_t len)
+/* The row for the word at hand, or NULL; any: the row that takes any. */
+static const struct conf_word *
+find_word(const struct conf_parser *p, enum conf_place place,
+    const struct conf_word **any)
 {
 	size_t i;
 
+	*any = NULL;
 	for (i = 0; i < WORDS; i++) {
-		if (words[i].read == NULL && words[i].place == place &&
-		    strlen(words[i].word) == len &&
-		    memcmp(words[i].word, word, len) == 0)
+		if (words[i].place != place)
+			continue;
+		if (words[i].word == NULL)
+			*any = &words[i];
+		else if (conf_lex_is(&p->lex, words[i].word))
 			return &words[i];
 	}
 	return NULL;
 }
 
-/* The row for the token at hand; a row without a word takes any. */
-static const struct conf_word *
-find_word(const struct conf_parser *p, enum conf_place place)
-{
-	const struct conf_word *any = NULL;
-	size_t i;
-
-	for (i = 0; i < WORDS; i++) {
-		if (words[i].place != place)
-			continue;
-		if (words[i].word == NULL)
-			any = &words[i];
-		else if (conf_lex_is(&p->lex, words[i].word))
-			return &words[i];
-	}
-	return any;
-}
-
-/* Finds the row and steps over its word; NULL: said why there is none. */
+/* Finds the row and steps over a `!`; NULL: said why there is none. */
 static const struct conf_word *
 take_word(struct conf_parser *p, enum conf_place place)
 {
-	const struct conf_word *w;
+	const struct conf_word *w, *any;
 	char shown[CONF_SHOWN_SIZE];
+	const char *mend;
 
 	p->negated = p->lex.tok == '!';
 	if (p->negated)
 		conf_lex_next(&p->lex);
-	if (at_end(p) || p->lex.tok == TOK_BAD ||
-	    (w = find_word(p, place)) == NULL) {
-		expected_in(p, place);
+	w = find_word(p, place, &any);
+	if (w == NULL && !conf_at_end(p) && p->lex.tok != TOK_BAD &&
+	    (mend = conf_mend(p, place)) != NULL) {
+		conf_wrong(p, "found %s: %s", conf_lex_shown(&p->lex, shown),
+		    mend);
 		return NULL;
 	}
-	if (w->read == NULL) {
-		conf_say_not_yet(p, w->word);
+	if (w == NULL)
+		w = any;
+	if (conf_at_end(p) || p->lex.tok == TOK_BAD || w == NULL) {
+		expected_in(p, place);
 		return NULL;
 	}
 	if (p->negated && !(w->flags & CW_NOT)) {
@@ -314,12 +191,16 @@ take_word(struct conf_parser *p, enum conf_place place)
 	return w;
 }
 
-/* Has each word been said that must be?  seen: bits by row of the place. */
+/* Has each word been said that must be, and one of those that end the place
+ * if it has such?  seen: bits by row of the place. */
 static bool
 complete(struct conf_parser *p, enum conf_place place, uint64_t seen)
 {
+	const struct conf_word *last[WORDS];
+	size_t i, lasts = 0;
 	uint64_t bit = 1;
-	size_t i;
+	char list[256];
+	bool ended = false;
 
 	for (i = 0; i < WORDS; i++) {
 		if (words[i].place != place)
@@ -327,9 +208,16 @@ complete(struct conf_parser *p, enum conf_place place, uint64_t seen)
 		if ((words[i].flags & CW_NEED) && !(seen & bit))
 			return conf_wrong(p, "`%s` is missing, with %s",
 			    words[i].word, words[i].what);
+		if (words[i].flags & CW_LAST) {
+			last[lasts++] = &words[i];
+			ended = ended || (seen & bit) != 0;
+		}
 		bit <<= 1;
 	}
-	return true;
+	if (lasts == 0 || ended)
+		return true;
+	list_rows(last, lasts, list, sizeof(list));
+	return conf_expected(p, list);
 }
 
 static bool
@@ -342,10 +230,28 @@ once(struct conf_parser *p, const struct conf_word *w, uint64_t *seen)
 		if (i->place == w->place)
 			bit <<= 1;
 	}
-	if (*seen & bit)
+	if ((*seen & bit) && !(w->flags & CW_MANY))
 		return conf_wrong(p, "`%s` stands twice in one statement",
 		    w->word);
 	*seen |= bit;
+	return true;
+}
+
+/* The value of a word, and what it is refused for. */
+static bool
+read_word(struct conf_parser *p, const struct conf_word *w)
+{
+	const char *file = p->lex.file;
+	uint32_t line = p->lex.line;
+
+	if (w->word != NULL)
+		conf_lex_next(&p->lex);
+	if (w->what != NULL && conf_at_end(p) && w->word != NULL)
+		return conf_expected(p, w->what);
+	if (!w->read(p, w))
+		return false;
+	if (w->word != NULL)
+		conf_note_not_yet(p, w->place, w->word, file, line);
 	return true;
 }
 
@@ -354,24 +260,23 @@ static bool
 walk(struct conf_parser *p, enum conf_place place)
 {
 	enum conf_often often = places[place].often;
-	const struct conf_word *w;
+	const struct conf_word *w, *any;
 	uint64_t seen = 0;
 
 	do {
-		if (at_end(p) && (often == MANY || seen != 0))
+		if (conf_at_end(p) && (often >= MANY || seen != 0))
 			break;
-		if ((w = take_word(p, place)) == NULL || !once(p, w, &seen))
-			return false;
-		if (w->word != NULL)
-			conf_lex_next(&p->lex);
-		if (w->what != NULL && at_end(p) && w->word != NULL)
-			return conf_expected(p, w->what);
-		if (!w->read(p, w))
+		if (often == MAYBE && find_word(p, place, &any) == NULL)
+			break;
+		if ((w = take_word(p, place)) == NULL || !once(p, w, &seen) ||
+		    !read_word(p, w))
 			return false;
 		if (w->next != PLACE_TOP && !walk(p, w->next))
 			return false;
-	} while (often != ONE && !(w->flags & CW_LAST));
+	} while ((often == SOME || often == MANY) && !(w->flags & CW_LAST));
 	if (!complete(p, place, seen))
+		return false;
+	if (places[place].then != PLACE_TOP && !walk(p, places[place].then))
 		return false;
 	return places[place].end == NULL || places[place].end(p);
 }
@@ -395,19 +300,61 @@ set_defaults(struct conf_parser *p, bool stmt)
 static void
 begin(struct conf_parser *p)
 {
+	struct conf_stmt *s = &p->f.stmt;
+
 	p->file = p->lex.file;
 	p->line = p->lex.line;
 	p->negated = false;
 	buf_drain(&p->where, p->where.len);
-	memset(&p->f.stmt, 0, sizeof(p->f.stmt));
-	p->f.stmt.match.action = CONF_NONE;
-	p->f.stmt.match.from_table = CONF_NONE;
-	p->f.stmt.match.for_table = CONF_NONE;
+	memset(s, 0, sizeof(*s));
+	s->listen.ca = s->listen.auth_table = CONF_NONE;
+	s->listen.hostnames = s->listen.senders = CONF_NONE;
+	s->filter.proc = s->filter.table = CONF_NONE;
+	s->action.alias = s->action.virtual_ = CONF_NONE;
+	s->action.userbase = s->action.wrapper = CONF_NONE;
+	s->action.host_table = s->action.domain = CONF_NONE;
+	s->action.auth = s->action.src = s->action.helo_src = CONF_NONE;
+	s->action.host.off = conf_count(&p->host, sizeof(struct conf_host));
+	s->match.action = CONF_NONE;
 	set_defaults(p, true);
 	conf_lex_statement(&p->lex);
 }
 
-/* A whole file of the old grammar: this is all that is worth saying. */
+/* ---- the grammar before 6.4 ---- */
+
+/* The form that its first rule has now, line by line. */
+static void
+say_new_form(struct conf_parser *p)
+{
+	struct conf_old_word word[CONF_OLD_WORDS_MAX];
+	const char *file = p->lex.file, *text, *end;
+	uint32_t line = p->lex.line;
+	struct buf lines;
+	size_t n = 0;
+
+	for (; !conf_at_end(p); conf_lex_next(&p->lex)) {
+		if (n == CONF_OLD_WORDS_MAX || p->lex.tok == TOK_BAD)
+			return;
+		word[n].tok = p->lex.tok;
+		word[n++].text = arena_copy(&p->lex.names, p->lex.text);
+	}
+	buf_init(&lines, 0);
+	if (conf_old_rule(word, n, &lines)) {
+		buf_add(&lines, "", 1);
+		conf_error(p->old, file, line,
+		    "the rule that begins here is now:");
+		for (text = (const char *)buf_data(&lines); *text != '\0';
+		     text = end + (*end == '\n')) {
+			end = text + strcspn(text, "\n");
+			conf_error(p->old, file, line, "    %.*s",
+			    (int)(end - text), text);
+		}
+	}
+	buf_free(&lines);
+}
+
+/* A whole file of the old grammar: this, and its first rule, is all that is
+ * worth saying. */
 static void
 say_pre_6_4(struct conf_parser *p, const char *what)
 {
@@ -415,7 +362,17 @@ say_pre_6_4(struct conf_parser *p, const char *what)
 	conf_wrong(p,
 	    "found `%s` of the grammar before OpenSMTPD 6.4, expected that of 6.4 and later, in which rules are `match` and `action`: see smtpd.conf(5)",
 	    what);
-	p->lex.stop = true;
+	/* What else is wrong goes where nobody reads it. */
+	p->old = p->errors;
+	p->errors = p->lex.errors = &p->not_yet;
+	conf_errors_free(p->errors);
+	buf_drain(&p->missing, p->missing.len);
+}
+
+static bool
+is_old_rule(const struct conf_parser *p)
+{
+	return conf_lex_is(&p->lex, "accept") || conf_lex_is(&p->lex, "reject");
 }
 
 /* Looks at the token at hand, which is one more of the statement. */
@@ -428,10 +385,23 @@ look_for_pre_6_4(struct conf_parser *p, const char *first)
 		if (strcmp(first, pre_6_4[i].first) == 0 &&
 		    p->lex.count == pre_6_4[i].n &&
 		    conf_lex_is(&p->lex, pre_6_4[i].word)) {
-			say_pre_6_4(p, pre_6_4[i].word);
+			say_pre_6_4(p, pre_6_4[i].said);
 			return;
 		}
 	}
+}
+
+/* ---- after an error ---- */
+
+/* Does the token at hand begin a statement, though a list is open?  Nobody
+ * breaks a line of a list before such a word, but closing braces get lost. */
+static bool
+list_was_lost(const struct conf_parser *p)
+{
+	const struct conf_word *any;
+
+	return p->lex.braces > 0 && p->lex.first && p->lex.tok == TOK_WORD &&
+	    conf_reserved(p->lex.text) && find_word(p, PLACE_TOP, &any) != NULL;
 }
 
 /* To the end of a statement that failed. */
@@ -439,8 +409,9 @@ static void
 skip(struct conf_parser *p, const char *first)
 {
 	p->lex.quiet = true;
-	while (!at_end(p)) {
-		look_for_pre_6_4(p, first);
+	while (!conf_at_end(p) && !list_was_lost(p)) {
+		if (p->old == NULL)
+			look_for_pre_6_4(p, first);
 		conf_lex_next(&p->lex);
 	}
 }
@@ -467,7 +438,7 @@ define(struct conf_parser *p)
 		return conf_wrong(p, "macro %s: %s", conf_shown(name, shown),
 		    why);
 	conf_lex_next(&p->lex);
-	if (!at_end(p))
+	if (!conf_at_end(p))
 		return conf_expected(p,
 		    "end of line (quotes around a value of several words)");
 	return true;
@@ -480,22 +451,80 @@ read_statement(struct conf_parser *p)
 		return define(p);
 	if (!walk(p, PLACE_TOP))
 		return false;
-	return at_end(p) || conf_expected(p, "end of line");
+	return conf_at_end(p) || conf_expected(p, "end of line");
+}
+
+/* Of an old file, macros and the first rule matter. */
+static void
+old_statement(struct conf_parser *p)
+{
+	if (p->lex.tok == TOK_WORD && conf_lex_assigns(&p->lex)) {
+		define(p);
+	} else if (is_old_rule(p)) {
+		say_new_form(p);
+		p->lex.stop = true;
+	}
+	skip(p, "");
+}
+
+/*
+ * A keyword that begins no statement goes on with the one before: the
+ * backslash of that line got lost.  False: it was something else.
+ */
+static bool
+continuation_lost(struct conf_parser *p)
+{
+	const struct conf_word *any;
+
+	if (p->lex.tok != TOK_WORD || !conf_reserved(p->lex.text) ||
+	    find_word(p, PLACE_TOP, &any) != NULL ||
+	    conf_mend(p, PLACE_TOP) != NULL || p->end_line == 0 ||
+	    conf_lex_assigns(&p->lex))
+		return false;
+	if (p->ends_early != 0 && p->ends_early == p->errors->n)
+		conf_errors_append(p->errors, p->ends_early - 1,
+		    ": is a backslash missing at its end?");
+	else
+		conf_wrong(p,
+		    "found `%s`, which begins no statement: is a backslash missing at the end of line %u?",
+		    p->lex.text, p->end_line);
+	return true;
+}
+
+static void
+read_or_skip(struct conf_parser *p)
+{
+	char first[CONF_SHOWN_MAX];
+	size_t had = p->errors->n;
+
+	snprintf(first, sizeof(first), "%.*s", (int)sizeof(first) - 1,
+	    p->lex.tok == TOK_WORD ? p->lex.text : "");
+	if (continuation_lost(p)) {
+		skip(p, first);
+	} else if (!read_statement(p)) {
+		p->ends_early = p->lex.tok == TOK_EOL && p->errors->n > had ?
+		    p->errors->n :
+		    0;
+		conf_declare_anyway(p);
+		p->f.stmt.include = NULL;
+		skip(p, first);
+	} else {
+		p->ends_early = 0;
+	}
+	p->end_line = p->lex.line;
 }
 
 static void
 statement(struct conf_parser *p)
 {
-	char first[CONF_SHOWN_MAX];
-
 	begin(p);
-	snprintf(first, sizeof(first), "%.*s", (int)sizeof(first) - 1,
-	    p->lex.tok == TOK_WORD ? p->lex.text : "");
-	if (!read_statement(p)) {
-		conf_declare_anyway(p);
-		skip(p, first);
+	if (p->old == NULL && is_old_rule(p))
+		say_pre_6_4(p, p->lex.text);
+	if (p->old != NULL) {
+		old_statement(p);
 		return;
 	}
+	read_or_skip(p);
 	if (p->f.stmt.include == NULL)
 		return;
 	conf_lex_open(&p->lex, p->f.stmt.include, p->file, p->line);
@@ -505,12 +534,16 @@ statement(struct conf_parser *p)
 static void
 defaults(struct conf_parser *p)
 {
-	static const struct conf_retry steps[] = { CONF_RETRY_DEFAULT };
+	static const struct conf_step steps[] = { CONF_RETRY_DEFAULT };
+	struct conf_retry retry = { .max = CONF_RETRY_MAX_DEFAULT };
 
 	set_defaults(p, false);
-	p->f.conf.retry_max = CONF_RETRY_MAX_DEFAULT;
+	p->f.conf.sub_addr_delim = '+';
+	p->f.conf.log_facility = LOG_MAIL;
 	p->f.conf.warn[0] = CONF_WARN_DEFAULT;
-	buf_add(&p->retry, steps, sizeof(steps));
+	buf_add(&p->step, steps, sizeof(steps));
+	retry.step.n = sizeof(steps) / sizeof(steps[0]);
+	buf_add(&p->retry, &retry, sizeof(retry));
 	buf_add(&p->pool, "", 1);
 }
 
@@ -540,7 +573,13 @@ conf_parse(struct conf_parser *p, const char *path,
 		else
 			statement(p);
 	}
+	if (p->old != NULL) {
+		p->errors = p->old;
+		conf_errors_free(&p->not_yet);
+		return;
+	}
 	conf_listen_local(p);
+	conf_hints(p);
 	if (p->errors->n == 0)
 		conf_check_all(p);
 }

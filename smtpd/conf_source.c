@@ -15,6 +15,8 @@
 
 #include "log.h"
 
+#define TOO_LARGE "larger than 16 MB, which no configuration is"
+
 /* Reads all of fd into s->mem; NULL, or why not. */
 static const char *
 read_all(int fd, struct conf_source *s)
@@ -35,7 +37,7 @@ read_all(int fd, struct conf_source *s)
 		if (n == 0)
 			break;
 		if ((len += (size_t)n) > CONF_FILE_MAX)
-			return "larger than 16 MB, which no configuration is";
+			return TOO_LARGE;
 	}
 	s->p = s->mem;
 	s->end = s->mem + len;
@@ -79,23 +81,40 @@ conf_source_bad(const struct conf_source *s, const char **why)
 	return 0;
 }
 
-const char *
-conf_source_read(const char *path, struct conf_source *s)
+/* NULL, or why what is open cannot be a configuration. */
+static const char *
+check(int fd, bool pipe, struct conf_source *s)
 {
-	const char *why;
 	struct stat st;
-	int fd;
 
-	if ((fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY)) == -1)
+	if (fstat(fd, &st) == -1)
 		return strerror(errno);
-	if (fstat(fd, &st) == -1) {
-		why = strerror(errno);
-		close(fd);
-		return why;
-	}
+	if (S_ISDIR(st.st_mode))
+		return strerror(EISDIR);
+	if (!pipe && !S_ISREG(st.st_mode))
+		return "found something else, expected a file";
+	if (st.st_size > CONF_FILE_MAX)
+		return TOO_LARGE;
 	s->dev = st.st_dev;
 	s->ino = st.st_ino;
-	why = read_all(fd, s);
+	return NULL;
+}
+
+const char *
+conf_source_read(const char *path, bool pipe, struct conf_source *s)
+{
+	const char *why;
+	int fd;
+
+	/* Opening a FIFO must not wait for somebody to write. */
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	if (fd == -1)
+		return strerror(errno);
+	why = check(fd, pipe, s);
+	if (why == NULL && fcntl(fd, F_SETFL, O_RDONLY) == -1)
+		why = strerror(errno);
+	if (why == NULL)
+		why = read_all(fd, s);
 	close(fd);
 	return why;
 }

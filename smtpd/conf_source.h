@@ -8,6 +8,7 @@
 
 #include <sys/types.h>
 
+#include <stdbool.h>
 #include <stdint.h>
 
 enum { CONF_FILE_MAX = 16 << 20 }; /* bytes of a file */
@@ -21,8 +22,10 @@ struct conf_source {
 	ino_t ino;
 };
 
-/* Reads the file at path; name and line are left alone.  NULL, or why not. */
-const char *conf_source_read(const char *path, struct conf_source *s);
+/* Reads the file at path; name and line are left alone.  pipe: what is no file,
+ * such as a pipe, will do.  NULL, or why not. */
+const char *conf_source_read(const char *path, bool pipe,
+    struct conf_source *s);
 
 /* Is there a byte that makes the whole file unreadable?  0, or the line of
  * it, and why. */

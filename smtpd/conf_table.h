@@ -1,12 +1,12 @@
 /*
  * The grammar of smtpd.conf: each directive and each option is a row.  The
- * walk over it is in conf_parse.c, what a row reads in conf_value.c and
- * conf_stmt.c; smtpd.conf(5) has the same rows in words.
+ * walk over it is in conf_parse.c, what a row reads in conf_value.c and the
+ * files named after the statements; smtpd.conf(5) has the same rows in words.
  *
  * A place is where in a statement a word may stand; a row says which word,
  * what is read after it, and which place comes next.  A new option is a new
- * row; a construct of OpenSMTPD 7.8 that is still missing is a row too, so
- * that it is refused by its name.
+ * row.  What no program of this version does yet is a row like any other, and
+ * one of CONF_NOT_YET besides: it is read, checked, and refused by its name.
  *
  * SPDX-License-Identifier: ISC
  */
@@ -25,106 +25,293 @@
 
 /*
  * Places.  Columns: name, how many of its words (ONE, SOME: at least one,
- * MANY: any number, each once), what is done at its end (NULL: nothing).
+ * MANY: any number, each once, MAYBE: one or none), what is done at its end
+ * (NULL: nothing), which place comes then (TOP: none).
  */
 #define CONF_PLACES(X) \
-	X(TOP,          ONE,  NULL) \
-	X(LISTEN,       ONE,  NULL) \
-	X(LISTEN_ON,    ONE,  NULL) \
-	X(LISTENER,     MANY, conf_listen_end) \
-	X(LOCAL_SOCKET, MANY, conf_listen_end) \
-	X(TABLE,        ONE,  NULL) \
-	X(TABLE_IS,     ONE,  conf_table_end) \
-	X(ACTION,       ONE,  NULL) \
-	X(METHOD,       ONE,  conf_action_end) \
-	X(RELAY,        MANY, NULL) \
-	X(MATCH,        MANY, conf_match_end) \
-	X(FROM,         ONE,  NULL) \
-	X(FOR,          ONE,  NULL) \
-	X(DKIM,         ONE,  NULL) \
-	X(DKIM_KEY,     MANY, conf_dkim_end) \
-	X(RESOLVER,     MANY, conf_resolver_end) \
-	X(QUEUE,        ONE,  NULL) \
-	X(BOUNCE,       ONE,  NULL) \
-	X(SMTP,         ONE,  NULL) \
-	X(SMTP_LIMIT,   SOME, NULL) \
-	X(BARE_NEWLINE, ONE,  NULL) \
-	X(LIMIT,        ONE,  NULL) \
-	X(LIMIT_ROUTE,  ONE,  NULL) \
-	/* asked by readers of values, for names not yet there */ \
-	X(TABLE_TYPE,   ONE,  NULL) \
-	X(SCHEME,       ONE,  NULL) \
-	X(VALUE,        ONE,  NULL)
+	X(TOP,          ONE,   NULL,              TOP) \
+	X(INCLUDE,      ONE,   NULL,              TOP) \
+	/* the way in */ \
+	X(LISTEN,       ONE,   NULL,              TOP) \
+	X(LISTEN_ON,    ONE,   NULL,              TOP) \
+	X(LISTENER,     MANY,  conf_listen_end,   TOP) \
+	X(LOCAL_SOCKET, MANY,  conf_listen_end,   TOP) \
+	X(VERIFY,       MAYBE, NULL,              TOP) \
+	X(SENDERS,      MAYBE, NULL,              TOP) \
+	X(PKI,          ONE,   NULL,              TOP) \
+	X(PKI_IS,       MANY,  conf_pki_end,      TOP) \
+	X(CA,           ONE,   NULL,              TOP) \
+	X(CA_IS,        SOME,  conf_ca_end,       TOP) \
+	X(SMTP,         ONE,   NULL,              TOP) \
+	X(SMTP_LIMIT,   SOME,  NULL,              TOP) \
+	X(BARE_NEWLINE, ONE,   NULL,              TOP) \
+	/* tables */ \
+	X(TABLE,        ONE,   NULL,              TOP) \
+	X(TABLE_IS,     ONE,   conf_table_end,    TOP) \
+	/* actions */ \
+	X(ACTION,       ONE,   conf_action_end,   TOP) \
+	X(METHOD,       ONE,   NULL,              TOP) \
+	X(MAILDIR,      MAYBE, NULL,              LOCAL) \
+	X(LMTP,         MAYBE, NULL,              LOCAL) \
+	X(LOCAL,        MANY,  NULL,              TOP) \
+	X(RELAY,        MANY,  NULL,              TOP) \
+	X(RELAY_TLS,    MAYBE, NULL,              TOP) \
+	X(BACKUP,       MAYBE, NULL,              TOP) \
+	X(MDA,          ONE,   NULL,              TOP) \
+	X(WRAPPER,      ONE,   NULL,              TOP) \
+	X(WRAPPER_IS,   ONE,   conf_wrapper_end,  TOP) \
+	/* rules */ \
+	X(MATCH,        MANY,  conf_match_end,    TOP) \
+	X(FROM,         ONE,   NULL,              TOP) \
+	X(FOR,          ONE,   NULL,              TOP) \
+	/* filters */ \
+	X(PROC,         ONE,   NULL,              TOP) \
+	X(PROC_IS,      ONE,   NULL,              PROC_AS) \
+	X(PROC_AS,      MANY,  conf_proc_end,     TOP) \
+	X(FILTER,       ONE,   conf_filter_end,   TOP) \
+	X(FILTER_IS,    ONE,   NULL,              TOP) \
+	X(FILTER_AS,    MANY,  NULL,              TOP) \
+	X(PHASE,        ONE,   NULL,              PHASE_MATCH) \
+	X(PHASE_MATCH,  ONE,   NULL,              FILTER_COND) \
+	X(FILTER_COND,  ONE,   conf_filter_cond_end, DECISION) \
+	X(DECISION,     ONE,   NULL,              TOP) \
+	/* queue and delivery */ \
+	X(QUEUE,        ONE,   NULL,              TOP) \
+	X(BOUNCE,       ONE,   NULL,              TOP) \
+	X(SRS,          ONE,   NULL,              TOP) \
+	X(SRS_KEY,      ONE,   NULL,              TOP) \
+	X(MTA,          ONE,   NULL,              TOP) \
+	X(SCHEDULER,    ONE,   NULL,              TOP) \
+	/* ours */ \
+	X(DKIM,         ONE,   NULL,              TOP) \
+	X(DKIM_KEY,     MANY,  conf_dkim_end,     TOP) \
+	X(RESOLVER,     MANY,  conf_resolver_end, TOP) \
+	X(RETRY,        ONE,   conf_retry_end,    TOP) \
+	X(RETRY_STEPS,  ONE,   NULL,              TOP) \
+	X(LIMIT,        ONE,   NULL,              TOP) \
+	X(LIMIT_ROUTE,  ONE,   NULL,              TOP) \
+	X(LIMIT_DOMAIN, SOME,  conf_limit_end,    TOP) \
+	X(LIMIT_CLIENT, SOME,  NULL,              TOP) \
+	X(METRICS,      ONE,   NULL,              TOP) \
+	X(METRICS_ON,   MANY,  conf_metrics_end,  TOP) \
+	X(LOG,          SOME,  NULL,              TOP) \
+	/* of CONF_NOT_YET alone: asked by readers of values */ \
+	X(URL,          ONE,   NULL,              TOP)
 
 /*
  * Words.  Columns: place, word (NULL: whatever else stands there), what is
- * read, in words for a message (NULL: nothing), flags, reader, field, value to
- * store, next place.
+ * read, in words for a message (NULL: nothing, or it may be left out), flags,
+ * reader, field, value to store, next place.
  */
 #define CONF_WORDS(X) \
-	X(TOP, "listen",   NULL,         0, nothing,  none, 0, LISTEN) \
-	X(TOP, "table",    NULL,         0, nothing,  none, 0, TABLE) \
-	X(TOP, "action",   NULL,         0, nothing,  none, 0, ACTION) \
-	X(TOP, "match",    NULL,         0, nothing,  none, 0, MATCH) \
-	X(TOP, "dkim",     NULL,         0, nothing,  none, 0, DKIM) \
-	X(TOP, "resolver", "an address", 0, resolver, none, 0, RESOLVER) \
-	X(TOP, "retry",    "times, as in `5m*2, 1h up to 4h`", 0, retry, none, 0, TOP) \
-	X(TOP, "queue",    NULL,         0, nothing,  none, 0, QUEUE) \
-	X(TOP, "bounce",   NULL,         0, nothing,  none, 0, BOUNCE) \
-	X(TOP, "smtp",     NULL,         0, nothing,  none, 0, SMTP) \
-	X(TOP, "limit",    NULL,         0, nothing,  none, 0, LIMIT) \
-	X(TOP, "hostname", "a host name", 0, host, conf.hostname, 0, TOP) \
-	X(TOP, "include",  "a file name in quotes", 0, include, none, 0, TOP) \
+	X(TOP, "listen",    NULL, 0, nothing, none, 0, LISTEN) \
+	X(TOP, "table",     NULL, 0, nothing, none, 0, TABLE) \
+	X(TOP, "action",    NULL, 0, nothing, none, 0, ACTION) \
+	X(TOP, "match",     NULL, 0, nothing, none, 0, MATCH) \
+	X(TOP, "pki",       NULL, 0, nothing, none, 0, PKI) \
+	X(TOP, "ca",        NULL, 0, nothing, none, 0, CA) \
+	X(TOP, "filter",    NULL, 0, nothing, none, 0, FILTER) \
+	X(TOP, "proc",      NULL, 0, nothing, none, 0, PROC) \
+	X(TOP, "queue",     NULL, 0, nothing, none, 0, QUEUE) \
+	X(TOP, "bounce",    NULL, 0, nothing, none, 0, BOUNCE) \
+	X(TOP, "smtp",      NULL, 0, nothing, none, 0, SMTP) \
+	X(TOP, "mta",       NULL, 0, nothing, none, 0, MTA) \
+	X(TOP, "mda",       NULL, 0, nothing, none, 0, MDA) \
+	X(TOP, "scheduler", NULL, 0, nothing, none, 0, SCHEDULER) \
+	X(TOP, "srs",       NULL, 0, nothing, none, 0, SRS) \
+	X(TOP, "admd",      "a name for this host's mail system", 0, admd, conf.admd, 0, TOP) \
+	X(TOP, "include",   NULL, 0, nothing, none, 0, INCLUDE) \
+	X(TOP, "hostname",  "a host name", 0, host, conf.hostname, 0, TOP) \
+	X(TOP, "dkim",      NULL, 0, nothing, none, 0, DKIM) \
+	X(TOP, "resolver",  "an address", 0, address, stmt.address, 0, RESOLVER) \
+	X(TOP, "retry",     NULL, 0, nothing, none, 0, RETRY) \
+	X(TOP, "limit",     NULL, 0, nothing, none, 0, LIMIT) \
+	X(TOP, "metrics",   NULL, 0, nothing, none, 0, METRICS) \
+	X(TOP, "log",       NULL, 0, nothing, none, 0, LOG) \
+	X(INCLUDE, NULL, "a file name in quotes", 0, include, none, 0, TOP) \
 	\
 	X(LISTEN, "on", NULL, 0, nothing, none, 0, LISTEN_ON) \
 	X(LISTEN_ON, "socket", NULL, 0, value, stmt.listen.local, 1, LOCAL_SOCKET) \
 	X(LISTEN_ON, NULL, "an address without prefix length, an interface, `localhost` or `all`", 0, where, none, 0, LISTENER) \
-	X(LISTENER, "tag", "a tag", 0, tag, stmt.listen.tag, 0, TOP) \
-	X(LISTENER, "hostname", "a host name", 0, host, stmt.listen.hostname, 0, TOP) \
-	X(LOCAL_SOCKET, "tag", "a tag", 0, tag, stmt.listen.tag, 0, TOP) \
+	X(LISTENER, "inet4",         NULL, 0, choice, stmt.listen.inet, 4, TOP) \
+	X(LISTENER, "inet6",         NULL, 0, choice, stmt.listen.inet, 6, TOP) \
+	X(LISTENER, "tls",           NULL, 0, choice, stmt.listen.tls, LISTEN_TLS, TOP) \
+	X(LISTENER, "tls-require",   NULL, 0, choice, stmt.listen.tls, LISTEN_TLS_REQUIRE, VERIFY) \
+	X(LISTENER, "smtps",         NULL, 0, choice, stmt.listen.tls, LISTEN_SMTPS, VERIFY) \
+	X(LISTENER, "pki",           "the name of a pki", CW_MANY, listen_pki, none, 0, TOP) \
+	X(LISTENER, "ca",            "the name of a ca", 0, name_ref, stmt.listen.ca, NAMED_CA, TOP) \
+	X(LISTENER, "ciphers",       "a list of ciphers", 0, text, stmt.listen.ciphers, 0, TOP) \
+	X(LISTENER, "protocols",     "a list of protocols", 0, text, stmt.listen.protocols, 0, TOP) \
+	X(LISTENER, "auth",          NULL, 0, listen_auth, stmt.listen.auth, AUTH_NEEDED, TOP) \
+	X(LISTENER, "auth-optional", NULL, 0, listen_auth, stmt.listen.auth, AUTH_OPTIONAL, TOP) \
+	X(LISTENER, "filter",        "a filter's name, or a list of them", 0, listen_filter, none, 0, TOP) \
+	X(LISTENER, "hostname",      "a host name", 0, hostname, stmt.listen.hostname, 0, TOP) \
+	X(LISTENER, "hostnames",     "a table of host names by address", 0, map, stmt.listen.hostnames, SERVICE_ADDRNAME, TOP) \
+	X(LISTENER, "senders",       "a table of addresses by user", 0, map, stmt.listen.senders, SERVICE_MAILADDRMAP, SENDERS) \
+	X(LISTENER, "tag",           "a tag", 0, tag, stmt.listen.tag, 0, TOP) \
+	X(LISTENER, "mask-src",      NULL, 0, value, stmt.listen.mask_src, 1, TOP) \
+	X(LISTENER, "no-dsn",        NULL, 0, value, stmt.listen.no_dsn, 1, TOP) \
+	X(LISTENER, "received-auth", NULL, 0, value, stmt.listen.received_auth, 1, TOP) \
+	X(LISTENER, "proxy-v2",      NULL, 0, value, stmt.listen.proxy_v2, 1, TOP) \
+	X(LOCAL_SOCKET, "filter",    "a filter's name, or a list of them", 0, listen_filter, none, 0, TOP) \
+	X(LOCAL_SOCKET, "mask-src",  NULL, 0, value, stmt.listen.mask_src, 1, TOP) \
+	X(LOCAL_SOCKET, "no-dsn",    NULL, 0, value, stmt.listen.no_dsn, 1, TOP) \
+	X(LOCAL_SOCKET, "tag",       "a tag", 0, tag, stmt.listen.tag, 0, TOP) \
+	X(VERIFY, "verify",          NULL, 0, value, stmt.listen.verify, 1, TOP) \
+	X(SENDERS, "masquerade",     NULL, 0, value, stmt.listen.masquerade, 1, TOP) \
 	\
-	X(TABLE, NULL, "the table's name", 0, table_name, none, 0, TABLE_IS) \
-	X(TABLE_IS, NULL, "`{`, `file:PATH` or a path", 0, table_source, none, 0, TOP) \
+	X(PKI, NULL, "a host name, or \"*\"", 0, pki_name, stmt.pki.name, NAMED_PKI, PKI_IS) \
+	X(PKI_IS, "cert", "the path of a certificate", CW_MANY, cert, stmt.pki.cert, 0, TOP) \
+	X(PKI_IS, "key",  "the path of a private key", CW_MANY, key, stmt.pki.key, 0, TOP) \
+	X(PKI_IS, "dhe",  "`none`, `auto` or `legacy`", CW_MANY, dhe, none, 0, TOP) \
+	X(CA, NULL, "a host name, or \"*\"", 0, pki_name, stmt.ca.name, NAMED_CA, CA_IS) \
+	X(CA_IS, "cert", "the path of a certificate", 0, cert, stmt.ca.cert, 0, TOP) \
 	\
-	X(ACTION, NULL, "the action's name", 0, action_name, none, 0, METHOD) \
-	X(METHOD, "relay", NULL, 0, nothing, none, 0, RELAY) \
-	X(RELAY, "host", "smtp://HOST or smtp+notls://HOST", 0, url, none, 0, TOP) \
-	X(RELAY, "helo", "a host name", 0, helo, stmt.action.helo, 0, TOP) \
+	X(SMTP, "limit", NULL, 0, nothing, none, 0, SMTP_LIMIT) \
+	X(SMTP, "ciphers", "a list of ciphers", 0, text, conf.smtp_ciphers, 0, TOP) \
+	X(SMTP, "sub-addr-delim", "one character", 0, delimiter, conf.sub_addr_delim, 0, TOP) \
+	X(SMTP, "bare-newline", NULL, 0, nothing, none, 0, BARE_NEWLINE) \
+	X(BARE_NEWLINE, "reject", NULL, 0, value, conf.bare_newline, BARE_REJECT, TOP) \
+	X(BARE_NEWLINE, "fix",    NULL, 0, value, conf.bare_newline, BARE_FIX, TOP) \
 	\
-	X(MATCH, "from", NULL, CW_NOT, negation, stmt.match.not_from, 0, FROM) \
-	X(MATCH, "for", NULL, CW_NOT, negation, stmt.match.not_for, 0, FOR) \
-	X(MATCH, "tag", "a tag", CW_NOT, match_tag, stmt.match.tag, 0, TOP) \
-	X(MATCH, "action", "the name of an action", CW_LAST, action_ref, stmt.match.action, 0, TOP) \
+	X(TABLE, NULL, "the table's name", 0, new_name, stmt.table.name, NAMED_TABLE, TABLE_IS) \
+	X(TABLE_IS, NULL, "`{`, TYPE:PATH or a path", 0, table_source, none, 0, TOP) \
+	\
+	X(ACTION, NULL, "the action's name", 0, new_name, stmt.action.name, NAMED_ACTION, METHOD) \
+	X(METHOD, "expand-only",  NULL, 0, value, stmt.action.method, METHOD_EXPAND_ONLY, LOCAL) \
+	X(METHOD, "forward-only", NULL, 0, value, stmt.action.method, METHOD_FORWARD_ONLY, LOCAL) \
+	X(METHOD, "lmtp",    "host:port or the path of a socket", 0, destination, none, METHOD_LMTP, LMTP) \
+	X(METHOD, "maildir", NULL, 0, maildir, none, METHOD_MAILDIR, MAILDIR) \
+	X(METHOD, "mbox",    NULL, 0, value, stmt.action.method, METHOD_MBOX, LOCAL) \
+	X(METHOD, "mda",     "a command", 0, destination, none, METHOD_MDA, LOCAL) \
+	X(METHOD, "relay",   NULL, 0, value, stmt.action.method, METHOD_RELAY, RELAY) \
+	X(MAILDIR, "junk", NULL, 0, value, stmt.action.junk, 1, TOP) \
+	X(LMTP, "rcpt-to", NULL, 0, value, stmt.action.lmtp_rcpt_to, 1, TOP) \
+	X(LOCAL, "alias",    "a table of names and what they stand for", 0, map, stmt.action.alias, SERVICE_ALIAS, TOP) \
+	X(LOCAL, "virtual",  "a table of addresses and what they stand for", 0, map, stmt.action.virtual_, SERVICE_ALIAS, TOP) \
+	X(LOCAL, "userbase", "a table of users", 0, map, stmt.action.userbase, SERVICE_USERINFO, TOP) \
+	X(LOCAL, "user",     "a user's name", 0, text, stmt.action.user, 0, TOP) \
+	X(LOCAL, "wrapper",  "the name of an `mda wrapper`", 0, name_ref, stmt.action.wrapper, NAMED_WRAPPER, TOP) \
+	X(LOCAL, "ttl",      "a time", 0, ttl, stmt.action.ttl, 0, TOP) \
+	X(RELAY, "host",     "URL, { list } or <table>", 0, hosts, none, 0, TOP) \
+	X(RELAY, "domain",   "a table of URLs by domain", 0, routes, stmt.action.domain, SERVICE_RELAYHOST, TOP) \
+	X(RELAY, "helo",     "a host name", 0, helo, stmt.action.helo, 0, TOP) \
+	X(RELAY, "helo-src", "a table of host names by address", 0, map, stmt.action.helo_src, SERVICE_ADDRNAME, TOP) \
+	X(RELAY, "src",      "an address, <table> or { list }", 0, list, stmt.action.src, SERVICE_SOURCE, TOP) \
+	X(RELAY, "mail-from", "user@domain or @domain", 0, sender, stmt.action.mail_from, 0, TOP) \
+	X(RELAY, "auth",     "a table of secrets by label", 0, map, stmt.action.auth, SERVICE_CREDENTIALS, TOP) \
+	X(RELAY, "tls",      NULL, 0, value, stmt.action.tls, RELAY_TLS, RELAY_TLS) \
+	X(RELAY, "ca",       "the name of a ca", 0, pki_text, stmt.action.ca, 0, TOP) \
+	X(RELAY, "pki",      "the name of a pki", 0, pki_text, stmt.action.pki, 0, TOP) \
+	X(RELAY, "ciphers",  "a list of ciphers", 0, text, stmt.action.ciphers, 0, TOP) \
+	X(RELAY, "protocols", "a list of protocols", 0, text, stmt.action.protocols, 0, TOP) \
+	X(RELAY, "filter",   "a filter's name, or a list of them", 0, action_filter, none, 0, TOP) \
+	X(RELAY, "backup",   NULL, 0, value, stmt.action.backup, 1, BACKUP) \
+	X(RELAY, "srs",      NULL, 0, srs, stmt.action.srs, 1, TOP) \
+	X(RELAY, "ttl",      "a time", 0, ttl, stmt.action.ttl, 0, TOP) \
+	X(RELAY_TLS, "no-verify", NULL, 0, value, stmt.action.tls, RELAY_TLS_NO_VERIFY, TOP) \
+	X(BACKUP, "mx", "a host name", 0, hostname, stmt.action.backup_mx, 0, TOP) \
+	X(MDA, "wrapper", NULL, 0, nothing, none, 0, WRAPPER) \
+	X(MDA, "limit", NULL, 0, limits, none, LIMITS_MDA, TOP) \
+	X(WRAPPER, NULL, "the wrapper's name", 0, new_name, stmt.wrapper.name, NAMED_WRAPPER, WRAPPER_IS) \
+	X(WRAPPER_IS, NULL, "a command", 0, text, stmt.wrapper.command, 0, TOP) \
+	\
+	X(MATCH, "from", NULL, CW_NOT, negation, stmt.not_, 0, FROM) \
+	X(MATCH, "for", NULL, CW_NOT, negation, stmt.not_, 0, FOR) \
+	X(MATCH, "auth", NULL, CW_NOT, cond_maybe, none, COND_AUTH, TOP) \
+	X(MATCH, "helo", "a host name, <table> or { list }", CW_NOT, cond_set, none, COND_HELO, TOP) \
+	X(MATCH, "mail-from", "an address, <table> or { list }", CW_NOT, cond_set, none, COND_MAIL_FROM, TOP) \
+	X(MATCH, "rcpt-to", "an address, <table> or { list }", CW_NOT, cond_set, none, COND_RCPT_TO, TOP) \
+	X(MATCH, "tag", "a tag, <table> or { list }", CW_NOT, cond_set, none, COND_TAG, TOP) \
+	X(MATCH, "tls", NULL, CW_NOT, cond, none, COND_TLS, TOP) \
+	X(MATCH, "action", "the name of an action", CW_LAST, name_ref, stmt.match.action, NAMED_ACTION, TOP) \
 	X(MATCH, "reject", NULL, CW_LAST, value, stmt.match.reject, 1, TOP) \
-	X(FROM, "local", NULL, 0, value, stmt.match.from, FROM_LOCAL, TOP) \
-	X(FROM, "any", NULL, 0, value, stmt.match.from, FROM_ANY, TOP) \
-	X(FROM, "socket", NULL, 0, value, stmt.match.from, FROM_SOCKET, TOP) \
-	X(FROM, "src", "an address, address/bits, <table> or { list }", 0, src, stmt.match.from, FROM_SRC, TOP) \
-	X(FOR, "local", NULL, 0, value, stmt.match.for_, FOR_LOCAL, TOP) \
-	X(FOR, "any", NULL, 0, value, stmt.match.for_, FOR_ANY, TOP) \
-	X(FOR, "domain", "a domain, <table> or { list }", 0, domain, stmt.match.for_, FOR_DOMAIN, TOP) \
+	X(FROM, "any", NULL, 0, cond, none, COND_FROM_ANY, TOP) \
+	X(FROM, "local", NULL, 0, cond, none, COND_FROM_LOCAL, TOP) \
+	X(FROM, "socket", NULL, 0, cond, none, COND_FROM_SOCKET, TOP) \
+	X(FROM, "auth", NULL, 0, cond_maybe, none, COND_FROM_AUTH, TOP) \
+	X(FROM, "mail-from", "an address, <table> or { list }", 0, cond_set, none, COND_FROM_MAIL_FROM, TOP) \
+	X(FROM, "rdns", NULL, 0, cond_maybe, none, COND_FROM_RDNS, TOP) \
+	X(FROM, "src", "an address, address/bits, <table> or { list }", 0, cond_set, none, COND_FROM_SRC, TOP) \
+	X(FOR, "any", NULL, 0, cond, none, COND_FOR_ANY, TOP) \
+	X(FOR, "local", NULL, 0, cond, none, COND_FOR_LOCAL, TOP) \
+	X(FOR, "domain", "a domain, <table> or { list }", 0, cond_set, none, COND_FOR_DOMAIN, TOP) \
+	X(FOR, "rcpt-to", "an address, <table> or { list }", 0, cond_set, none, COND_FOR_RCPT_TO, TOP) \
+	\
+	X(PROC, NULL, "the program's name", 0, new_name, stmt.proc.name, NAMED_PROC, PROC_IS) \
+	X(PROC_IS, NULL, "a command", 0, text, stmt.proc.command, 0, TOP) \
+	X(PROC_AS, "user",   "a user's name", 0, text, stmt.proc.user, 0, TOP) \
+	X(PROC_AS, "group",  "a group's name", 0, text, stmt.proc.group, 0, TOP) \
+	X(PROC_AS, "chroot", "a path", 0, text, stmt.proc.chroot, 0, TOP) \
+	X(FILTER, NULL, "the filter's name", 0, new_name, stmt.filter.name, NAMED_FILTER, FILTER_IS) \
+	X(FILTER_IS, "proc", "the name of a `proc`", 0, filter_proc, stmt.filter.proc, NAMED_PROC, TOP) \
+	X(FILTER_IS, "proc-exec", "a command", 0, filter_exec, stmt.proc.command, 0, FILTER_AS) \
+	X(FILTER_IS, "chain", "a list of filters", 0, filter_chain, none, 0, TOP) \
+	X(FILTER_IS, "phase", NULL, 0, nothing, none, 0, PHASE) \
+	X(FILTER_AS, "user",   "a user's name", 0, text, stmt.proc.user, 0, TOP) \
+	X(FILTER_AS, "group",  "a group's name", 0, text, stmt.proc.group, 0, TOP) \
+	X(FILTER_AS, "chroot", "a path", 0, text, stmt.proc.chroot, 0, TOP) \
+	X(PHASE, "connect",   NULL, 0, value, stmt.filter.phase, PHASE_CONNECT, TOP) \
+	X(PHASE, "helo",      NULL, 0, value, stmt.filter.phase, PHASE_HELO, TOP) \
+	X(PHASE, "ehlo",      NULL, 0, value, stmt.filter.phase, PHASE_EHLO, TOP) \
+	X(PHASE, "auth",      NULL, 0, value, stmt.filter.phase, PHASE_AUTH, TOP) \
+	X(PHASE, "mail-from", NULL, 0, value, stmt.filter.phase, PHASE_MAIL_FROM, TOP) \
+	X(PHASE, "rcpt-to",   NULL, 0, value, stmt.filter.phase, PHASE_RCPT_TO, TOP) \
+	X(PHASE, "data",      NULL, 0, value, stmt.filter.phase, PHASE_DATA, TOP) \
+	X(PHASE, "commit",    NULL, 0, value, stmt.filter.phase, PHASE_COMMIT, TOP) \
+	X(PHASE_MATCH, "match", NULL, 0, nothing, none, 0, TOP) \
+	X(FILTER_COND, "rdns",   NULL, CW_NOT, fcond_maybe, none, FCOND_RDNS, TOP) \
+	X(FILTER_COND, "fcrdns", NULL, CW_NOT, fcond, none, FCOND_FCRDNS, TOP) \
+	X(FILTER_COND, "src", "an address, address/bits, <table> or { list }", CW_NOT, fcond_set, none, FCOND_SRC, TOP) \
+	X(FILTER_COND, "helo", "a host name, <table> or { list }", CW_NOT, fcond_set, none, FCOND_HELO, TOP) \
+	X(FILTER_COND, "auth",   NULL, CW_NOT, fcond_maybe, none, FCOND_AUTH, TOP) \
+	X(FILTER_COND, "mail-from", "an address, <table> or { list }", CW_NOT, fcond_set, none, FCOND_MAIL_FROM, TOP) \
+	X(FILTER_COND, "rcpt-to", "an address, <table> or { list }", CW_NOT, fcond_set, none, FCOND_RCPT_TO, TOP) \
+	X(DECISION, "bypass",     NULL, 0, decision, none, DECIDE_BYPASS, TOP) \
+	X(DECISION, "disconnect", "a reply", 0, decision_text, none, DECIDE_DISCONNECT, TOP) \
+	X(DECISION, "junk",       NULL, 0, decision, none, DECIDE_JUNK, TOP) \
+	X(DECISION, "reject",     "a reply", 0, decision_text, none, DECIDE_REJECT, TOP) \
+	X(DECISION, "rewrite",    "the new value", 0, decision_text, none, DECIDE_REWRITE, TOP) \
+	X(DECISION, "report",     "a text", 0, decision_text, none, DECIDE_REPORT, TOP) \
+	\
+	X(QUEUE, "compression", NULL, 0, value, conf.queue_compression, 1, TOP) \
+	X(QUEUE, "encryption",  NULL, 0, encryption, conf.queue_key, 0, TOP) \
+	X(BOUNCE, "warn-interval", "a time, or up to four", 0, warn, none, 0, TOP) \
+	X(SRS, "key", NULL, 0, nothing, none, 0, SRS_KEY) \
+	X(SRS, "ttl", "a time", 0, srs_ttl, conf.srs_ttl, 0, TOP) \
+	X(SRS_KEY, "backup", "a secret", 0, text, conf.srs_key_backup, 0, TOP) \
+	X(SRS_KEY, NULL, "a secret", 0, text, conf.srs_key, 0, TOP) \
+	X(MTA, "limit", NULL, 0, limits, none, LIMITS_MTA, TOP) \
+	X(SCHEDULER, "limit", NULL, 0, limits, none, LIMITS_SCHEDULER, TOP) \
 	\
 	X(DKIM, "domain", "a domain", 0, host, stmt.dkim.domain, 0, DKIM_KEY) \
 	X(DKIM_KEY, "selector", "a selector", CW_NEED, selector, stmt.dkim.selector, 0, TOP) \
-	X(DKIM_KEY, "key", "the path of a private key", CW_NEED, path, stmt.dkim.path, 0, TOP) \
-	\
-	X(BOUNCE, "warn-interval", "a time, or up to four in { }", 0, warn, none, 0, TOP) \
-	X(SMTP, "limit", NULL, 0, nothing, none, 0, SMTP_LIMIT) \
-	X(SMTP, "bare-newline", NULL, 0, nothing, none, 0, BARE_NEWLINE) \
-	X(BARE_NEWLINE, "reject", NULL, 0, value, conf.bare_newline, BARE_REJECT, TOP) \
-	X(BARE_NEWLINE, "fix", NULL, 0, value, conf.bare_newline, BARE_FIX, TOP) \
-	X(LIMIT, "route", NULL, 0, nothing, none, 0, LIMIT_ROUTE)
+	X(DKIM_KEY, "key", "the path of a private key", CW_NEED, key, stmt.dkim.path, 0, TOP) \
+	X(RETRY, "domain", "a domain or { list }", 0, domains, none, 0, RETRY_STEPS) \
+	X(RETRY, NULL, "times, as in `5m*2, 1h up to 4h`", 0, retry, none, 0, TOP) \
+	X(RETRY_STEPS, NULL, "times, as in `5m*2, 1h up to 4h`", 0, retry, none, 0, TOP) \
+	X(LIMIT, "route", NULL, 0, nothing, none, 0, LIMIT_ROUTE) \
+	X(LIMIT, "domain", "a domain or { list }", 0, domains, none, 0, LIMIT_DOMAIN) \
+	X(LIMIT, "client", NULL, 0, nothing, none, 0, LIMIT_CLIENT) \
+	X(LIMIT_DOMAIN, "rate", "N/TIME, as in `10/1m`", 0, rate, stmt.limit.rate, 0, TOP) \
+	X(LIMIT_CLIENT, "rate", "N/TIME, as in `10/1m`", 0, rate, conf.client_rate, 0, TOP) \
+	X(METRICS, "on", "an address", 0, address, stmt.address, 0, METRICS_ON) \
+	X(LOG, "facility", "a facility of syslog(3)", 0, facility, conf.log_facility, 0, TOP) \
+	X(LOG, "verbose", NULL, 0, value, conf.log_verbose, 1, TOP)
 
 /*
  * Settings: numbers.  Columns: place, word, reader, field, least, most,
  * default.  Sizes are bytes, times seconds.
  */
 #define CONF_SETTINGS(X) \
-	X(LISTENER, "port", port, stmt.listen_port, 1, 65535, 25) \
-	X(RELAY, "port", port, stmt.action.port, 1, 65535, 0) \
-	X(RESOLVER, "port", port, stmt.resolver_port, 1, 65535, 53) \
+	X(LISTENER, "port", port, stmt.port, 1, 65535, 0) \
+	X(RELAY, "port", port, stmt.port, 1, 65535, 0) \
+	X(RESOLVER, "port", port, stmt.port, 1, 65535, 0) \
 	X(RESOLVER, "timeout", time, conf.resolver_timeout, 1, 5 * MINUTE, 10) \
+	/* no service is registered for it with IANA */ \
+	X(METRICS_ON, "port", port, stmt.port, 1, 65535, 0) \
 	X(QUEUE, "ttl", time, conf.queue_ttl, 1, 365 * DAY, 4 * DAY) \
+	X(MTA, "max-deferred", number, conf.mta_max_deferred, 1, UINT32_MAX, 0) \
 	/* OpenSMTPD's default; RFC 5321 4.5.3.1.7 wants 64K at least */ \
 	X(SMTP, "max-message-size", size, conf.max_message_size, 1, 1024 * 1024 * MIB, 35 * MIB) \
 	/* RFC 5321 4.5.3.2.7: 5 minutes at least for a command */ \
@@ -142,7 +329,17 @@
 	/* RFC 5321 6.3: 100 at least */ \
 	X(SMTP_LIMIT, "max-hops", number, conf.max_hops, 1, 1000, 100) \
 	X(SMTP_LIMIT, "max-errors", number, conf.max_errors, 1, 1000000, 20) \
-	X(LIMIT_ROUTE, "concurrency", number, conf.route_concurrency, 1, 10000, 20)
+	X(LIMIT_ROUTE, "concurrency", number, conf.route_concurrency, 1, 10000, 20) \
+	X(LIMIT_DOMAIN, "concurrency", number, stmt.limit.concurrency, 1, 10000, 0) \
+	X(LIMIT_DOMAIN, "messages", number, stmt.limit.messages, 1, 1000000, 0) \
+	X(LIMIT_CLIENT, "sessions", number, conf.client_sessions, 1, 100000, 0) \
+	X(LIMIT_CLIENT, "errors", number, conf.client_errors, 1, 1000000, 0)
+
+/* Ports where none is said. */
+#define CONF_PORT_SMTP     25
+#define CONF_PORT_SMTPS    465
+#define CONF_PORT_RESOLVER 53
+#define CONF_PORT_METRICS  9825
 
 /* Defaults of what is a list.  Seconds, then how often; and seconds. */
 #define CONF_RETRY_DEFAULT \
@@ -150,65 +347,164 @@
 #define CONF_RETRY_MAX_DEFAULT (4 * HOUR)
 #define CONF_WARN_DEFAULT      (4 * HOUR)
 
+/* What OpenSMTPD limits and our programs have no such limit for.  Columns:
+ * family, word. */
+#define CONF_LIMITS(X) \
+	X(MTA, "max-conn-per-host")          X(MTA, "max-conn-per-route") \
+	X(MTA, "max-conn-per-source")        X(MTA, "max-conn-per-connector") \
+	X(MTA, "max-conn-per-relay")         X(MTA, "max-conn-per-domain") \
+	X(MTA, "conn-delay-host")            X(MTA, "conn-delay-route") \
+	X(MTA, "conn-delay-source")          X(MTA, "conn-delay-connector") \
+	X(MTA, "conn-delay-relay")           X(MTA, "conn-delay-domain") \
+	X(MTA, "reconn-delay-route")         X(MTA, "session-mail-max") \
+	X(MTA, "session-transaction-delay")  X(MTA, "session-keepalive") \
+	X(MTA, "max-failures-per-session")   X(MTA, "task-hiwat") \
+	X(MTA, "task-lowat")                 X(MTA, "task-release") \
+	X(MDA, "max-session")                X(MDA, "max-session-per-user") \
+	X(MDA, "task-lowat")                 X(MDA, "task-hiwat") \
+	X(MDA, "task-release") \
+	X(SCHEDULER, "max-inflight")         X(SCHEDULER, "max-evp-batch-size") \
+	X(SCHEDULER, "max-msg-batch-size")   X(SCHEDULER, "max-schedule")
+
 /*
- * In the grammar of OpenSMTPD 7.8 and not here.  Columns: place, word.
+ * Read and checked, but no program of this version does it: refused by name
+ * at start.  Columns: place, word, what the message calls it (NULL: the word).
  */
 #define CONF_NOT_YET(X) \
-	X(TOP, "admd")            X(TOP, "ca") \
-	X(TOP, "filter")          X(TOP, "mda") \
-	X(TOP, "mta")             X(TOP, "pki") \
-	X(TOP, "proc")            X(TOP, "scheduler") \
-	X(TOP, "srs") \
-	X(QUEUE, "compression")   X(QUEUE, "encryption") \
-	X(SMTP, "ciphers")        X(SMTP, "sub-addr-delim") \
-	X(LISTENER, "auth")       X(LISTENER, "auth-optional") \
-	X(LISTENER, "ca")         X(LISTENER, "ciphers") \
-	X(LISTENER, "filter")     X(LISTENER, "hostnames") \
-	X(LISTENER, "inet4")      X(LISTENER, "inet6") \
-	X(LISTENER, "mask-src")   X(LISTENER, "no-dsn") \
-	X(LISTENER, "pki")        X(LISTENER, "protocols") \
-	X(LISTENER, "proxy-v2")   X(LISTENER, "received-auth") \
-	X(LISTENER, "senders")    X(LISTENER, "smtps") \
-	X(LISTENER, "tls")        X(LISTENER, "tls-require") \
-	X(LOCAL_SOCKET, "filter") X(LOCAL_SOCKET, "mask-src") \
-	X(LOCAL_SOCKET, "no-dsn") \
-	X(METHOD, "expand-only")  X(METHOD, "forward-only") \
-	X(METHOD, "lmtp")         X(METHOD, "maildir") \
-	X(METHOD, "mbox")         X(METHOD, "mda") \
-	X(RELAY, "auth")          X(RELAY, "backup") \
-	X(RELAY, "ca")            X(RELAY, "ciphers") \
-	X(RELAY, "domain")        X(RELAY, "filter") \
-	X(RELAY, "helo-src")      X(RELAY, "mail-from") \
-	X(RELAY, "pki")           X(RELAY, "protocols") \
-	X(RELAY, "src")           X(RELAY, "srs") \
-	X(RELAY, "tls")           X(RELAY, "ttl") \
-	X(MATCH, "auth")          X(MATCH, "helo") \
-	X(MATCH, "mail-from")     X(MATCH, "rcpt-to") \
-	X(MATCH, "tls") \
-	X(FROM, "auth")           X(FROM, "mail-from") \
-	X(FROM, "rdns")           X(FOR, "rcpt-to") \
-	X(TABLE_TYPE, "db")       X(TABLE_TYPE, "ldap") \
-	X(TABLE_TYPE, "mysql")    X(TABLE_TYPE, "passwd") \
-	X(TABLE_TYPE, "postgres") X(TABLE_TYPE, "proc") \
-	X(TABLE_TYPE, "proc-exec") X(TABLE_TYPE, "redis") \
-	X(TABLE_TYPE, "socketmap") X(TABLE_TYPE, "sqlite") \
-	X(SCHEME, "lmtp")         X(SCHEME, "smtp+tls") \
-	X(SCHEME, "smtps") \
-	X(VALUE, "regex")
+	X(TOP, "admd", NULL)               X(TOP, "ca", NULL) \
+	X(TOP, "filter", NULL)             X(TOP, "pki", NULL) \
+	X(TOP, "proc", NULL)               X(TOP, "srs", NULL) \
+	X(TOP, "metrics", NULL) \
+	X(LISTENER, "auth", NULL)          X(LISTENER, "auth-optional", NULL) \
+	X(LISTENER, "ca", NULL)            X(LISTENER, "ciphers", NULL) \
+	X(LISTENER, "filter", NULL)        X(LISTENER, "hostnames", NULL) \
+	X(LISTENER, "mask-src", NULL)      X(LISTENER, "no-dsn", NULL) \
+	X(LISTENER, "pki", NULL)           X(LISTENER, "protocols", NULL) \
+	X(LISTENER, "proxy-v2", NULL)      X(LISTENER, "received-auth", NULL) \
+	X(LISTENER, "senders", NULL)       X(LISTENER, "smtps", NULL) \
+	X(LISTENER, "tls", NULL)           X(LISTENER, "tls-require", NULL) \
+	X(LOCAL_SOCKET, "filter", NULL)    X(LOCAL_SOCKET, "mask-src", NULL) \
+	X(LOCAL_SOCKET, "no-dsn", NULL) \
+	X(METHOD, "lmtp", NULL)            X(METHOD, "maildir", NULL) \
+	X(METHOD, "mbox", NULL)            X(METHOD, "mda", NULL) \
+	X(LOCAL, "wrapper", NULL) \
+	X(RELAY, "auth", "`relay auth`")   X(RELAY, "backup", NULL) \
+	X(RELAY, "ca", "`relay ca`")       X(RELAY, "ciphers", "`relay ciphers`") \
+	X(RELAY, "filter", "`relay filter`") X(RELAY, "helo-src", NULL) \
+	X(RELAY, "pki", "`relay pki`")     X(RELAY, "protocols", "`relay protocols`") \
+	X(RELAY, "src", "`relay src`")     X(RELAY, "srs", "`relay srs`") \
+	X(RELAY, "tls", "`relay tls`") \
+	X(MDA, "limit", "`mda limit`")     X(MDA, "wrapper", "`mda wrapper`") \
+	X(MTA, "limit", "`mta limit`")     X(MTA, "max-deferred", NULL) \
+	X(SCHEDULER, "limit", "`scheduler limit`") \
+	X(FROM, "rdns", "`from rdns`") \
+	X(QUEUE, "compression", NULL)      X(QUEUE, "encryption", NULL) \
+	X(SMTP, "ciphers", "`smtp ciphers`") \
+	X(LIMIT, "client", "`limit client`") \
+	X(URL, "smtp+tls", "`smtp+tls://`") X(URL, "smtps", "`smtps://`") \
+	X(URL, "lmtp", "`lmtp://`")        X(URL, "label", "a label in `host`") \
+	X(URL, "list", "`host` with several URLs") \
+	X(URL, "table", "`host` with a table")
+
+/* Facilities of syslog(3), RFC 5424 6.2.1.  Columns: word, value. */
+#define CONF_FACILITIES(X) \
+	X("auth", LOG_AUTH)      X("authpriv", LOG_AUTHPRIV) \
+	X("daemon", LOG_DAEMON)  X("local0", LOG_LOCAL0) \
+	X("local1", LOG_LOCAL1)  X("local2", LOG_LOCAL2) \
+	X("local3", LOG_LOCAL3)  X("local4", LOG_LOCAL4) \
+	X("local5", LOG_LOCAL5)  X("local6", LOG_LOCAL6) \
+	X("local7", LOG_LOCAL7)  X("mail", LOG_MAIL) \
+	X("news", LOG_NEWS)      X("syslog", LOG_SYSLOG) \
+	X("user", LOG_USER)      X("uucp", LOG_UUCP)
+
+/*
+ * What people write that is not in the grammar, and what they meant.
+ * Columns: place, word (or a character), the mend.
+ */
+#define CONF_MENDS(X) \
+	X(TOP, "filters", "a list of filters under one name is `filter NAME chain { a, b }`") \
+	X(TOP, "max-message-size", "it is `smtp max-message-size`") \
+	X(TOP, "ciphers", "it is `smtp ciphers`") \
+	X(TOP, "bounce-warn", "it is `bounce warn-interval`") \
+	X(LISTENER, "verify", "`verify` stands right behind `tls-require` or `smtps`") \
+	X(LISTENER, "masquerade", "`masquerade` stands right behind `senders <table>`") \
+	X(LISTENER, "mask-source", "it is `mask-src`") \
+	X(LISTENER, "secure", "it is `tls`, and `smtps` on another line") \
+	X(LISTENER, "certificate", "it is `pki NAME`, with that pki declared above") \
+	X(LISTENER, "filters", "it is `filter { a, b }`") \
+	X(LOCAL_SOCKET, "port", "the local socket has no port") \
+	X(PKI_IS, "certificate", "it is `cert`") \
+	X(CA_IS, "certificate", "it is `cert`") \
+	X(METHOD, "backup", "it is an option of relay: `relay backup`") \
+	X(METHOD, "deliver", "an action begins with its method, as in `action NAME maildir`") \
+	X(METHOD, "host", "it is an option of relay: `relay host URL`") \
+	X(METHOD, "reject", "a rule rejects, not an action: `match ... reject`") \
+	X(METHOD, "alias", "the method comes first, as in `action NAME mbox alias <table>`") \
+	X(METHOD, "virtual", "the method comes first, as in `action NAME maildir virtual <table>`") \
+	X(METHOD, "user", "the method comes first, as in `action NAME maildir user NAME`") \
+	X(LOCAL, "junk", "`junk` stands right behind `maildir` and its path, before other options") \
+	X(LOCAL, "rcpt-to", "`rcpt-to` stands right behind `lmtp` and its destination") \
+	X(LOCAL, "host", "it is an option of relay") \
+	X(LOCAL, "as", "it is `user NAME`") \
+	X(RELAY, "verify", "`tls` verifies by itself; the opposite is `tls no-verify`") \
+	X(RELAY, "no-verify", "it stands right behind `tls`: `tls no-verify`") \
+	X(RELAY, "alias", "a relay passes addresses on as they are: aliases belong to a local method") \
+	X(RELAY, "virtual", "a relay passes addresses on as they are: virtual users belong to a local method") \
+	X(RELAY, "userbase", "a relay has no users: it belongs to a local method") \
+	X(RELAY, "user", "a relay has no users: it belongs to a local method") \
+	X(RELAY, "wrapper", "a relay runs no program: it belongs to a local method") \
+	X(RELAY, "via", "it is `relay host URL`") \
+	X(RELAY, "as", "it is `relay mail-from ADDRESS`") \
+	X(RELAY, "hostname", "it is `relay helo NAME`") \
+	X(RELAY, "source", "it is `relay src <table>`") \
+	X(RELAY, "mx", "it stands right behind `backup`: `backup mx NAME`") \
+	X(FROM, "domain", "senders are `from mail-from`, as in `from mail-from \"@example.org\"`; clients are `from src`") \
+	X(FROM, "domains", "senders are `from mail-from`, as in `from mail-from <table>`; clients are `from src <table>`") \
+	X(FROM, "source", "it is `from src`") \
+	X(FROM, "<", "clients in a table are `from src <table>`, senders `from mail-from <table>`") \
+	X(FOR, "<", "domains in a table are `for domain <table>`, recipients `for rcpt-to <table>`") \
+	X(FOR, "domains", "it is `for domain <table>`") \
+	X(MATCH, "tagged", "it is `tag`") \
+	X(MATCH, "sender", "it is `mail-from`") \
+	X(MATCH, "recipient", "it is `rcpt-to`") \
+	X(MATCH, "domain", "it is `for domain`") \
+	X(MATCH, "src", "it is `from src`") \
+	X(MATCH, "any", "it is `from any` or `for any`") \
+	X(MATCH, "relay", "a rule names an action that is declared above: `action NAME relay`, then `match ... action NAME`") \
+	X(MATCH, "deliver", "a rule names an action that is declared above: `action NAME mbox`, then `match ... action NAME`") \
+	X(PHASE, "connected", "it is `connect`") \
+	X(PHASE, "rcpt", "it is `rcpt-to`") \
+	X(PHASE, "mail", "it is `mail-from`") \
+	X(FILTER_IS, "builtin", "it is `phase`") \
+	X(PHASE_MATCH, "on", "it is `match`") \
+	X(DECISION, ",", "a filter has one condition: two filters, and a `chain` of them") \
+	X(DECISION, "!", "a filter has one condition: two filters, and a `chain` of them") \
+	X(DECISION, "rdns", "a filter has one condition: two filters, and a `chain` of them") \
+	X(DECISION, "fcrdns", "a filter has one condition: two filters, and a `chain` of them") \
+	X(DECISION, "src", "a filter has one condition: two filters, and a `chain` of them") \
+	X(DECISION, "helo", "a filter has one condition: two filters, and a `chain` of them") \
+	X(DECISION, "auth", "a filter has one condition: two filters, and a `chain` of them") \
+	X(DECISION, "mail-from", "a filter has one condition: two filters, and a `chain` of them") \
+	X(DECISION, "rcpt-to", "a filter has one condition: two filters, and a `chain` of them") \
+	X(QUEUE, "expire", "it is `ttl`") \
+	/* any text in quotes */ \
+	X(LOCAL, "\"", "a path or a command stands right behind its method, before other options")
 
 /*
  * Statements that only the grammar before OpenSMTPD 6.4 had.  Columns: first
- * word, which word betrays it (counted from 0), that word.
+ * word, which word betrays it (counted from 0), that word, what is said of it.
  */
 #define CONF_PRE_6_4(X) \
-	X("accept",           0, "accept") \
-	X("reject",           0, "reject") \
-	X("map",              0, "map") \
-	X("expire",           0, "expire") \
-	X("bounce-warn",      0, "bounce-warn") \
-	X("max-message-size", 0, "max-message-size") \
-	X("limit",            1, "mta") \
-	X("pki",              2, "certificate")
+	X("accept",           0, "accept", "accept") \
+	X("reject",           0, "reject", "reject") \
+	X("map",              0, "map", "map") \
+	X("expire",           0, "expire", "expire") \
+	X("bounce-warn",      0, "bounce-warn", "bounce-warn") \
+	X("max-message-size", 0, "max-message-size", "max-message-size") \
+	X("limit",            1, "mta", "limit mta") \
+	X("limit",            1, "mda", "limit mda") \
+	X("limit",            1, "scheduler", "limit scheduler") \
+	X("pki",              2, "certificate", "pki ... certificate")
 
 /*
  * Words that OpenSMTPD reserves, bare, wherever they stand: as names they

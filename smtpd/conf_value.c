@@ -1,56 +1,19 @@
 /*
- * Readers of values in smtpd.conf: numbers, times, names, lists.  Runs in the
+ * Readers of values in smtpd.conf: choices, numbers, times.  Runs in the
  * parent; each reads from the token at hand, says what is wrong, and leaves
  * the token behind at hand.
  *
  * SPDX-License-Identifier: ISC
  */
+#include <assert.h>
+#include <stddef.h>
 #include <string.h>
 
 #include "conf_net.h"
 #include "conf_parse.h"
+#include "conf_print.h"
 #include "num.h"
 #include "slice.h"
-#include "smtp_addr.h"
-
-static const char *const reserved[] = {
-#define X(word) word,
-	CONF_RESERVED(X)
-#undef X
-};
-
-bool
-conf_reserved(const char *word)
-{
-	size_t i;
-
-	for (i = 0; i < sizeof(reserved) / sizeof(reserved[0]); i++) {
-		if (strcmp(reserved[i], word) == 0)
-			return true;
-	}
-	return false;
-}
-
-bool
-conf_is_text(const struct conf_parser *p)
-{
-	return p->lex.len > 0 &&
-	    (p->lex.tok == TOK_WORD || p->lex.tok == TOK_STRING);
-}
-
-bool
-conf_name(struct conf_parser *p, const char *what, conf_str *out)
-{
-	if (!conf_is_text(p))
-		return conf_expected(p, what);
-	if (p->lex.tok == TOK_WORD && conf_reserved(p->lex.text))
-		return conf_wrong(p,
-		    "`%s` is a reserved word: put it in quotes, expected %s",
-		    p->lex.text, what);
-	*out = conf_pool_add(p, p->lex.text);
-	conf_lex_next(&p->lex);
-	return true;
-}
 
 /* ---- nothing, and what the row itself says ---- */
 
@@ -70,6 +33,21 @@ conf_read_value(struct conf_parser *p, const struct conf_word *w)
 }
 
 bool
+conf_read_choice(struct conf_parser *p, const struct conf_word *w)
+{
+	char words[256];
+
+	if (*(const uint8_t *)conf_field(p, w) != 0) {
+		conf_siblings(w, words, sizeof(words));
+		return conf_refuse(p,
+		    "found `%s` besides another of its kind, expected one of %s",
+		    w->word, words);
+	}
+	conf_store(p, w, w->value);
+	return true;
+}
+
+bool
 conf_read_negation(struct conf_parser *p, const struct conf_word *w)
 {
 	conf_store(p, w, p->negated);
@@ -81,22 +59,36 @@ conf_read_negation(struct conf_parser *p, const struct conf_word *w)
 typedef const char *num_reader(const char *text, uint64_t min, uint64_t max,
     uint64_t *out);
 
+typedef void num_printer(struct buf *out, const char *before, uint64_t v);
+
+static void
+print_number(struct buf *out, const char *before, uint64_t v)
+{
+	buf_printf(out, "%s%llu", before, (unsigned long long)v);
+}
+
 static bool
 read_quantity(struct conf_parser *p, const struct conf_word *w,
-    num_reader *parse, const char *unit)
+    num_reader *parse, num_printer *print)
 {
 	char shown[CONF_SHOWN_SIZE];
+	struct buf range;
 	const char *why;
 	uint64_t v;
 
-	if (!conf_is_text(p))
-		return conf_expected(p, w->what);
-	if ((why = parse(p->lex.text, w->min, w->max, &v)) != NULL)
-		return conf_wrong(p,
-		    "`%s`: found %s, %s, expected %s from %llu to %llu%s",
-		    w->word, conf_lex_shown(&p->lex, shown), why, w->what,
-		    (unsigned long long)w->min, (unsigned long long)w->max,
-		    unit);
+	if (!conf_need_text(p, w->what))
+		return false;
+	if ((why = parse(p->lex.text, w->min, w->max, &v)) != NULL) {
+		buf_init(&range, 0);
+		print(&range, "from ", w->min);
+		print(&range, " to ", w->max);
+		buf_add(&range, "", 1);
+		conf_wrong(p, "`%s`: found %s, %s, expected %s %s", w->word,
+		    conf_lex_shown(&p->lex, shown), why, w->what,
+		    (const char *)buf_data(&range));
+		buf_free(&range);
+		return false;
+	}
 	conf_store(p, w, v);
 	conf_lex_next(&p->lex);
 	return true;
@@ -107,19 +99,19 @@ conf_read_number(struct conf_parser *p, const struct conf_word *w)
 {
 	if (p->lex.tok == TOK_STRING)
 		return conf_expected(p, "a number without quotes");
-	return read_quantity(p, w, num_parse, "");
+	return read_quantity(p, w, num_parse, print_number);
 }
 
 bool
 conf_read_size(struct conf_parser *p, const struct conf_word *w)
 {
-	return read_quantity(p, w, num_parse_size, " bytes");
+	return read_quantity(p, w, num_parse_size, conf_print_size);
 }
 
 bool
 conf_read_time(struct conf_parser *p, const struct conf_word *w)
 {
-	return read_quantity(p, w, num_parse_time, " seconds");
+	return read_quantity(p, w, num_parse_time, conf_print_time);
 }
 
 /* A number, or a name of services(5), which may be in quotes. */
@@ -128,8 +120,9 @@ conf_read_port(struct conf_parser *p, const struct conf_word *w)
 {
 	uint16_t port;
 
-	if (!conf_is_text(p))
-		return conf_expected(p, w->what);
+	/* `smtp` and `smtps` are reserved words. */
+	if (p->lex.tok != TOK_WORD && !conf_need_text(p, w->what))
+		return false;
 	if (p->lex.text[0] >= '0' && p->lex.text[0] <= '9')
 		return conf_read_number(p, w);
 	if ((port = conf_net_service(p->lex.text)) == 0)
@@ -138,219 +131,6 @@ conf_read_port(struct conf_parser *p, const struct conf_word *w)
 	conf_store(p, w, port);
 	conf_lex_next(&p->lex);
 	return true;
-}
-
-/* ---- texts ---- */
-
-static bool
-store_text(struct conf_parser *p, const struct conf_word *w)
-{
-	conf_store(p, w, conf_pool_add(p, p->lex.text));
-	conf_lex_next(&p->lex);
-	return true;
-}
-
-static bool
-read_checked(struct conf_parser *p, const struct conf_word *w,
-    const char *(*check)(struct slice))
-{
-	char shown[CONF_SHOWN_SIZE];
-	const char *why;
-
-	if (!conf_is_text(p))
-		return conf_expected(p, w->what);
-	why = check((struct slice){ p->lex.text, p->lex.len });
-	if (why != NULL)
-		return conf_wrong(p, "`%s`: found %s, %s, expected %s", w->word,
-		    conf_lex_shown(&p->lex, shown), why, w->what);
-	return store_text(p, w);
-}
-
-/* `helo` may be an address literal: RFC 5321 4.1.1.1. */
-static const char *
-helo_check(struct slice in)
-{
-	char ip[IP_TEXT_MAX + 1];
-
-	if (in.p[0] == '[')
-		return smtp_literal_parse(in, ip);
-	return smtp_domain_check(in);
-}
-
-static const char *
-tag_check(struct slice in)
-{
-	size_t i;
-
-	if (in.len > TAG_MAX)
-		return "which is longer than 32 characters";
-	for (i = 0; i < in.len; i++) {
-		if (in.p[i] <= ' ' || in.p[i] > '~')
-			return "which has blanks or bytes that are not ASCII";
-	}
-	return NULL;
-}
-
-bool
-conf_read_host(struct conf_parser *p, const struct conf_word *w)
-{
-	return read_checked(p, w, smtp_domain_check);
-}
-
-bool
-conf_read_helo(struct conf_parser *p, const struct conf_word *w)
-{
-	return read_checked(p, w, helo_check);
-}
-
-/* RFC 6376 3.1: as a domain name. */
-bool
-conf_read_selector(struct conf_parser *p, const struct conf_word *w)
-{
-	return read_checked(p, w, smtp_domain_check);
-}
-
-bool
-conf_read_tag(struct conf_parser *p, const struct conf_word *w)
-{
-	return read_checked(p, w, tag_check);
-}
-
-bool
-conf_read_path(struct conf_parser *p, const struct conf_word *w)
-{
-	if (!conf_is_text(p) || p->lex.text[0] != '/')
-		return conf_expected(p, "an absolute path");
-	return conf_check_path(p, p->lex.text, true) && store_text(p, w);
-}
-
-/* ---- lists ---- */
-
-/* The text at hand becomes a key or value of a table. */
-static bool
-read_element(struct conf_parser *p, conf_str *out)
-{
-	/* The lexer has said it. */
-	if (p->lex.tok == TOK_EOF || p->lex.tok == TOK_EOL)
-		return false;
-	if (!conf_is_text(p))
-		return conf_expected(p, "an element of the list");
-	*out = conf_pool_add(p, p->lex.text);
-	conf_lex_next(&p->lex);
-	return true;
-}
-
-static bool
-read_entry(struct conf_parser *p, struct conf_table *t)
-{
-	struct conf_entry e = { 0 };
-	bool pair;
-
-	if (!read_element(p, &e.key))
-		return false;
-	pair = p->lex.tok == '=' || p->lex.tok == TOK_ARROW;
-	if (t->entries.n > 0 && pair != (t->kind == TABLE_MAP))
-		return conf_wrong(p,
-		    "found elements and `key = value` mixed, expected one or the other");
-	if (pair) {
-		t->kind = TABLE_MAP;
-		conf_lex_next(&p->lex);
-		if (!read_element(p, &e.value))
-			return false;
-	}
-	buf_add(&p->entry, &e, sizeof(e));
-	t->entries.n++;
-	return true;
-}
-
-bool
-conf_entries(struct conf_parser *p, struct conf_table *t)
-{
-	t->kind = TABLE_LIST;
-	t->entries.off = conf_count(&p->entry, sizeof(struct conf_entry));
-	t->entries.n = 0;
-	conf_lex_next(&p->lex);
-	/* Commas may be left out, but none stands before the end. */
-	do {
-		if (!read_entry(p, t))
-			return false;
-		if (p->lex.tok == ',') {
-			conf_lex_next(&p->lex);
-			if (p->lex.tok == '}')
-				return conf_expected(p,
-				    "an element after the comma");
-		}
-	} while (p->lex.tok != '}');
-	conf_lex_next(&p->lex);
-	return true;
-}
-
-/* `<name>` */
-static bool
-read_table_ref(struct conf_parser *p, uint32_t *table)
-{
-	char shown[CONF_SHOWN_SIZE];
-	conf_str name;
-
-	conf_lex_next(&p->lex);
-	if (!conf_name(p, "the table's name", &name))
-		return false;
-	if (p->lex.tok != '>')
-		return conf_expected(p, "`>` after the table's name");
-	*table = conf_find_table(p, conf_pool_text(p, name));
-	if (*table == CONF_NONE)
-		return conf_wrong(p,
-		    "no table is named %s, expected it to be declared above",
-		    conf_shown(conf_pool_text(p, name), shown));
-	conf_lex_next(&p->lex);
-	return true;
-}
-
-/* A table, a list, or one text; the last two become a table without name. */
-static bool
-read_set(struct conf_parser *p, const struct conf_word *w, uint32_t *table,
-    bool src)
-{
-	struct conf_table t = { .line = p->line, .kind = TABLE_LIST };
-	struct conf_entry e = { 0 };
-
-	if (p->lex.tok == '<')
-		return read_table_ref(p, table) &&
-		    conf_check_use(p, *table, src);
-	if (p->lex.tok == TOK_WORD &&
-	    conf_not_yet(PLACE_VALUE, p->lex.text, p->lex.len) != NULL)
-		return conf_say_not_yet(p, p->lex.text);
-	if (p->lex.tok == '{') {
-		if (!conf_entries(p, &t))
-			return false;
-	} else {
-		if (!conf_is_text(p))
-			return conf_expected(p, w->what);
-		t.entries.off =
-		    conf_count(&p->entry, sizeof(struct conf_entry));
-		t.entries.n = 1;
-		e.key = conf_pool_add(p, p->lex.text);
-		buf_add(&p->entry, &e, sizeof(e));
-		conf_lex_next(&p->lex);
-	}
-	*table = conf_count(&p->table, sizeof(t));
-	return conf_add(p, &p->table, &t, sizeof(t), CONF_TABLE_MAX,
-		   "tables and lists") &&
-	    conf_check_use(p, *table, src);
-}
-
-bool
-conf_read_src(struct conf_parser *p, const struct conf_word *w)
-{
-	conf_store(p, w, w->value);
-	return read_set(p, w, &p->f.stmt.match.from_table, true);
-}
-
-bool
-conf_read_domain(struct conf_parser *p, const struct conf_word *w)
-{
-	conf_store(p, w, w->value);
-	return read_set(p, w, &p->f.stmt.match.for_table, false);
 }
 
 /* ---- times ---- */
@@ -373,9 +153,69 @@ read_seconds(struct conf_parser *p, const char *what, const char *text,
 	return true;
 }
 
+bool
+conf_read_ttl(struct conf_parser *p, const struct conf_word *w)
+{
+	uint32_t seconds;
+
+	if (!conf_need_text(p, w->what) ||
+	    !read_seconds(p, w->word, p->lex.text, &seconds))
+		return false;
+	conf_store(p, w, seconds);
+	conf_lex_next(&p->lex);
+	return true;
+}
+
+/* OpenSMTPD counts it in whole days. */
+bool
+conf_read_srs_ttl(struct conf_parser *p, const struct conf_word *w)
+{
+	uint32_t *ttl = conf_field(p, w);
+
+	if (!conf_read_ttl(p, w))
+		return false;
+	return *ttl >= DAY ||
+	    conf_refuse(p,
+		"`srs ttl`: found less than 1d, expected 1d or more");
+}
+
+/* `10/1m`; the field is followed by that of the time. */
+bool
+conf_read_rate(struct conf_parser *p, const struct conf_word *w)
+{
+	const char *slash;
+	uint32_t *rate = conf_field(p, w);
+	char count[16];
+	uint64_t n;
+
+	static_assert(offsetof(struct conf_limit, per) ==
+		offsetof(struct conf_limit, rate) + sizeof(uint32_t),
+	    "per follows rate");
+	static_assert(offsetof(struct conf, client_per) ==
+		offsetof(struct conf, client_rate) + sizeof(uint32_t),
+	    "per follows rate");
+	if (!conf_need_text(p, w->what))
+		return false;
+	slash = strchr(p->lex.text, '/');
+	if (slash == NULL ||
+	    !slice_copy((struct slice){ p->lex.text,
+			    (size_t)(slash - p->lex.text) },
+		count, sizeof(count)) ||
+	    num_parse(count, 1, 1000000, &n) != NULL)
+		return conf_expected(p,
+		    "N/TIME with N from 1 to 1000000, as in `10/1m`");
+	if (!read_seconds(p, w->word, slash + 1, rate + 1))
+		return false;
+	*rate = (uint32_t)n;
+	conf_lex_next(&p->lex);
+	return true;
+}
+
+/* ---- retry ---- */
+
 /* `5m` or `5m*2` */
 static bool
-read_step(struct conf_parser *p, struct conf_retry *step)
+read_step(struct conf_parser *p, struct conf_step *step)
 {
 	char time[32], shown[CONF_SHOWN_SIZE];
 	const char *star;
@@ -402,9 +242,8 @@ read_ceiling(struct conf_parser *p, uint32_t *out)
 	if (!conf_lex_is(&p->lex, "to"))
 		return conf_expected(p, "`to`, as in `up to 4h`");
 	conf_lex_next(&p->lex);
-	if (!conf_is_text(p))
-		return conf_expected(p, "a time");
-	if (!read_seconds(p, "up to", p->lex.text, out))
+	if (!conf_need_text(p, "a time") ||
+	    !read_seconds(p, "up to", p->lex.text, out))
 		return false;
 	conf_lex_next(&p->lex);
 	return true;
@@ -413,16 +252,19 @@ read_ceiling(struct conf_parser *p, uint32_t *out)
 bool
 conf_read_retry(struct conf_parser *p, const struct conf_word *w)
 {
+	struct conf_retry *retry = &p->f.stmt.retry;
 	uint32_t longest = 0, ceiling = 0;
-	struct conf_retry step = { 0 };
+	struct conf_step step = { 0 };
 	bool comma = true; /* a step must follow */
 
-	buf_drain(&p->retry, p->retry.len);
+	retry->step.off = conf_count(&p->step, sizeof(step));
 	while (conf_is_text(p) && (comma || !conf_lex_is(&p->lex, "up"))) {
-		if (!read_step(p, &step) ||
-		    !conf_add(p, &p->retry, &step, sizeof(step), CONF_RETRY_MAX,
-			"steps of `retry`"))
+		if (!read_step(p, &step))
 			return false;
+		if (++retry->step.n > CONF_STEP_MAX)
+			return conf_wrong(p, "more than %d steps of `retry`",
+			    CONF_STEP_MAX);
+		buf_add(&p->step, &step, sizeof(step));
 		if (step.seconds > longest)
 			longest = step.seconds;
 		conf_lex_next(&p->lex);
@@ -435,59 +277,61 @@ conf_read_retry(struct conf_parser *p, const struct conf_word *w)
 		return false;
 	if (ceiling != 0 && longest > ceiling)
 		return conf_refuse(p,
-		    "`retry` has a step of %u seconds, expected none above `up to` (%u seconds)",
-		    longest, ceiling);
+		    "`retry` has a step that is longer than what stands behind `up to`");
 	if (ceiling == 0)
 		ceiling = longest > CONF_RETRY_MAX_DEFAULT ?
 		    longest :
 		    CONF_RETRY_MAX_DEFAULT;
-	p->f.conf.retry_max = ceiling;
+	retry->max = ceiling;
 	return true;
 }
+
+/* ---- bounce warn-interval ---- */
 
 /* Into the rising list; what is there already is not added, nor a fifth:
  * OpenSMTPD takes it and forgets it. */
 static void
-add_warning(uint32_t warn[CONF_WARN_MAX], size_t *n, uint32_t seconds)
+add_warning(uint32_t warn[CONF_WARN_MAX], uint32_t seconds)
 {
-	size_t i, at;
+	size_t i, at, n = 0;
 
-	for (at = 0; at < *n && warn[at] < seconds; at++)
+	while (n < CONF_WARN_MAX && warn[n] != 0)
+		n++;
+	for (at = 0; at < n && warn[at] < seconds; at++)
 		;
-	if (*n == CONF_WARN_MAX || (at < *n && warn[at] == seconds))
+	if (n == CONF_WARN_MAX || (at < n && warn[at] == seconds))
 		return;
-	for (i = (*n)++; i > at; i--)
+	for (i = n; i > at; i--)
 		warn[i] = warn[i - 1];
 	warn[at] = seconds;
 }
 
+static bool
+read_warning(struct conf_parser *p, void *arg)
+{
+	uint32_t seconds;
+
+	(void)arg;
+	if (!conf_need_text(p, "a time") ||
+	    !read_seconds(p, "warn-interval", p->lex.text, &seconds))
+		return false;
+	add_warning(p->f.conf.warn, seconds);
+	conf_lex_next(&p->lex);
+	return true;
+}
+
+/* `1h, 4h`, in braces or without. */
 bool
 conf_read_warn(struct conf_parser *p, const struct conf_word *w)
 {
-	uint32_t seconds, *warn = p->f.conf.warn;
-	bool list = p->lex.tok == '{';
-	size_t n = 0;
-
-	memset(warn, 0, sizeof(p->f.conf.warn));
-	if (list)
-		conf_lex_next(&p->lex);
-	do {
-		if (list && (p->lex.tok == TOK_EOF || p->lex.tok == TOK_EOL))
+	memset(p->f.conf.warn, 0, sizeof(p->f.conf.warn));
+	if (p->lex.tok == '{')
+		return conf_list(p, w->what, read_warning, NULL);
+	for (;;) {
+		if (!read_warning(p, NULL))
 			return false;
-		if (!conf_is_text(p))
-			return conf_expected(p, w->what);
-		if (!read_seconds(p, w->word, p->lex.text, &seconds))
-			return false;
-		add_warning(warn, &n, seconds);
+		if (p->lex.tok != ',')
+			return true;
 		conf_lex_next(&p->lex);
-		if (list && p->lex.tok == ',') {
-			conf_lex_next(&p->lex);
-			if (p->lex.tok == '}')
-				return conf_expected(p,
-				    "a time after the comma");
-		}
-	} while (list && p->lex.tok != '}');
-	if (list)
-		conf_lex_next(&p->lex);
-	return true;
+	}
 }

@@ -4,6 +4,7 @@ SPDX-License-Identifier: ISC
 """
 import os
 import re
+import socket
 
 import pytest
 
@@ -187,10 +188,14 @@ def test_port_taken(lab):
     assert "in use" in out.stdout + out.stderr
 
 
-def test_examples():
-    """The files in etc/ are good, and none of them is open to strangers."""
-    found = sorted((base.ROOT / "etc").glob("*.conf"))
-    assert found
-    for path in found:
-        out = smtpd(path, "-n")
-        assert out.returncode == 0, (path, out.stderr)
+def test_all_and_one_of_all(lab):
+    """Of an address and all addresses on one port the one is asked first."""
+    port = base.free_port("0.0.0.0")
+    it = lab.postern(f"hostname mx.c.test\nlisten on 0.0.0.0 port {port}\n"
+                     f"listen on 127.0.0.2 port {port} hostname in.c.test\n"
+                     "match from any for any reject\n", start=False)
+    it.start(wait=False)
+    base.wait_until(lambda: f"started pid={it.pid} " in it.log(), "all run")
+    for address, name in (("127.0.0.1", b"mx"), ("127.0.0.2", b"in")):
+        with socket.create_connection((address, port), 5) as s:
+            assert s.recv(100).startswith(b"220 %s.c.test " % name)

@@ -1,6 +1,7 @@
 /*
  * conf_file_load(): an error that can be printed, or an image that every
- * process can map, with and without its tables.  No name is looked up.
+ * process can map, with and without its tables, and whose print is read again
+ * as the same.  No name is looked up.
  *
  * SPDX-License-Identifier: ISC
  */
@@ -14,6 +15,7 @@
 #include <netinet/in.h>
 
 #include "conf_file.h"
+#include "conf_print.h"
 
 #define SIZE_MAX_CONF 4096
 
@@ -38,6 +40,7 @@ getaddrinfo(const char *restrict node, const char *restrict service,
 	return EAI_AGAIN;
 }
 
+/* Every process can read it: each row is one that it may be. */
 static void
 must_be_mapped(const struct conf_image *image)
 {
@@ -56,9 +59,19 @@ must_be_mapped(const struct conf_image *image)
 		const struct conf_match *m = CONF_MATCH(c, i);
 
 		MUST(m->reject != 0 || m->action < c->action.n);
-		MUST(m->for_ != FOR_DOMAIN || m->for_table < c->table.n);
-		MUST(m->from != FROM_SRC || m->from_table < c->table.n);
+		MUST(m->cond.n >= 2);
+		for (j = 0; j < m->cond.n; j++)
+			MUST(CONF_COND(c, m->cond, j)->kind < CONDS);
 	}
+	for (i = 0; i < c->retry.n; i++) {
+		MUST(CONF_RETRY(c, i)->step.n > 0);
+		MUST((i == 0) == (CONF_RETRY(c, i)->domain.n == 0));
+	}
+	for (i = 0; i < c->limit.n; i++)
+		MUST(CONF_LIMIT(c, i)->domain.n > 0);
+	for (i = 0; i < c->listen.n; i++)
+		MUST(CONF_LISTEN(c, i)->tls == LISTEN_CLEAR ||
+		    CONF_LISTEN(c, i)->pki.n > 0);
 	MUST(conf_text(c, c->hostname)[0] != '\0');
 	munmap((void *)(uintptr_t)c, image->size);
 }
@@ -76,12 +89,48 @@ must_be_printable(const struct conf_errors *errors)
 	}
 }
 
+/* A file with what was printed, and its name. */
+static int
+printed_file(const struct buf *text, char path[32])
+{
+	int fd = fuzz_file((struct slice){ (const char *)buf_data(text),
+	    text->len });
+
+	snprintf(path, 32, "/proc/self/fd/%d", fd);
+	return fd;
+}
+
+static void
+must_come_back(const struct conf_image *image, enum conf_verdict verdict)
+{
+	struct conf_errors errors = { 0 };
+	struct conf_image again;
+	struct buf one, two;
+	char path[32];
+	int fd;
+
+	buf_init(&one, 0);
+	buf_init(&two, 0);
+	conf_print(image->conf, &one);
+	fd = printed_file(&one, path);
+	MUST(conf_file_load(path, NULL, 0, &again, &errors) == verdict);
+	conf_print(again.conf, &two);
+	MUST(one.len == two.len &&
+	    memcmp(buf_data(&one), buf_data(&two), one.len) == 0);
+	conf_errors_free(&errors);
+	conf_image_free(&again);
+	buf_free(&one);
+	buf_free(&two);
+	close(fd);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *in, size_t len)
 {
 	struct conf_macro macro = { "given", "example.org" };
 	struct conf_errors errors = { 0 };
 	struct conf_image image, rest;
+	enum conf_verdict verdict;
 	char path[32];
 	int fd;
 
@@ -91,15 +140,19 @@ LLVMFuzzerTestOneInput(const uint8_t *in, size_t len)
 		return 0;
 	fd = fuzz_file((struct slice){ (const char *)in, len });
 	snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
-	if (conf_file_load(path, &macro, 1, &image, &errors) == 0) {
+	verdict = conf_file_load(path, &macro, 1, &image, &errors);
+	MUST((verdict == CONF_GOOD) == (errors.n == 0));
+	if (verdict != CONF_GOOD)
+		must_be_printable(&errors);
+	if (verdict != CONF_WRONG) {
 		must_be_mapped(&image);
+		must_come_back(&image, verdict);
 		MUST(conf_image_without_tables(&image, &rest) == 0);
 		must_be_mapped(&rest);
 		conf_image_free(&rest);
 		conf_image_free(&image);
 	} else {
 		MUST(image.conf == NULL);
-		must_be_printable(&errors);
 	}
 	conf_errors_free(&errors);
 	close(fd);

@@ -1,0 +1,114 @@
+/*
+ * smtpd.conf: the image of a file, with and without what only one process
+ * needs.
+ *
+ * SPDX-License-Identifier: ISC
+ */
+#include <sys/mman.h>
+
+#include <errno.h>
+
+#include "conf_unit.h"
+
+static const char text[] =
+    "srs key srs-secret-1\nsrs key backup srs-secret-2\n"
+    "queue encryption 0123456789abcdef-queue-secret-32\n"
+    "table s { alice = wonderland, bob => builder }\n"
+    "table f /etc/passwd\n"
+    "table p \"proc:/bin/true --password hunter2\"\n"
+    "table d { secret.example }\n"
+    "action r relay host l@smtp.example auth <s>\n"
+    "match for domain <d> reject\n"
+    "match for domain Inline.EXAMPLE reject\n"
+    "match from mail-from B\xc3\xbcro@b\303\274cher.example action r\n"
+    "retry domain retried.example 5m\n"
+    "dkim domain a.b selector s key $key\n";
+
+/* In the image at all, also where nothing points. */
+static int
+has(const struct conf *c, const char *piece)
+{
+	return memmem(c, c->size, piece, strlen(piece)) != NULL;
+}
+
+/* What others than lookup must not see.  */
+static const char *const secrets[] = { "srs-secret", "queue-secret",
+	"wonderland", "bob", "builder", "/etc/passwd", "hunter2",
+	"secret.example", "inline.example", "Inline.EXAMPLE", "b\303\274cher",
+	"xn--bcher-kva.example" };
+
+static void
+test_bare(const struct conf_image *image)
+{
+	struct conf_image bare;
+	const struct conf *c;
+	size_t i;
+	int some = 0;
+
+	CHECK("bare", conf_image_without_tables(image, &bare) == 0);
+	c = bare.conf;
+	for (i = 0; i < N(secrets); i++) {
+		if (has(c, secrets[i])) {
+			fprintf(stderr, "found %s\n", secrets[i]);
+			some = 1;
+		}
+	}
+	CHECK("bare has none of it", !some);
+	CHECK("bare has its tables, empty",
+	    c->table.n == image->conf->table.n &&
+		CONF_TABLE(c, 0)->entries.n == 0 &&
+		strcmp(conf_text(c, CONF_TABLE(c, 0)->name), "s") == 0);
+	CHECK("bare has its key files",
+	    strcmp(conf_text(c, CONF_DKIM(c, 0)->path), key_path) == 0);
+	CHECK("bare has the domains of retry",
+	    strcmp(conf_text(c,
+		       CONF_ENTRY(c, CONF_RETRY(c, 1)->domain, 0)->key),
+		"retried.example") == 0);
+	CHECK("bare can be mapped",
+	    (c = conf_map(conf_seal(bare.conf, bare.size))) != NULL);
+	munmap((void *)(uintptr_t)c, bare.size);
+	conf_image_free(&bare);
+}
+
+static void
+test_image(void)
+{
+	struct conf_errors errors;
+	struct conf_image image;
+	const struct conf *c;
+	int fd;
+
+	CHECK("image",
+	    load(text, sizeof(text) - 1, &image, &errors) == CONF_NOT_YET_HERE);
+	if (image.conf == NULL) {
+		fprintf(stderr, "%s\n", errors.text[0]);
+		return;
+	}
+	CHECK("hostname is known",
+	    conf_text(image.conf, image.conf->hostname)[0]);
+	CHECK("local addresses", image.conf->local_addr.n > 0);
+	CHECK("whole has tables", has(image.conf, "wonderland"));
+	CHECK("whole has secrets",
+	    has(image.conf, "srs-secret-2") && has(image.conf, "queue-secret"));
+	CHECK("whole has what is looked up",
+	    has(image.conf, "inline.example") &&
+		has(image.conf, "xn--bcher-kva.example"));
+	test_bare(&image);
+	fd = conf_seal(image.conf, image.size);
+	CHECK("sealed", fd != -1 && write(fd, "x", 1) == -1 && errno == EPERM);
+	CHECK("cannot shrink", ftruncate(fd, 0) == -1 && errno == EPERM);
+	c = conf_map(fd);
+	CHECK("mapped", c != NULL && memcmp(c, image.conf, image.size) == 0);
+	CHECK("fd was taken over", fcntl(fd, F_GETFD) == -1);
+	munmap((void *)(uintptr_t)c, image.size);
+	conf_image_free(&image);
+	conf_errors_free(&errors);
+}
+
+int
+main(void)
+{
+	conf_unit_begin();
+	test_image();
+	return conf_unit_end();
+}
