@@ -1,442 +1,375 @@
 /*
- * Tables: read once, sorted, asked by binary search.  Runs in lookup; opens
- * nothing (the parent hands the files in), and what a file says that cannot
- * be understood is set aside, line by line.
+ * Tables, by row of the configuration: each kind reads and answers in its own
+ * way, behind one question.  Runs in lookup; opens nothing (the parent hands
+ * the files in), starts nothing (spawn does).
  *
  * SPDX-License-Identifier: ISC
  */
 #include "lookup_table.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
-
-#include <ctype.h>
-#include <errno.h>
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "log.h"
-#include "num.h"
+#include "lookup_load.h"
+#include "lookup_match.h"
+#include "lookup_program.h"
+#include "lookup_store.h"
+#include "lookup_turn.h"
 
-enum { BAD_LOGGED = 20 }; /* bad lines of one table that get a line each */
+struct table {
+	struct tables *all;
+	const struct conf_table *row;
+	const char *name;
+	const struct kind *kind;
+	struct store *store; /* NULL: nobody knows */
+	struct turn turn;    /* of the store */
+	struct load *load;   /* it is being read */
+	int next;            /* then this is, -1: nothing */
+	struct program *program;
+	uint32_t complained; /* bits 1 << SERVICE_* */
+};
 
-static const uint8_t mapped[12] = { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff };
+struct tables {
+	const struct conf *conf;
+	struct loop *loop; /* NULL: not yet */
+	struct workers *workers;
+	struct table *table;
+	void (*changed)(void *arg);
+	void *arg;
+};
 
-/* ---- addresses ---- */
+/* The services of which an answer has a value. */
+#define VALUES (MATCH_VALUES | 1u << SERVICE_RELAYHOST)
 
-/* Clears what is behind the first bits. */
+typedef enum table_answer ask_fn(struct table *t, enum conf_service s,
+    const char *key, struct buf *value, struct table_req *req, table_fn *fn,
+    void *arg);
+
+struct kind {
+	ask_fn *ask;
+	void (*file)(struct table *t, int fd); /* takes it over */
+};
+
+/* ---- tables that are read ---- */
+
+/* That an entry cannot be used is said once for each service. */
 static void
-net_mask(struct table_net *net, unsigned int bits)
+complain(struct table *t, enum conf_service s, const char *key, const char *why)
 {
-	unsigned int i;
+	static const char *const words[SERVICES] = {
+#define X(name, word) [SERVICE_##name] = (word),
+		CONF_SERVICES(X)
+#undef X
+	};
 
-	net->bits = (uint8_t)bits;
-	for (i = 0; i < sizeof(net->addr); i++) {
-		if (bits >= 8 * (i + 1))
-			continue;
-		net->addr[i] &= bits > 8 * i ? 0xff << (8 * (i + 1) - bits) : 0;
-	}
+	if ((t->complained & 1u << s) == 0)
+		log_warn("table-value", "table=%s service=%s error=%s key=%s",
+		    q(t->name), words[s], q(why), q(key));
+	t->complained |= 1u << s;
 }
 
-bool
-table_addr_parse(const char *text, struct table_net *net)
+static enum table_answer
+ask_turn(struct table *t, enum conf_service s, const char *key,
+    struct buf *value)
 {
-	char copy[IP_TEXT_MAX + 1];
-	struct slice s = slice_of(text);
+	const char *why = NULL;
+	enum table_answer a;
 
-	memset(net, 0, sizeof(*net));
-	if (s.len >= 2 && s.p[0] == '[' && s.p[s.len - 1] == ']') {
-		s.p++;
-		s.len -= 2;
-	}
-	if (s.len > 5 &&
-	    slice_eqcase((struct slice){ s.p, 5 }, SLICE("IPv6:"))) {
-		s.p += 5;
-		s.len -= 5;
-	}
-	if (!slice_copy(s, copy, sizeof(copy)))
-		return false;
-	if (inet_pton(AF_INET, copy, net->addr) == 1) {
-		net->family = 4;
-		net->bits = 32;
-		return true;
-	}
-	if (inet_pton(AF_INET6, copy, net->addr) != 1)
-		return false;
-	net->family = 6;
-	net->bits = 128;
-	if (memcmp(net->addr, mapped, sizeof(mapped)) == 0) {
-		memmove(net->addr, net->addr + 12, 4);
-		memset(net->addr + 4, 0, 12);
-		net->family = 4;
-		net->bits = 32;
-	}
-	return true;
-}
-
-/* "address" or "address/bits".  *not_net: it does not look like one. */
-static const char *
-net_parse(struct slice key, struct table_net *net, bool *not_net)
-{
-	const char *slash = memchr(key.p, '/', key.len);
-	struct slice addr = key, bits = { NULL, 0 };
-	char text[IP_TEXT_MAX + 1];
-	uint64_t n;
-
-	*not_net = slash == NULL;
-	if (slash != NULL) {
-		addr.len = (size_t)(slash - key.p);
-		bits.p = slash + 1;
-		bits.len = key.len - addr.len - 1;
-	}
-	if (!slice_copy(addr, text, sizeof(text)) ||
-	    !table_addr_parse(text, net))
-		return "not an address, or nothing that may have a slash";
-	*not_net = false;
-	if (slash == NULL)
-		return NULL;
-	if (!slice_copy(bits, text, sizeof(text)) ||
-	    num_parse(text, 0, net->bits, &n) != NULL)
-		return "not a number of bits that the address has";
-	net_mask(net, (unsigned int)n);
-	return NULL;
-}
-
-static int
-net_cmp(const void *a, const void *b)
-{
-	return memcmp(a, b, sizeof(struct table_net));
-}
-
-/* ---- reading ---- */
-
-/* What may be a domain, a pattern or an address: nothing invisible, so that
- * a binary file is noticed, and UTF-8 left alone. */
-static bool
-is_key(struct slice key)
-{
-	size_t i;
-
-	for (i = 0; i < key.len; i++)
-		if ((unsigned char)key.p[i] <= ' ' || key.p[i] == 0x7f)
-			return false;
-	return key.len > 0 && key.len <= ADDR_MAX;
-}
-
-static void
-text_add(struct buf *b, struct slice key)
-{
-	uint8_t *room = buf_room(b, key.len + 1);
-	size_t i;
-
-	if (room == NULL) /* it has no ceiling */
-		fatal("no room for a table");
-	for (i = 0; i < key.len; i++)
-		room[i] = (uint8_t)tolower((unsigned char)key.p[i]);
-	room[i] = '\0';
-	buf_filled(b, key.len + 1);
-}
-
-const char *
-table_add(struct table *t, struct slice key)
-{
-	struct table_net net;
-	const char *why;
-	bool not_net;
-
-	if (!is_key(key))
-		return "not a key: empty, too long, or with control characters";
-	why = net_parse(key, &net, &not_net);
-	if (!not_net && why != NULL)
-		return why;
-	if (why == NULL) {
-		t->has_bits[net.family == 6][net.bits] = true;
-		if (!buf_add(&t->nets, &net, sizeof(net)))
-			fatal("no room for a table");
-		return NULL;
-	}
-	/* "*.example.org" is what is below it, as ".example.org" is. */
-	if (key.len > 2 && key.p[0] == '*' && key.p[1] == '.' &&
-	    memchr(key.p + 1, '*', key.len - 1) == NULL) {
-		key.p++;
-		key.len--;
-	}
-	if (memchr(key.p, '*', key.len) != NULL) {
-		text_add(&t->globs, key);
-		return NULL;
-	}
-	text_add(&t->text, key);
-	t->n_keys++;
-	return NULL;
-}
-
-static bool
-is_blank(char c)
-{
-	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
-}
-
-const char *
-table_line(struct slice line, struct slice *key)
-{
-	struct table_net net;
-	const char *colon;
-	bool not_net;
-
-	while (line.len > 0 && is_blank(line.p[0])) {
-		line.p++;
-		line.len--;
-	}
-	key->p = line.p;
-	key->len = 0;
-	if (line.len == 0 || line.p[0] == '#')
-		return NULL;
-	while (key->len < line.len && !is_blank(line.p[key->len]))
-		key->len++;
-	if (!is_key(*key))
-		return "not a key: too long, or with control characters";
-
-	/* The colon of "key:value" ends the key, those of IPv6 do not. */
-	colon = memchr(key->p, ':', key->len);
-	if (colon == NULL || key->p[0] == '[')
-		return NULL;
-	if (net_parse(*key, &net, &not_net) == NULL)
-		return NULL;
-	if (key->p[key->len - 1] == ':' &&
-	    net_parse((struct slice){ key->p, key->len - 1 }, &net, &not_net) ==
-		NULL) {
-		key->len--;
-		return NULL;
-	}
-	key->len = (size_t)(colon - key->p);
-	return key->len == 0 ? "nothing before the colon" : NULL;
-}
-
-static int
-key_cmp(const void *a, const void *b)
-{
-	return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
-void
-table_ready(struct table *t)
-{
-	const char *p = (const char *)buf_data(&t->text);
-	size_t i;
-
-	free(t->keys);
-	t->keys = NULL;
-	if (t->n_keys != 0)
-		t->keys = xcalloc(t->n_keys, sizeof(*t->keys));
-	for (i = 0; i < t->n_keys; i++, p += strlen(p) + 1)
-		t->keys[i] = p;
-	if (t->n_keys != 0)
-		qsort(t->keys, t->n_keys, sizeof(*t->keys), key_cmp);
-	if (t->nets.len != 0)
-		qsort(t->nets.mem + t->nets.off,
-		    t->nets.len / sizeof(struct table_net),
-		    sizeof(struct table_net), net_cmp);
-	t->ready = true;
-}
-
-static void
-bad_line(struct table *t, uint64_t number, const char *why)
-{
-	if (++t->bad <= BAD_LOGGED)
-		log_warn("table-line", "table=%s line=%llu error=%s",
-		    q(t->name), (unsigned long long)number, q(why));
-}
-
-static void
-read_line(struct table *t, struct slice line, uint64_t number)
-{
-	struct slice key;
-	const char *why;
-
-	why = table_line(line, &key);
-	if (why == NULL && key.len != 0)
-		why = table_add(t, key);
+	if (s == SERVICE_REGEX)
+		a = turn_regex(&t->turn, t->store, key, &why);
+	else
+		a = turn_next(&t->turn, t->store, value, &why);
 	if (why != NULL)
-		bad_line(t, number, why);
+		complain(t, s, "", why);
+	return a;
 }
 
-/* Takes the lines from in, where end says that nothing follows; returns bytes
- * used.  *skip: we are in a line that is too long. */
-static size_t
-read_lines(struct table *t, const char *in, size_t len, bool end,
-    uint64_t *number, bool *skip)
+static enum table_answer
+ask_store(struct table *t, enum conf_service s, const char *key,
+    struct buf *value, struct table_req *req, table_fn *fn, void *arg)
 {
-	const char *p = in, *nl;
-	struct slice line;
+	bool passwd = t->row->kind == TABLE_PASSWD;
+	enum table_answer a;
+	struct slice raw;
+	struct buf none;
 
-	while (len > (size_t)(p - in)) {
-		line.p = p;
-		line.len = len - (size_t)(p - in);
-		nl = memchr(p, '\n', line.len);
-		if (nl == NULL && line.len < TABLE_LINE_MAX && !end)
-			break;
-		if (nl != NULL)
-			line.len = (size_t)(nl - p) + 1;
-		p += line.len;
-		if (!*skip) {
-			++*number;
-			if (line.len > TABLE_LINE_MAX ||
-			    (nl == NULL && line.len == TABLE_LINE_MAX))
-				bad_line(t, *number, "line too long");
-			else
-				read_line(t, line, *number);
-		}
-		*skip = nl == NULL;
+	(void)req;
+	(void)fn;
+	(void)arg;
+	if (t->store == NULL)
+		return TABLE_UNKNOWN;
+	if (passwd && (CONF_PASSWD_SERVICES & 1u << s) == 0) {
+		complain(t, s, key, "a passwd: table has no such service");
+		return TABLE_UNKNOWN;
 	}
-	return (size_t)(p - in);
+	if (s == SERVICE_REGEX || s == SERVICE_SOURCE ||
+	    (s == SERVICE_RELAYHOST && key[0] == '\0'))
+		return ask_turn(t, s, key, value);
+	a = match_ask(t->store, s, key, t->all->conf->sub_addr_delim, &raw);
+	if (a != TABLE_YES || (VALUES & 1u << s) == 0)
+		return a;
+	buf_init(&none, 0);
+	if (!match_value(s, passwd, key, raw, value != NULL ? value : &none)) {
+		complain(t, s, key, "a value is missing, or has not the form");
+		a = TABLE_UNKNOWN;
+	}
+	buf_free(&none);
+	return a;
+}
+
+/* ---- reading them ---- */
+
+/* Those of whole lines, and those of lines with values, by who asks. */
+static enum load_kind
+load_kind_of(const struct conf_table *row)
+{
+	if (row->kind == TABLE_DB)
+		return LOAD_DB;
+	if (row->kind == TABLE_PASSWD)
+		return LOAD_PASSWD;
+	return row->services & 1u << SERVICE_REGEX ? LOAD_REGEX : LOAD_TEXT;
+}
+
+static void read_next(struct table *t);
+
+static void
+take_store(struct table *t, struct store *s)
+{
+	bool first = t->store == NULL;
+
+	turn_reset(&t->turn);
+	store_free(&t->store);
+	t->store = s;
+	t->complained = 0;
+	log_debug("table %s: %zu entries, %zu bytes", q(t->name), s->n,
+	    s->bytes);
+	if (!first && t->all->changed != NULL)
+		t->all->changed(t->all->arg);
+}
+
+static void
+on_loaded(void *arg, struct load *load)
+{
+	struct table *t = arg;
+	struct store *s = load_result(load, t->name, t->store != NULL);
+
+	t->load = NULL;
+	if (s != NULL)
+		take_store(t, s);
+	read_next(t);
+}
+
+/* In a thread if there is something to answer from meanwhile. */
+static void
+read_next(struct table *t)
+{
+	int fd = t->next;
+
+	if (t->load != NULL || fd == -1)
+		return;
+	t->next = -1;
+	t->load =
+	    load_new(load_kind_of(t->row), t->row->services, fd, on_loaded, t);
+	if (t->store == NULL || t->all->workers == NULL ||
+	    !load_start(t->load, t->all->workers))
+		load_now(t->load);
+}
+
+static void
+file_store(struct table *t, int fd)
+{
+	if (t->next != -1)
+		close(t->next);
+	t->next = fd;
+	read_next(t);
+}
+
+static void
+file_none(struct table *t, int fd)
+{
+	(void)t;
+	close(fd);
+}
+
+/* ---- programs ---- */
+
+static enum table_answer
+ask_program(struct table *t, enum conf_service s, const char *key,
+    struct buf *value, struct table_req *req, table_fn *fn, void *arg)
+{
+	(void)value; /* it is not known at once */
+	if (t->program == NULL)
+		return TABLE_UNKNOWN;
+	return program_ask(t->program, s, key, req, fn, arg);
+}
+
+static void
+file_program(struct table *t, int fd)
+{
+	close(fd);
+	if (t->program != NULL)
+		program_update(t->program);
+}
+
+/* ---- kinds ---- */
+
+static const struct kind kinds[] = {
+	[TABLE_LIST] = { ask_store, file_none },
+	[TABLE_MAP] = { ask_store, file_none },
+	[TABLE_FILE] = { ask_store, file_store },
+	[TABLE_PASSWD] = { ask_store, file_store },
+	[TABLE_DB] = { ask_store, file_store },
+	[TABLE_PROC] = { ask_program, file_program },
+};
+
+enum table_answer
+table_ask(struct table *t, enum conf_service s, const char *key,
+    struct buf *value, struct table_req *req, table_fn *fn, void *arg)
+{
+	return t->kind->ask(t, s, key == NULL ? "" : key, value, req, fn, arg);
+}
+
+void
+table_cancel(struct table_req *req)
+{
+	if (req->cancel != NULL)
+		req->cancel(req);
+	req->cancel = NULL;
+}
+
+/* ---- all of them ---- */
+
+static void
+log_key(const struct tables *ts, const struct table *t, const char *key,
+    const char *why)
+{
+	char where[CONF_AT_MAX];
+
+	log_warn("table-key", "table=%s at=%s error=%s key=%s", q(t->name),
+	    conf_at_print(ts->conf, &t->row->at, where, sizeof(where)), q(why),
+	    q(key));
+}
+
+static void
+read_inline(struct tables *ts, struct table *t)
+{
+	struct store_mem *m = store_mem_new();
+	const char *key, *value, *why;
+	uint32_t i;
+
+	for (i = 0; i < t->row->entries.n; i++) {
+		const struct conf_entry *e =
+		    CONF_ENTRY(ts->conf, t->row->entries, i);
+
+		key = conf_text(ts->conf, e->key);
+		value = conf_text(ts->conf, e->value);
+		/* Expressions are taken as they were written. */
+		if (t->row->services & 1u << SERVICE_REGEX)
+			value = key;
+		why = store_mem_add(m, slice_of(key), slice_of(value));
+		if (why == NULL)
+			why = load_check(t->row->services, slice_of(key));
+		if (why != NULL)
+			log_key(ts, t, key, why);
+	}
+	t->store = store_mem_done(&m);
+}
+
+struct tables *
+tables_new(const struct conf *c)
+{
+	struct tables *ts = xcalloc(1, sizeof(*ts));
+	uint32_t i;
+
+	ts->conf = c;
+	ts->table = xcalloc(c->table.n + 1, sizeof(*ts->table));
+	for (i = 0; i < c->table.n; i++) {
+		struct table *t = &ts->table[i];
+
+		t->all = ts;
+		t->row = CONF_TABLE(c, i);
+		t->name = conf_text(c, t->row->name);
+		t->kind = &kinds[t->row->kind];
+		t->next = -1;
+		if (t->row->kind == TABLE_LIST || t->row->kind == TABLE_MAP)
+			read_inline(ts, t);
+	}
+	return ts;
+}
+
+void
+tables_free(struct tables **tsp)
+{
+	struct tables *ts = *tsp;
+	uint32_t i;
+
+	*tsp = NULL;
+	for (i = 0; i < ts->conf->table.n; i++) {
+		struct table *t = &ts->table[i];
+
+		assert(t->load == NULL); /* a thread would come back to it */
+		turn_reset(&t->turn);
+		store_free(&t->store);
+		program_free(&t->program);
+	}
+	free(ts->table);
+	free(ts);
+}
+
+void
+tables_start(struct tables *ts, struct loop *l, void (*changed)(void *arg),
+    void *arg)
+{
+	uint32_t i;
+
+	ts->loop = l;
+	ts->changed = changed;
+	ts->arg = arg;
+	ts->workers = load_workers(l);
+	for (i = 0; i < ts->conf->table.n; i++) {
+		struct table *t = &ts->table[i];
+
+		if (t->row->kind == TABLE_PROC)
+			t->program = program_new(l, t->name, i);
+	}
+}
+
+struct table *
+tables_row(struct tables *ts, uint32_t i)
+{
+	assert(i < ts->conf->table.n);
+	return &ts->table[i];
 }
 
 bool
-table_read(struct table *t, int fd)
+tables_file(struct tables *ts, uint32_t i, int fd)
 {
-	char in[2 * TABLE_LINE_MAX];
-	size_t have = 0, used, total = 0;
-	uint64_t number = 0;
-	bool skip = false;
-	ssize_t n;
-
-	for (;;) {
-		n = pread(fd, in + have, sizeof(in) - have, (off_t)total);
-		if (n == -1 && errno == EINTR)
-			continue;
-		if (n == -1 || total > TABLE_FILE_MAX) {
-			log_warn("table-unreadable", "table=%s error=%s",
-			    q(t->name),
-			    q(n == -1 ? strerror(errno) : "file too large"));
-			return false;
-		}
-		total += (size_t)n;
-		have += (size_t)n;
-		used = read_lines(t, in, have, n == 0, &number, &skip);
-		have -= used;
-		memmove(in, in + used, have);
-		if (n == 0)
-			break;
+	if (i >= ts->conf->table.n) {
+		close(fd);
+		return false;
 	}
-	if (t->bad != 0)
-		log_warn("table-lines", "table=%s set_aside=%u", q(t->name),
-		    t->bad);
-	table_ready(t);
+	ts->table[i].kind->file(&ts->table[i], fd);
 	return true;
 }
 
 void
-table_init(struct table *t, const char *name)
+tables_spawn(struct tables *ts, struct ipc_chan *spawn)
 {
-	memset(t, 0, sizeof(*t));
-	t->name = name;
-	buf_init(&t->text, 0);
-	buf_init(&t->globs, 0);
-	buf_init(&t->nets, 0);
+	uint32_t i;
+
+	for (i = 0; i < ts->conf->table.n; i++)
+		if (ts->table[i].program != NULL)
+			program_spawn(ts->table[i].program, spawn);
 }
 
 void
-table_free(struct table *t)
+tables_stderr(struct tables *ts, uint32_t i, int fd)
 {
-	free(t->keys);
-	buf_free(&t->text);
-	buf_free(&t->globs);
-	buf_free(&t->nets);
-	table_init(t, t->name);
-}
-
-/* ---- asking ---- */
-
-/* In any case of letters; a '*' stands for any bytes, dots too. */
-static bool
-glob(const char *text, const char *pattern)
-{
-	const char *star = NULL, *retry = NULL;
-
-	while (*text != '\0') {
-		if (*pattern == '*') {
-			star = ++pattern;
-			retry = text;
-		} else if (tolower((unsigned char)*pattern) ==
-		    tolower((unsigned char)*text)) {
-			pattern++;
-			text++;
-		} else if (star != NULL) {
-			/* The last star takes one more. */
-			pattern = star;
-			text = ++retry;
-		} else
-			return false;
-	}
-	while (*pattern == '*')
-		pattern++;
-	return *pattern == '\0';
-}
-
-static bool
-has_key(const struct table *t, const char *key)
-{
-	if (t->n_keys == 0)
-		return false;
-	return bsearch(&key, t->keys, t->n_keys, sizeof(*t->keys), key_cmp) !=
-	    NULL;
-}
-
-static bool
-has_glob(const struct table *t, const char *domain)
-{
-	const char *p = (const char *)buf_data(&t->globs);
-	const char *end = p + t->globs.len;
-
-	for (; p < end; p += strlen(p) + 1)
-		if (glob(domain, p))
-			return true;
-	return false;
-}
-
-enum table_answer
-table_has_domain(const struct table *t, const char *domain)
-{
-	char lower[ADDR_MAX + 1];
-	const char *p;
-	size_t i;
-
-	if (!t->ready)
-		return TABLE_UNKNOWN;
-	for (i = 0; domain[i] != '\0'; i++) {
-		if (i == ADDR_MAX)
-			return TABLE_NO;
-		lower[i] = (char)tolower((unsigned char)domain[i]);
-	}
-	lower[i] = '\0';
-	if (i == 0)
-		return TABLE_NO;
-	if (has_key(t, lower) || has_glob(t, lower))
-		return TABLE_YES;
-	for (p = strchr(lower + 1, '.'); p != NULL; p = strchr(p + 1, '.'))
-		if (has_key(t, p))
-			return TABLE_YES;
-	return TABLE_NO;
-}
-
-enum table_answer
-table_has_addr(const struct table *t, const char *ip)
-{
-	struct table_net net;
-	int bits;
-
-	if (!t->ready)
-		return TABLE_UNKNOWN;
-	if (t->nets.len == 0 || !table_addr_parse(ip, &net))
-		return TABLE_NO;
-	for (bits = net.bits; bits >= 0; bits--) {
-		if (!t->has_bits[net.family == 6][bits])
-			continue;
-		net_mask(&net, (unsigned int)bits);
-		if (bsearch(&net, buf_data(&t->nets), t->nets.len / sizeof(net),
-			sizeof(net), net_cmp) != NULL)
-			return TABLE_YES;
-	}
-	return TABLE_NO;
+	if (i < ts->conf->table.n && ts->table[i].program != NULL)
+		program_stderr(ts->table[i].program, fd);
+	else
+		close(fd);
 }

@@ -1,84 +1,94 @@
 /*
- * Tables: lists of domains and networks that the rules ask, from the
- * configuration or from files.  Read once, sorted, asked by binary search.
+ * Tables: what the rules and expansions ask.  One entry for all kinds and all
+ * services: a text in the configuration, a file, a database, a program.
  *
  * SPDX-License-Identifier: ISC
  */
 #ifndef SMTPD_LOOKUP_TABLE_H
 #define SMTPD_LOOKUP_TABLE_H
 
+#include <bsd/sys/queue.h>
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#include "bounds.h"
 #include "buf.h"
 #include "conf.h"
-#include "slice.h"
-
-#define TABLE_LINE_MAX 4096 /* bytes of a line in a file, CRLF included */
-#define TABLE_FILE_MAX ((size_t)512 << 20) /* bytes of a file */
+#include "ipc.h"
+#include "loop.h"
+#include "table_key.h"
 
 /* The zero is: the table cannot answer, so nobody knows. */
-enum table_answer { TABLE_UNKNOWN, TABLE_NO, TABLE_YES };
+enum table_answer { TABLE_UNKNOWN, TABLE_NO, TABLE_YES, TABLE_WAIT };
 
-/* A network; of the address only the first bits count, the rest is zero. */
-struct table_net {
-	uint8_t family; /* 4 or 6 */
-	uint8_t bits;
-	uint8_t addr[16];
+/* The answer to a question that had to wait; value is "" where there is none,
+ * and lives until the function returns. */
+typedef void table_fn(void *arg, enum table_answer a, const char *value);
+
+/* A question that waits; a member of who asks.  Zeros: none. */
+struct table_req {
+	void (*cancel)(struct table_req *req); /* NULL: nobody is asked */
+	table_fn *fn;
+	void *arg;
+	void *of; /* of who is asked */
 };
 
-struct table {
-	const char *name; /* for the log; borrowed */
-	bool ready;
-	uint32_t bad;      /* lines that were set aside */
-	struct buf text;   /* keys in lower case, each with its NUL */
-	const char **keys; /* of text, sorted, once it is ready */
-	size_t n_keys;
-	struct buf globs;      /* patterns, each with its NUL */
-	struct buf nets;       /* struct table_net, sorted once it is ready */
-	bool has_bits[2][129]; /* of IPv4, IPv6: is a network so long in it? */
-};
-
-/* Empty, and so far without an answer.  name stays the caller's. */
-void table_init(struct table *t, const char *name);
-void table_free(struct table *t);
+struct table;
 
 /*
- * Adds one key: a domain, ".example.org" or "*.example.org" (what is below
- * it, at any depth), another pattern with '*', an address, or a network as
- * address/bits.  NULL, or why not.
+ * Asks for key (any case; NULL or empty for SERVICE_SOURCE and
+ * SERVICE_RELAYHOST: the next of all entries, in turn).  Where the service
+ * has values, that of the key is added to value as text:
+ *   alias, mailaddrmap  as written: nodes with commas between
+ *   credentials         "user:secret"; user is the key if it has none
+ *   userinfo            "uid:gid:home"
+ *   source, relayhost, addrname  as written
+ * value may be NULL if it is not wanted.
+ * TABLE_WAIT: req is in use and fn is called once, later, unless
+ * table_cancel(req) comes first; all other answers are final, and fn is not
+ * called.
  */
-const char *table_add(struct table *t, struct slice key);
+enum table_answer table_ask(struct table *t, enum conf_service s,
+    const char *key, struct buf *value, struct table_req *req, table_fn *fn,
+    void *arg);
+
+/* Forgets the question, waiting or not. */
+void table_cancel(struct table_req *req);
+
+/* ---- all tables of a configuration ---- */
+
+struct tables;
 
 /*
- * One line of a file (table(5)): "key", "key value" or "key: value", blank,
- * or a comment.  *key is empty if there is none.  NULL, or why not.
+ * Those of c, which stays.  What stands in the configuration itself is there;
+ * the others are without an answer until tables_file() or tables_spawn().
+ * Before the loop is there.
  */
-const char *table_line(struct slice line, struct slice *key);
+struct tables *tables_new(const struct conf *c);
+void tables_free(struct tables **ts);
 
-/* All keys were added: now it answers. */
-void table_ready(struct table *t);
+/* The loop runs.  changed (may be NULL) is called when a table holds something
+ * new, after the first time. */
+void tables_start(struct tables *ts, struct loop *l, void (*changed)(void *arg),
+    void *arg);
+
+/* The table of a row of conf.table; i is one (asserted). */
+struct table *tables_row(struct tables *ts, uint32_t i);
 
 /*
- * Reads a whole file from fd, which stays open, and makes it ready.  A bad
- * line is logged with its number and set aside.  A file that cannot be read
- * to its end leaves the table without an answer; then false, and it is
- * logged.
+ * What a row's table is read from; takes fd over.  The first time it is read
+ * at once (or, before tables_start(), then); later in a thread, and the table
+ * answers from what it had until then, and goes on so if the new one is no
+ * good.  Of a program fd is not read: it is told that its sources changed.
+ * False: no such row.
  */
-bool table_read(struct table *t, int fd);
+bool tables_file(struct tables *ts, uint32_t i, int fd);
 
-/* Is domain (any case) in it? */
-enum table_answer table_has_domain(const struct table *t, const char *domain);
+/* The channel to spawn: programs are started. */
+void tables_spawn(struct tables *ts, struct ipc_chan *spawn);
 
-/* Is the address (as inet_ntop prints it) in it?  What is not an address is
- * not in it. */
-enum table_answer table_has_addr(const struct table *t, const char *ip);
-
-/* An address of either family as text, also with brackets or "IPv6:" around
- * it; an IPv4 address mapped into IPv6 is the former.  Sets family, all bits,
- * addr.  False: it is not one. */
-bool table_addr_parse(const char *text, struct table_net *net);
+/* Where the standard error of a row's program is read; takes fd over. */
+void tables_stderr(struct tables *ts, uint32_t i, int fd);
 
 #endif

@@ -4,6 +4,7 @@ disk, both fed by smtp-source and relaying to smtp-sink, 4 KiB messages.
 
   accept   how fast mail is taken and made durable, deliveries held
   relay    from the first byte in until the last message is at the sink
+  lookup   tables of 1,000 and of 1,000,000 entries (lookup.py)
 
 Each figure is the median of three rounds, in which the two take turns.  CPU is
 of all processes of the MTA, those that have ended included.  Flushes are
@@ -25,6 +26,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from lib import base, postfix  # noqa: E402
 from lib.instance import Instance, conf  # noqa: E402
+import lookup  # noqa: E402
 
 SIZE = 4096
 COUNT = {1: 500, 10: 3000, 50: 6000}
@@ -176,7 +178,7 @@ def main():
     p.add_argument("--share", type=float, default=1.0,
                    help="of the usual number of messages")
     p.add_argument("--sessions", default="1,10,50")
-    p.add_argument("--only", choices=("accept", "relay"))
+    p.add_argument("--only", choices=("accept", "relay", "lookup"))
     o = p.parse_args()
     base.BUILD.mkdir(exist_ok=True)
     top = Path(tempfile.mkdtemp(prefix="bench-", dir=base.BUILD))
@@ -202,6 +204,8 @@ def main():
                       f" {a[1]:>8.3f}{b[1]:>8.3f}{ratio[1]:>8.2f}"
                       f" {a[2]:>8.3f}{b[2]:>8.3f}{ratio[2]:>8.2f}",
                       flush=True)
+        if o.only in (None, "lookup"):
+            lookup.run(top)
     finally:
         shutil.rmtree(top, ignore_errors=True)
     print(f"{SIZE} byte messages, medians of {o.rounds}; "

@@ -1,72 +1,112 @@
 /*
- * lookup_table.c: a file is read like its lines, and what stands in it is
- * found.
+ * lookup_store.c, lookup_match.c, lookup_turn.c: whatever stands in a table
+ * is found in it, by each service, and whatever is asked has an answer.
  *
  * SPDX-License-Identifier: ISC
  */
 #include "fuzz.h"
 
-#include "lookup_table.h"
+#include "lookup_match.h"
+#include "lookup_turn.h"
 
 static bool
-is_net(struct slice key)
+has_control(const char *s)
 {
-	struct table_net net;
-	char text[ADDR_MAX + 1];
-
-	return slice_copy(key, text, sizeof text) &&
-	    table_addr_parse(text, &net);
+	for (; *s != '\0'; s++)
+		if ((unsigned char)*s < ' ' || *s == 0x7f)
+			return true;
+	return false;
 }
 
-/* A good key is in the table: as it is, its address, or with something in
- * place of each star. */
+/* As it was written it is there; a network's address is in it. */
 static void
-must_be_in(const struct table *t, struct slice key)
+must_be_in(const struct store *s, const char *key)
 {
-	const char *slash = memchr(key.p, '/', key.len);
-	char text[ADDR_MAX + 1], *star;
+	char folded[TABLE_KEY_MAX + 1], addr[TABLE_KEY_MAX + 1];
+	struct table_net net;
+	struct slice value;
 
-	if (slash != NULL)
-		key.len = (size_t)(slash - key.p);
-	MUST(slice_copy(key, text, sizeof text));
-	if (slash != NULL || is_net(key)) {
-		MUST(table_has_addr(t, text) == TABLE_YES);
+	MUST(table_key_fold(slice_of(key), folded) == NULL);
+	MUST(match_ask(s, SERVICE_STRING, key, '+', &value) == TABLE_YES);
+	MUST(match_ask(s, SERVICE_ALIAS, key, '+', &value) == TABLE_YES);
+	if (!table_net_parse(slice_of(folded), &net))
 		return;
+	MUST(slice_copy(slice_of(folded), addr, sizeof addr));
+	addr[strcspn(addr, "/")] = '\0';
+	MUST(match_ask(s, SERVICE_NETADDR, addr, '+', &value) == TABLE_YES);
+	MUST(match_ask(s, SERVICE_ADDRNAME, addr, '+', &value) == TABLE_YES);
+}
+
+static void
+ask_anything(const struct store *s, const char *key)
+{
+	struct slice value;
+	struct buf out;
+	unsigned int i;
+
+	for (i = 0; i < SERVICES; i++) {
+		enum table_answer a =
+		    match_ask(s, (enum conf_service)i, key, '+', &value);
+
+		MUST(a != TABLE_WAIT);
+		if (a != TABLE_YES)
+			continue;
+		buf_init(&out, 0);
+		(void)match_value((enum conf_service)i, false, key, value,
+		    &out);
+		(void)match_value((enum conf_service)i, true, key, value, &out);
+		buf_free(&out);
 	}
-	while ((star = strchr(text, '*')) != NULL)
-		*star = 'x';
-	MUST(table_has_domain(t, text) == TABLE_YES);
+}
+
+static bool
+count(void *arg, struct slice key, struct slice value)
+{
+	(void)value;
+	MUST(key.len > 0);
+	++*(size_t *)arg;
+	return true;
 }
 
 int
 LLVMFuzzerTestOneInput(const uint8_t *in, size_t len)
 {
-	struct slice all = { (const char *)in, len }, line, key;
-	struct table t, scratch;
-	char *copy;
-	int fd;
+	struct slice all = { (const char *)in, len }, again, line, eq;
+	struct store_mem *m = store_mem_new();
+	struct store *s;
+	size_t n = 0, added = 0;
+	char *text;
 
 	fuzz_quiet();
-	table_init(&t, "t");
-	table_init(&scratch, "s");
-	fd = fuzz_file(all);
-	MUST(table_read(&t, fd) && t.ready);
+	again = all;
 	while (all.len > 0) {
 		line = fuzz_line(&all);
-		if (line.len + 1 >= TABLE_LINE_MAX)
-			continue;
-		line.p = copy = fuzz_copy(line.p, line.len);
-		if (table_line(line, &key) == NULL && key.len > 0) {
-			MUST(key.p >= line.p &&
-			    key.p + key.len <= line.p + line.len);
-			if (table_add(&scratch, key) == NULL)
-				must_be_in(&t, key);
+		eq = (struct slice){ line.p + line.len, 0 };
+		if (line.len > 0 && memchr(line.p, '=', line.len) != NULL) {
+			const char *p = memchr(line.p, '=', line.len);
+
+			eq = (struct slice){ p + 1,
+				(size_t)(line.p + line.len - p) - 1 };
+			line.len = (size_t)(p - line.p);
 		}
-		free(copy);
+		added += store_mem_add(m, line, eq) == NULL;
 	}
-	MUST(t.n_keys >= scratch.n_keys && t.nets.len >= scratch.nets.len);
-	table_free(&t);
-	table_free(&scratch);
-	close(fd);
+	s = store_mem_done(&m);
+	MUST(s->n <= added);
+	MUST(s->ops->each(s, false, count, &n) && n <= s->n);
+	while (again.len > 0) {
+		line = fuzz_line(&again);
+		text = fuzz_text(line);
+		ask_anything(s, text);
+		text[strcspn(text, "=")] = '\0';
+		ask_anything(s, text);
+		if (text[0] != '\0' && !has_control(text) &&
+		    memchr(line.p, '\0', line.len) == NULL &&
+		    memchr(line.p, '"', line.len) == NULL &&
+		    strlen(text) < TABLE_KEY_MAX / 4)
+			must_be_in(s, text);
+		free(text);
+	}
+	store_free(&s);
 	return 0;
 }

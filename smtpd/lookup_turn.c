@@ -1,0 +1,132 @@
+/*
+ * Tables that are asked as a whole: source and relayhost (each entry in its
+ * turn), regex (all of them).  Runs in lookup.
+ *
+ * SPDX-License-Identifier: ISC
+ */
+#include "lookup_turn.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "log.h"
+
+void
+turn_reset(struct turn *t)
+{
+	size_t i;
+
+	for (i = 0; i < t->n_regex; i++)
+		regfree(&t->regex[i]);
+	free(t->regex);
+	free(t->entry);
+	memset(t, 0, sizeof(*t));
+}
+
+/* ---- in turn ---- */
+
+static bool
+collect_one(void *arg, struct slice key, struct slice value)
+{
+	struct turn *t = arg;
+
+	(void)value;
+	if (t->n_entries == TURN_MAX)
+		return false;
+	t->entry[t->n_entries++] = key;
+	return true;
+}
+
+enum table_answer
+turn_next(struct turn *t, const struct store *s, struct buf *value,
+    const char **why)
+{
+	struct slice next;
+
+	if (s->n > TURN_MAX)
+		*why = "too many entries to take turns";
+	if (!t->collected) {
+		t->entry = xcalloc(TURN_MAX, sizeof(*t->entry));
+		t->collected = s->ops->each(s, false, collect_one, t);
+		if (!t->collected) {
+			turn_reset(t);
+			*why = "the table cannot be read";
+			return TABLE_UNKNOWN;
+		}
+	}
+	if (t->n_entries == 0)
+		return TABLE_NO;
+	next = t->entry[t->next];
+	t->next = (t->next + 1) % t->n_entries;
+	if (value != NULL && !buf_add(value, next.p, next.len))
+		return TABLE_UNKNOWN;
+	return TABLE_YES;
+}
+
+/* ---- expressions ---- */
+
+/* OpenSMTPD compares in lower case, so "(?i)" says what is so anyway. */
+static const char *
+compile(regex_t *re, struct slice text)
+{
+	char pattern[TABLE_KEY_MAX + 1];
+	size_t skip = 0;
+
+	if (!slice_copy(text, pattern, sizeof(pattern)))
+		return "an expression is too long";
+	if (strncmp(pattern, "(?i)", 4) == 0)
+		skip = 4;
+	if (regcomp(re, pattern + skip, REG_EXTENDED | REG_NOSUB | REG_ICASE) !=
+	    0)
+		return "a bad expression";
+	return NULL;
+}
+
+const char *
+turn_regex_check(struct slice text)
+{
+	const char *why;
+	regex_t re;
+
+	if ((why = compile(&re, text)) == NULL)
+		regfree(&re);
+	return why;
+}
+
+/* value: the expression as it was written, where the table has that. */
+static bool
+compile_one(void *arg, struct slice key, struct slice value)
+{
+	struct turn *t = arg;
+	const char *why;
+
+	if (t->n_regex == TURN_MAX) {
+		t->broken = "too many expressions";
+		return false;
+	}
+	why = compile(&t->regex[t->n_regex], value.len != 0 ? value : key);
+	if (why == NULL)
+		t->n_regex++;
+	else if (t->broken == NULL)
+		t->broken = why;
+	return true;
+}
+
+enum table_answer
+turn_regex(struct turn *t, const struct store *s, const char *text,
+    const char **why)
+{
+	size_t i;
+
+	if (!t->compiled) {
+		t->compiled = true;
+		t->regex = xcalloc(TURN_MAX, sizeof(*t->regex));
+		if (!s->ops->each(s, false, compile_one, t))
+			t->broken = "the table cannot be read";
+	}
+	*why = t->broken;
+	for (i = 0; i < t->n_regex; i++)
+		if (regexec(&t->regex[i], text, 0, NULL, 0) == 0)
+			return TABLE_YES;
+	return t->broken != NULL ? TABLE_UNKNOWN : TABLE_NO;
+}

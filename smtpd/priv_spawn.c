@@ -1,0 +1,344 @@
+/*
+ * Process: spawn.  Runs as root, root directory /.
+ * Holds: the command lines of the configuration, the table programs that run.
+ * Asked by: lookup (prog_ask).
+ * Asks: nobody.
+ * Never: parses anything from outside, takes a command from a message; a row
+ * of the configuration is all that can be asked for, and what its program
+ * says goes to lookup unread.
+ *
+ * SPDX-License-Identifier: ISC
+ */
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <limits.h>
+#include <pwd.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "log.h"
+#include "priv_command.h"
+#include "proc.h"
+
+#define STOP_GRACE 200  /* ms between SIGTERM and SIGKILL when we stop */
+#define FILES_SOFT 1024 /* descriptors: what programs expect to have */
+
+struct spawn {
+	struct proc *proc;
+	char own[PATH_MAX]; /* the folder of our programs */
+	uid_t uid;          /* whom a table program becomes */
+	gid_t gid;
+	pid_t *program; /* by row of conf.table, 0: none */
+	struct watch sig_chld;
+	struct timer stop;
+};
+
+/* ---- who and where ---- */
+
+/* As lookup, which asks them, so that they may read what it may. */
+static void
+find_user(struct spawn *s)
+{
+	const char *name = proc_table[PROC_LOOKUP].user;
+	const struct passwd *pw;
+
+	s->uid = geteuid();
+	s->gid = getegid();
+	if (s->proc->start.jailed == 0)
+		return;
+	if ((pw = getpwnam(name)) == NULL)
+		proc_fail(s->proc, "there is no user %s", name);
+	s->uid = pw->pw_uid;
+	s->gid = pw->pw_gid;
+}
+
+static void
+find_own(struct spawn *s)
+{
+	ssize_t n = readlink("/proc/self/exe", s->own, sizeof(s->own) - 1);
+	char *slash;
+
+	s->own[n > 0 ? n : 0] = '\0';
+	if ((slash = strrchr(s->own, '/')) != NULL)
+		*slash = '\0';
+}
+
+static void
+prepare(void *self, struct proc *p)
+{
+	struct spawn *s = self;
+
+	s->proc = p;
+	s->program = xcalloc(p->conf->table.n + 1, sizeof(*s->program));
+}
+
+/* ---- starting a program ---- */
+
+/* Between fork and exec.  in_out: its standard input and output. */
+static _Noreturn void
+become(const struct spawn *s, const struct command *c, int in_out, int err,
+    pid_t parent)
+{
+	static const int to_default[] = { SIGPIPE, SIGINT, SIGTERM, SIGHUP };
+	static char path[] = "PATH=/usr/bin:/bin:/usr/sbin:/sbin";
+	char *env[] = { path, NULL };
+	struct rlimit files;
+	sigset_t none;
+	size_t i;
+
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	for (i = 0; i < sizeof(to_default) / sizeof(to_default[0]); i++)
+		signal(to_default[i], SIG_DFL);
+	/* Its own session: nobody's terminal, and one group to kill. */
+	if (setsid() == -1 || dup2(in_out, STDIN_FILENO) == -1 ||
+	    dup2(in_out, STDOUT_FILENO) == -1 || dup2(err, STDERR_FILENO) == -1)
+		_exit(71);
+	closefrom(STDERR_FILENO + 1);
+	if (s->proc->start.jailed != 0 &&
+	    (setgroups(1, &s->gid) == -1 ||
+		setresgid(s->gid, s->gid, s->gid) == -1 ||
+		setresuid(s->uid, s->uid, s->uid) == -1))
+		_exit(71);
+	if (getrlimit(RLIMIT_NOFILE, &files) == 0 &&
+	    files.rlim_cur > FILES_SOFT) {
+		files.rlim_cur = FILES_SOFT;
+		setrlimit(RLIMIT_NOFILE, &files);
+	}
+	/* It does not outlive us, however we end. */
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL) == -1 || getppid() != parent)
+		_exit(71);
+	execve(c->path, c->argv, env);
+	dprintf(STDERR_FILENO, "%s: %s\n", c->path, strerror(errno));
+	_exit(72);
+}
+
+/* in_out, err: [0] is ours, for lookup; [1] is the program's. */
+static bool
+make_pipes(int in_out[2], int err[2])
+{
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, in_out) == -1)
+		return false;
+	if (pipe2(err, O_CLOEXEC) == -1) {
+		close(in_out[0]);
+		close(in_out[1]);
+		return false;
+	}
+	fcntl(in_out[0], F_SETFL, O_NONBLOCK);
+	fcntl(err[0], F_SETFL, O_NONBLOCK);
+	return true;
+}
+
+static pid_t
+start_program(const struct spawn *s, const struct command *c, int in_out[2],
+    int err[2])
+{
+	pid_t me = getpid(), pid;
+	int keep;
+
+	if (!make_pipes(in_out, err))
+		return -1;
+	pid = fork();
+	if (pid == 0)
+		become(s, c, in_out[1], err[1], me);
+	keep = errno;
+	close(in_out[1]);
+	close(err[1]);
+	if (pid == -1) {
+		close(in_out[0]);
+		close(err[0]);
+	}
+	errno = keep;
+	return pid;
+}
+
+/* The group is the program's own as soon as it has called setsid(), and its
+ * leader has not been waited for, so the number is still theirs. */
+static void
+kill_program(struct spawn *s, uint32_t row, int sig)
+{
+	if (s->program[row] <= 0)
+		return;
+	kill(s->program[row], sig);
+	kill(-s->program[row], sig);
+}
+
+static void
+kill_all(struct spawn *s, int sig)
+{
+	uint32_t i;
+
+	for (i = 0; i < s->proc->conf->table.n; i++)
+		kill_program(s, i, sig);
+}
+
+/* What the row names, or why not. */
+static const char *
+find_command(const struct spawn *s, uint32_t row, struct command *c)
+{
+	const struct conf *conf = s->proc->conf;
+	const struct conf_table *t;
+
+	if (row >= conf->table.n)
+		return "no such table";
+	t = CONF_TABLE(conf, row);
+	if (t->kind != TABLE_PROC)
+		return "the table has no program";
+	return command_of_table(conf_text(conf, t->type),
+	    conf_text(conf, t->path), s->own, c);
+}
+
+static void
+on_prog_ask(void *self, struct ipc_chan *from, struct ipc_msg *msg)
+{
+	struct spawn *s = self;
+	const struct prog_ask *ask = msg->body;
+	struct prog_stderr says = { .table = ask->table };
+	struct prog_is is;
+	struct command c;
+	int in_out[2], err[2];
+	const char *why;
+	pid_t pid = -1;
+
+	memset(&is, 0, sizeof(is));
+	why = find_command(s, ask->table, &c);
+	if (why == NULL) {
+		/* Asked again: the one before was of no use. */
+		kill_program(s, ask->table, SIGKILL);
+		pid = start_program(s, &c, in_out, err);
+		if (pid == -1)
+			why = strerror(errno);
+	}
+	if (why != NULL) {
+		outcome_set(&is.outcome, LATER, WIDTH_SITE, 0, "4.3.0", "%s",
+		    why);
+		prog_is_send(from, msg->id, &is, -1);
+		return;
+	}
+	s->program[ask->table] = pid;
+	outcome_set(&is.outcome, DONE, WIDTH_SITE, 0, NULL, "started");
+	prog_stderr_send(from, 0, &says, err[0]);
+	prog_is_send(from, msg->id, &is, in_out[0]);
+	close(in_out[0]);
+	close(err[0]);
+}
+
+/* ---- ends ---- */
+
+/* The rest of its group goes with it, before its number is free again. */
+static void
+on_chld(int sig, int what, void *arg)
+{
+	struct spawn *s = arg;
+	siginfo_t info;
+	uint32_t i;
+
+	(void)sig;
+	(void)what;
+	for (;;) {
+		info.si_pid = 0;
+		if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) ==
+			-1 ||
+		    info.si_pid == 0)
+			return;
+		kill(-info.si_pid, SIGKILL);
+		waitpid(info.si_pid, NULL, 0);
+		for (i = 0; i < s->proc->conf->table.n; i++)
+			if (s->program[i] == info.si_pid)
+				s->program[i] = 0;
+	}
+}
+
+static void
+on_peer_down(void *self, struct ipc_chan *c)
+{
+	if (c->peer == PROC_LOOKUP)
+		kill_all(self, SIGKILL);
+}
+
+static void
+on_grace_over(void *arg)
+{
+	struct spawn *s = arg;
+
+	loop_stop(s->proc->loop);
+}
+
+static void
+stop(void *self)
+{
+	struct spawn *s = self;
+
+	kill_all(s, SIGTERM);
+	timer_set(s->proc->loop, &s->stop, STOP_GRACE, on_grace_over, s);
+}
+
+/* What cannot be started is said before anybody relies on it. */
+static void
+check_commands(struct spawn *s)
+{
+	const struct conf *conf = s->proc->conf;
+	char where[CONF_AT_MAX];
+	struct command c;
+	const char *why;
+	uint32_t i;
+
+	for (i = 0; i < conf->table.n; i++) {
+		const struct conf_table *t = CONF_TABLE(conf, i);
+
+		if (t->kind != TABLE_PROC)
+			continue;
+		if ((why = find_command(s, i, &c)) != NULL)
+			proc_fail(s->proc, "%s: table %s: %s: %s",
+			    conf_at_print(conf, &t->at, where, sizeof(where)),
+			    conf_text(conf, t->name),
+			    c.argv[0] == NULL ? conf_text(conf, t->path) :
+						c.argv[0],
+			    why);
+	}
+}
+
+static void
+start(void *self, struct proc *p)
+{
+	struct spawn *s = self;
+
+	find_user(s);
+	find_own(s);
+	check_commands(s);
+	watch_signal(p->loop, &s->sig_chld, SIGCHLD, on_chld, s);
+}
+
+static ipc_handler *const handlers[IPC_TYPES] = {
+	[IPC_PROG_ASK] = on_prog_ask,
+};
+
+static const struct proc_hooks hooks = {
+	.kind = PROC_SPAWN,
+	.handlers = handlers,
+	.pre_jail = prepare,
+	.start = start,
+	.peer_down = on_peer_down,
+	.stop = stop,
+};
+
+int
+main(void)
+{
+	static struct spawn self;
+	struct proc p = { 0 };
+	int status = proc_main(&p, &hooks, &self);
+
+	/* However we got here: also when the parent is gone. */
+	kill_all(&self, SIGKILL);
+	return status;
+}
