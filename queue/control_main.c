@@ -1,8 +1,10 @@
 /*
  * Process: control.  Runs as _smtpctl, root directory empty.
  * Holds: the control socket.
- * Asked by: smtpctl (ctl_ask).
- * Asks: queue (ctl_ask), parent (ctl_stop).
+ * Asked by: smtpctl, whose messages are those that control may send: ctl_ask,
+ * parent_ask, explain_ask, hosts_ask, limits_ask.
+ * Asks: queue (ctl_ask, limits_ask), lookup (explain_ask), deliver
+ * (hosts_ask), parent (parent_ask, ctl_stop).
  * Never: touches the spool, opens a path, believes a client's sizes.
  *
  * A client is a stranger until the kernel has said who it is.  It speaks in
@@ -22,18 +24,17 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "ipc.h"
+#include "ipc_wire.h"
 #include "log.h"
 #include "proc.h"
 
 #define CLIENT_MAX  64 /* of those who may ask */
 #define REFUSED_MAX 8  /* of those who are told that they may not */
 
-#define IDLE_MSEC    10000  /* for a question to come */
-#define REFUSED_MSEC 2000   /* the same, of who will be refused */
-#define QUEUE_MSEC   300000 /* for the queue's answer: flush of millions */
-#define AWAY_MSEC    5000   /* for the queue to come back */
-#define ACCEPT_MSEC  1000   /* to wait when there are no descriptors */
+#define IDLE_MSEC    10000 /* for a question to come */
+#define REFUSED_MSEC 2000  /* the same, of who will be refused */
+#define AWAY_MSEC    5000  /* for who is asked to come back */
+#define ACCEPT_MSEC  1000  /* to wait when there are no descriptors */
 
 struct control;
 
@@ -45,7 +46,12 @@ struct client {
 	bool refused; /* gets one answer: no */
 	bool asked;   /* a question is open */
 	uint64_t id;  /* of the question, by the client's count */
-	struct ctl_ask ask;
+	enum ipc_type type;
+	union {
+		struct ctl_ask ctl;
+		uint8_t bytes[IPC_MAX];
+	} ask;
+	struct ipc_chan *chan; /* who is asked */
 	struct watch rd;
 	struct timer deadline;
 	struct ipc_req req;
@@ -55,21 +61,37 @@ TAILQ_HEAD(clients, client);
 
 struct control {
 	struct proc p;
-	int listen_fd;
+	int listen_fd; /* -1: not yet, or no more */
+	bool started, draining;
 	struct watch accept;
 	struct timer accept_again;
 	struct clients clients;
 	unsigned int n_clients, n_refused;
 };
 
-/* One message to or from smtpctl. */
-struct ctl_question {
+/* One message to or from smtpctl; each body of an answer begins with its
+ * outcome. */
+struct message {
 	struct ipc_hdr hdr;
-	struct ctl_ask ask;
+	union {
+		struct ctl_ask ctl;
+		struct outcome outcome;
+		uint8_t bytes[IPC_MAX - sizeof(struct ipc_hdr)];
+	} body;
 };
-struct ctl_answer {
-	struct ipc_hdr hdr;
-	struct ctl_is is;
+
+/* Columns: by type of question; how long its answer may take (longer than
+ * whoever is asked takes by himself; 0: not a question for control), whether
+ * it is logged with its answer.  Whom to ask is in the table of messages. */
+static const struct {
+	msec ms;
+	bool logged;
+} questions[IPC_TYPES] = {
+	[IPC_CTL_ASK] = { 300000, true },     /* flush of millions */
+	[IPC_PARENT_ASK] = { 300000, false }, /* a reload that waits for one */
+	[IPC_EXPLAIN_ASK] = { 30000, false },
+	[IPC_HOSTS_ASK] = { 60000, false },
+	[IPC_LIMITS_ASK] = { 10000, false },
 };
 
 /* Columns: name in the log, whether it selects recipients.  By enum ctl_verb;
@@ -111,7 +133,7 @@ accept_on(void *arg)
 {
 	struct control *ct = arg;
 
-	if (ct->listen_fd != -1 && ct->n_clients < CLIENT_MAX)
+	if (ct->started && ct->listen_fd != -1 && ct->n_clients < CLIENT_MAX)
 		watch_set(ct->p.loop, &ct->accept, ct->listen_fd, LOOP_READ,
 		    on_accept, ct);
 }
@@ -134,6 +156,8 @@ client_free(struct client **clp)
 		ct->n_clients--;
 	free(cl);
 	accept_on(ct);
+	if (ct->draining && ct->n_clients == 0)
+		proc_drained(&ct->p, 0);
 }
 
 static void
@@ -145,35 +169,42 @@ on_deadline(void *arg)
 	client_free(&cl);
 }
 
+static const char *
+whom(const struct client *cl)
+{
+	return proc_table[ipc_rows[cl->type].to].program;
+}
+
 static void
 log_answer(const struct client *cl, const struct ctl_is *is)
 {
-	if (cl->ask.verb == CTL_STATUS)
+	const struct ctl_ask *ask = &cl->ask.ctl;
+
+	if (ask->verb == CTL_STATUS)
 		return;
-	log_event(cl->ask.id, "control",
+	log_event(ask->id, "control",
 	    "verb=%s by=%s uid=%u result=%s matched=%llu changed=%llu in_flight=%llu select=%s text=%s",
-	    verbs[cl->ask.verb].name, bys[cl->ask.by], (unsigned int)cl->uid,
+	    verbs[ask->verb].name, bys[ask->by], (unsigned int)cl->uid,
 	    verdict_name(is->outcome.verdict), (unsigned long long)is->matched,
 	    (unsigned long long)is->changed, (unsigned long long)is->in_flight,
-	    q(cl->ask.text), q(is->outcome.text));
+	    q(ask->text), q(is->outcome.text));
 }
 
-/* Says is to the client and waits for its next question; a client that does
- * not read is freed. */
+/* Says the answer to the client and waits for its next question; a client
+ * that does not read is freed. */
 static void
-answer(struct client *cl, const struct ctl_is *is)
+answer(struct client *cl, const void *body)
 {
-	struct ctl_answer a;
+	enum ipc_type type = ipc_rows[cl->type].answer;
+	struct ipc_hdr hdr = { .type = type,
+		.len = (uint32_t)ipc_rows[type].size,
+		.id = cl->id };
 
-	memset(&a, 0, sizeof a);
-	a.hdr.type = IPC_CTL_IS;
-	a.hdr.len = sizeof a.is;
-	a.hdr.id = cl->id;
-	a.is = *is;
 	cl->asked = false;
+	cl->chan = NULL;
 	/* The client reads before it asks again, so there is room. */
-	if (send(cl->fd, &a, sizeof a, MSG_DONTWAIT | MSG_NOSIGNAL | MSG_EOR) !=
-	    sizeof a) {
+	if (ipc_put(cl->fd, &hdr, sizeof hdr, body, hdr.len, -1,
+		MSG_DONTWAIT) == -1) {
 		client_free(&cl);
 		return;
 	}
@@ -183,26 +214,28 @@ answer(struct client *cl, const struct ctl_is *is)
 
 static void
 answer_outcome(struct client *cl, enum verdict v, const char *ecode,
-    const char *text)
+    const char *what, const char *how)
 {
-	struct ctl_is is;
+	struct message m;
 
-	memset(&is, 0, sizeof is);
-	outcome_set(&is.outcome, v, WIDTH_RCPT, 0, ecode, "%s", text);
-	answer(cl, &is);
+	memset(&m, 0, sizeof m);
+	outcome_set(&m.body.outcome, v, WIDTH_RCPT, 0, ecode, "%s%s%s",
+	    how[0] != '\0' ? "the " : "", what, how);
+	answer(cl, &m.body);
 }
 
 static void
-on_queue_answer(void *arg, struct ipc_msg *msg)
+on_answer(void *arg, struct ipc_msg *msg)
 {
 	struct client *cl = arg;
 
 	if (msg == NULL) {
-		answer_outcome(cl, LATER, "4.3.2",
-		    "the queue did not answer in time");
+		answer_outcome(cl, LATER, "4.3.2", whom(cl),
+		    " did not answer in time");
 		return;
 	}
-	log_answer(cl, msg->body);
+	if (questions[cl->type].logged)
+		log_answer(cl, msg->body);
 	answer(cl, msg->body);
 }
 
@@ -212,31 +245,34 @@ on_away(void *arg)
 	struct client *cl = arg;
 
 	ipc_cancel(&cl->req);
-	answer_outcome(cl, LATER, "4.3.2", "the queue is restarting");
+	answer_outcome(cl, LATER, "4.3.2", whom(cl), " is restarting");
 }
 
-/* The question is open and nobody is there to answer it.  When the queue comes
- * back it is asked (again: all verbs may be, safely). */
+/* The question is open and nobody is there to answer it.  When he comes back
+ * it is asked (again: all questions may be, safely). */
 static void
-wait_for_queue(struct client *cl)
+wait_for_peer(struct client *cl)
 {
 	timer_set(cl->control->p.loop, &cl->deadline, AWAY_MSEC, on_away, cl);
 }
 
 static void
-ask_queue(struct client *cl)
+ask(struct client *cl)
 {
-	struct ipc_chan *queue = proc_chan(&cl->control->p, PROC_QUEUE, 0);
+	enum proc_kind kind = ipc_rows[cl->type].to;
+	struct proc *p = &cl->control->p;
 
-	if (queue == NULL) {
-		answer_outcome(cl, LATER, "4.3.2", "the queue is starting");
+	cl->chan = kind == PROC_PARENT ? &p->parent : proc_chan(p, kind, 0);
+	if (cl->chan == NULL) {
+		answer_outcome(cl, LATER, "4.3.2", whom(cl), " is starting");
 		return;
 	}
 	cl->asked = true;
 	timer_clear(&cl->deadline);
-	ctl_ask_ask(queue, &cl->req, &cl->ask, on_queue_answer, cl, QUEUE_MSEC);
-	if (queue->fd == -1)
-		wait_for_queue(cl);
+	ipc_ask(cl->chan, &cl->req, cl->type, &cl->ask, on_answer, cl,
+	    questions[cl->type].ms);
+	if (cl->chan->fd == -1)
+		wait_for_peer(cl);
 }
 
 static void
@@ -255,32 +291,42 @@ stop_all(struct client *cl)
 		log_warn("control", "reason=\"the parent does not read\"");
 }
 
-/* What a question must be, beyond its size; NULL, or why it is not. */
+/* What a ctl_ask must be, beyond its size; NULL, or why it is not. */
 static const char *
-question_check(const struct ctl_question *qu)
+ctl_check(const struct ctl_ask *m)
 {
-	const struct ctl_ask *ask = &qu->ask;
-
-	if (qu->hdr.type != IPC_CTL_ASK)
-		return "not a question for control";
-	if (qu->hdr.len != sizeof *ask)
-		return "wrong length";
-	if (memchr(ask->text, '\0', sizeof ask->text) == NULL)
-		return "text without an end";
-	if (ask->verb >= N_VERBS || verbs[ask->verb].name == NULL)
+	if (m->verb >= N_VERBS || verbs[m->verb].name == NULL)
 		return "no such verb";
-	if (ask->by >= N_BYS ||
-	    verbs[ask->verb].selects != (ask->by != CTL_BY_NONE))
+	if (m->by >= N_BYS || verbs[m->verb].selects != (m->by != CTL_BY_NONE))
 		return "selector does not fit the verb";
 	return NULL;
+}
+
+/* The same rules as between processes: smtpctl says what control would say to
+ * who is asked. */
+static const char *
+question_check(const struct message *m, size_t got)
+{
+	struct ipc_chan probe = { .peer = PROC_CONTROL };
+	const char *why;
+
+	if (got < sizeof m->hdr)
+		return "wrong size";
+	if (m->hdr.type >= IPC_TYPES || questions[m->hdr.type].ms == 0)
+		return "not a question for control";
+	probe.me = ipc_rows[m->hdr.type].to;
+	why = ipc_check(&probe, &m->hdr, got, m->body.bytes, false);
+	if (why == NULL && m->hdr.type == IPC_CTL_ASK)
+		why = ctl_check(&m->body.ctl);
+	return why;
 }
 
 static void
 on_client(int fd, int what, void *arg)
 {
 	struct client *cl = arg;
-	struct ctl_question qu;
-	struct iovec iov = { &qu, sizeof qu };
+	struct message got;
+	struct iovec iov = { &got, sizeof got };
 	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1 };
 	const char *why = NULL;
 	ssize_t n;
@@ -296,29 +342,33 @@ on_client(int fd, int what, void *arg)
 		return;
 	}
 	if (cl->refused) {
+		/* In the form of the answer to what was asked, if it was. */
+		if ((size_t)n >= sizeof got.hdr && got.hdr.type < IPC_TYPES &&
+		    questions[got.hdr.type].ms != 0)
+			cl->type = got.hdr.type;
 		answer_outcome(cl, NEVER, "5.7.1",
-		    "only root and who started smtpd may ask");
+		    "only root and who started smtpd may ask", "");
 		return;
 	}
 	if (cl->asked)
 		why = "spoke out of turn";
-	else if (n != sizeof qu ||
-	    (m.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0)
+	else if ((m.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0)
 		why = "wrong size";
 	else
-		why = question_check(&qu);
+		why = question_check(&got, (size_t)n);
 	if (why != NULL) {
 		log_warn("control", "uid=%u reason=\"%s\"",
 		    (unsigned int)cl->uid, why);
 		client_free(&cl);
 		return;
 	}
-	cl->id = qu.hdr.id;
-	cl->ask = qu.ask;
-	if (cl->ask.verb == CTL_STOP)
+	cl->id = got.hdr.id;
+	cl->type = got.hdr.type;
+	memcpy(&cl->ask, &got.body, got.hdr.len);
+	if (cl->type == IPC_CTL_ASK && cl->ask.ctl.verb == CTL_STOP)
 		stop_all(cl);
 	else
-		ask_queue(cl);
+		ask(cl);
 }
 
 /* Whether uid may ask. */
@@ -354,6 +404,7 @@ client_new(struct control *ct, int fd)
 	cl->control = ct;
 	cl->fd = fd;
 	cl->uid = uid;
+	cl->type = IPC_CTL_ASK;
 	cl->refused = refused;
 	TAILQ_INSERT_TAIL(&ct->clients, cl, entry);
 	if (refused)
@@ -402,6 +453,7 @@ on_listen(void *self, struct ipc_chan *from, struct ipc_msg *msg)
 	/* A client that left between poll and accept must not block us. */
 	if (fcntl(ct->listen_fd, F_SETFL, O_NONBLOCK) == -1)
 		fatal("control: fcntl: %s", strerror(errno));
+	accept_on(ct);
 }
 
 static void
@@ -409,8 +461,8 @@ start(void *self, struct proc *p)
 {
 	struct control *ct = self;
 
-	if (ct->listen_fd == -1)
-		proc_fail(p, "control: no socket to listen on");
+	(void)p;
+	ct->started = true;
 	accept_on(ct);
 }
 
@@ -420,10 +472,8 @@ peer_up(void *self, struct ipc_chan *c)
 	struct control *ct = self;
 	struct client *cl;
 
-	if (c->peer != PROC_QUEUE)
-		return;
 	TAILQ_FOREACH(cl, &ct->clients, entry) {
-		if (cl->asked)
+		if (cl->asked && cl->chan == c)
 			timer_clear(&cl->deadline);
 	}
 }
@@ -434,12 +484,31 @@ peer_down(void *self, struct ipc_chan *c)
 	struct control *ct = self;
 	struct client *cl;
 
-	if (c->peer != PROC_QUEUE)
-		return;
 	TAILQ_FOREACH(cl, &ct->clients, entry) {
-		if (cl->asked)
-			wait_for_queue(cl);
+		if (cl->asked && cl->chan == c)
+			wait_for_peer(cl);
 	}
+}
+
+static void
+accept_end(struct control *ct)
+{
+	watch_clear(&ct->accept);
+	timer_clear(&ct->accept_again);
+	if (ct->listen_fd != -1)
+		close(ct->listen_fd);
+	ct->listen_fd = -1;
+}
+
+/* The next control has the socket; who is connected here is still served. */
+static void
+drain(void *self)
+{
+	struct control *ct = self;
+
+	accept_end(ct);
+	ct->draining = true;
+	proc_drained(&ct->p, ct->n_clients);
 }
 
 static void
@@ -448,11 +517,7 @@ stop(void *self)
 	struct control *ct = self;
 	struct client *cl;
 
-	watch_clear(&ct->accept);
-	timer_clear(&ct->accept_again);
-	if (ct->listen_fd != -1)
-		close(ct->listen_fd);
-	ct->listen_fd = -1;
+	accept_end(ct);
 	while ((cl = TAILQ_FIRST(&ct->clients)) != NULL)
 		client_free(&cl);
 	loop_stop(ct->p.loop);
@@ -469,6 +534,7 @@ static const struct proc_hooks hooks = {
 	.peer_up = peer_up,
 	.peer_down = peer_down,
 	.stop = stop,
+	.drain = drain,
 };
 
 int

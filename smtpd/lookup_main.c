@@ -1,21 +1,27 @@
 /*
  * Process: lookup.  Runs as _smtpl, root directory /.
  * Holds: the match rules, the tables.
- * Asked by: session (rcpt_ask), queue (route_ask).
- * Asks: nobody.
+ * Asked by: session (rcpt_ask), queue (route_ask, expand_ask), control
+ * (explain_ask).
+ * Asks: spawn (prog_ask), table programs.
  * Never: faces the network, touches the spool, writes a file.
  *
  * SPDX-License-Identifier: ISC
  */
-#include <string.h>
-
 #include "log.h"
-#include "lookup_rules.h"
+#include "lookup_answer.h"
+#include "lookup_question.h"
 #include "lookup_table.h"
+#include "lookup_users.h"
 #include "proc.h"
 
 struct lookup {
-	struct rules rules;
+	struct proc *p;
+	const struct conf *conf;
+	struct tables *tables;
+	struct users *users;
+	struct questions questions;
+	struct answers answers;
 };
 
 /* Before anybody can ask: what the configuration itself holds.  A file is
@@ -24,33 +30,18 @@ static void
 load_inline(void *self, struct proc *p)
 {
 	struct lookup *l = self;
-	const struct conf *conf = p->conf;
-	uint32_t i, j;
 
-	l->rules.conf = conf;
-	if (conf->table.n != 0)
-		l->rules.tables =
-		    xcalloc(conf->table.n, sizeof(*l->rules.tables));
-	for (i = 0; i < conf->table.n; i++) {
-		const struct conf_table *row = CONF_TABLE(conf, i);
-		struct table *t = &l->rules.tables[i];
+	l->p = p;
+	l->conf = p->conf;
+	l->tables = tables_new(p->conf);
+}
 
-		table_init(t, conf_text(conf, row->name));
-		if (row->kind == TABLE_FILE)
-			continue;
-		for (j = 0; j < row->entries.n; j++) {
-			const struct conf_entry *e =
-			    CONF_ENTRY(conf, row->entries, j);
-			const char *key = conf_text(conf, e->key);
-			const char *why = table_add(t, slice_of(key));
+static void
+on_table_changed(void *arg)
+{
+	struct lookup *l = arg;
 
-			if (why != NULL)
-				log_warn("table-key",
-				    "table=%s line=%u error=%s key=%s",
-				    q(t->name), row->line, q(why), q(key));
-		}
-		table_ready(t);
-	}
+	answers_stale(&l->answers);
 }
 
 static void
@@ -58,48 +49,114 @@ on_file(void *self, struct ipc_chan *from, struct ipc_msg *msg)
 {
 	struct lookup *l = self;
 	const struct proc_file *m = msg->body;
-	struct table *t;
 
 	(void)from;
-	if (m->index >= l->rules.conf->table.n)
-		return;
-	t = &l->rules.tables[m->index];
-	table_free(t);
-	table_read(t, msg->fd);
-	log_debug("table %s: %zu keys, %zu networks", q(t->name), t->n_keys,
-	    t->nets.len / sizeof(struct table_net));
+	tables_file(l->tables, m->index, msg->fd);
+	msg->fd = -1;
 }
 
 static void
-on_rcpt_ask(void *self, struct ipc_chan *from, struct ipc_msg *msg)
+on_prog_stderr(void *self, struct ipc_chan *from, struct ipc_msg *msg)
 {
 	struct lookup *l = self;
-	struct rcpt_is is;
+	const struct prog_stderr *m = msg->body;
 
-	rules_rcpt(&l->rules, msg->body, &is);
-	rcpt_is_send(from, msg->id, &is, -1);
+	(void)from;
+	tables_stderr(l->tables, m->table, msg->fd);
+	msg->fd = -1;
+}
+
+/* ---- questions ---- */
+
+static enum table_answer
+ask_table(void *self, uint32_t table, enum conf_service service,
+    const char *key, struct buf *value, struct table_req *req, table_fn *fn,
+    void *arg)
+{
+	struct lookup *l = self;
+
+	if (table >= l->conf->table.n)
+		return TABLE_UNKNOWN;
+	return table_ask(tables_row(l->tables, table), service, key, value, req,
+	    fn, arg);
+}
+
+static enum table_answer
+ask_user(void *self, const char *name, struct buf *value, struct table_req *req,
+    table_fn *fn, void *arg)
+{
+	struct lookup *l = self;
+
+	return users_ask(l->users, name, value, req, fn, arg);
 }
 
 static void
-on_route_ask(void *self, struct ipc_chan *from, struct ipc_msg *msg)
+start(void *self, struct proc *p)
 {
 	struct lookup *l = self;
-	struct route_is is;
+	struct question_tables tables = { ask_table, ask_user, l };
 
-	rules_route(&l->rules, msg->body, &is);
-	route_is_send(from, msg->id, &is, -1);
+	tables_start(l->tables, p->loop, on_table_changed, l);
+	l->users = users_new(p->loop);
+	answers_init(&l->answers);
+	questions_init(&l->questions, p->loop, p->conf, &tables);
+	l->questions.arg = &l->answers;
+}
+
+/* Columns: by message; bytes of it, how it is judged. */
+static const struct {
+	size_t size;
+	question_judge *judge;
+} asked[IPC_TYPES] = {
+	[IPC_RCPT_ASK] = { sizeof(struct rcpt_ask), judge_rcpt },
+	[IPC_ROUTE_ASK] = { sizeof(struct route_ask), judge_route },
+	[IPC_EXPAND_ASK] = { sizeof(struct expand_ask), judge_expand },
+	[IPC_EXPLAIN_ASK] = { sizeof(struct explain_ask), judge_explain },
+};
+
+static void
+on_ask(void *self, struct ipc_chan *from, struct ipc_msg *msg)
+{
+	struct lookup *l = self;
+
+	question_ask(&l->questions, asked[msg->type].judge, msg->body,
+	    asked[msg->type].size, from, msg->id);
+}
+
+static void
+peer_up(void *self, struct ipc_chan *c)
+{
+	struct lookup *l = self;
+
+	/* The check of a configuration starts no programs. */
+	if (c->peer == PROC_SPAWN && l->p->start.check == 0)
+		tables_spawn(l->tables, c);
+}
+
+static void
+peer_down(void *self, struct ipc_chan *c)
+{
+	struct lookup *l = self;
+
+	questions_forget(&l->questions, c);
 }
 
 static ipc_handler *const handlers[IPC_TYPES] = {
 	[IPC_PROC_FILE] = on_file,
-	[IPC_RCPT_ASK] = on_rcpt_ask,
-	[IPC_ROUTE_ASK] = on_route_ask,
+	[IPC_PROG_STDERR] = on_prog_stderr,
+	[IPC_RCPT_ASK] = on_ask,
+	[IPC_ROUTE_ASK] = on_ask,
+	[IPC_EXPAND_ASK] = on_ask,
+	[IPC_EXPLAIN_ASK] = on_ask,
 };
 
 static const struct proc_hooks hooks = {
 	.kind = PROC_LOOKUP,
 	.handlers = handlers,
 	.pre_jail = load_inline,
+	.start = start,
+	.peer_up = peer_up,
+	.peer_down = peer_down,
 };
 
 int

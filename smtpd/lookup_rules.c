@@ -1,48 +1,23 @@
 /*
  * The match rules, asked when a recipient comes in and again at each attempt
  * to deliver: what is kept with a message are facts, not decisions.  Runs in
- * lookup; changes nothing, and where a table cannot answer it says later.
+ * lookup; changes nothing, and where a table cannot answer it says so.
  *
  * SPDX-License-Identifier: ISC
  */
 #include "lookup_rules.h"
 
-#include <ctype.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
+#include "conf_print.h"
 #include "smtp_addr.h"
 
-/* ---- the parts of a rule ---- */
+/* ---- this host ---- */
 
-static enum table_answer
-yes_or_no(bool truth)
-{
-	return truth ? TABLE_YES : TABLE_NO;
-}
-
-static enum table_answer
-negated(enum table_answer a, bool not )
-{
-	if (!not || a == TABLE_UNKNOWN)
-		return a;
-	return a == TABLE_YES ? TABLE_NO : TABLE_YES;
-}
-
-/* Without a domain it is ours: RFC 5321 4.5.1 has "postmaster". */
-static const char *
-rcpt_domain(const struct conf *conf, const char *rcpt)
-{
-	const char *domain = smtp_addr_domain(rcpt);
-
-	return *domain != '\0' ? domain : conf_text(conf, conf->hostname);
-}
-
-/* Is it an address of this host? */
-static bool
-own_address(const struct conf *conf, const char *ip)
+bool
+rules_own_addr(const struct conf *conf, const char *ip)
 {
 	static const uint8_t loopback6[16] = { [15] = 1 };
 	struct table_net net, own;
@@ -66,7 +41,7 @@ own_address(const struct conf *conf, const char *ip)
 }
 
 static bool
-for_local(const struct conf *conf, const char *domain)
+own_domain(const struct conf *conf, const char *domain)
 {
 	char ip[IP_TEXT_MAX + 1];
 
@@ -74,259 +49,341 @@ for_local(const struct conf *conf, const char *domain)
 	    strcasecmp(domain, conf_text(conf, conf->hostname)) == 0)
 		return true;
 	return smtp_literal_parse(slice_of(domain), ip) == NULL &&
-	    own_address(conf, ip);
+	    rules_own_addr(conf, ip);
+}
+
+/* ---- conditions ---- */
+
+static enum table_answer
+yes_or_no(bool truth)
+{
+	return truth ? TABLE_YES : TABLE_NO;
+}
+
+/* By the socket, or made here: such have no address. */
+static bool
+no_client(const struct envelope *e)
+{
+	return e->expanded ||
+	    (e->facts->flags & (FACT_SOCKET | FACT_OURS)) != 0;
 }
 
 static enum table_answer
-match_from(const struct rules *r, const struct conf_match *m,
-    const struct facts *f)
+ask(struct question *q, const struct conf_cond *c, enum conf_service service,
+    const char *key)
 {
-	switch ((enum conf_from)m->from) {
-	case FROM_LOCAL:
-		return yes_or_no(f->flags &
-		    (FACT_LOCAL | FACT_SOCKET | FACT_OURS));
-	case FROM_SOCKET:
-		return yes_or_no(f->flags & FACT_SOCKET);
-	case FROM_ANY:
+	const char *value;
+
+	if (c->table == CONF_NONE)
+		return TABLE_UNKNOWN;
+	return question_table(q, c->table, c->regex ? SERVICE_REGEX : service,
+	    key, &value);
+}
+
+static enum table_answer
+cond_any(struct question *q, const struct conf_cond *c,
+    const struct envelope *e)
+{
+	(void)q;
+	(void)c;
+	(void)e;
+	return TABLE_YES;
+}
+
+static enum table_answer
+cond_from_local(struct question *q, const struct conf_cond *c,
+    const struct envelope *e)
+{
+	(void)q;
+	(void)c;
+	return yes_or_no(no_client(e) || (e->facts->flags & FACT_LOCAL) != 0);
+}
+
+static enum table_answer
+cond_from_socket(struct question *q, const struct conf_cond *c,
+    const struct envelope *e)
+{
+	(void)q;
+	(void)c;
+	return yes_or_no(no_client(e) && !e->expanded);
+}
+
+static enum table_answer
+cond_from_src(struct question *q, const struct conf_cond *c,
+    const struct envelope *e)
+{
+	return ask(q, c, SERVICE_NETADDR,
+	    no_client(e) ? "local" : e->facts->client);
+}
+
+/* No name is known to be right or wrong: nobody has looked. */
+static enum table_answer
+cond_from_rdns(struct question *q, const struct conf_cond *c,
+    const struct envelope *e)
+{
+	if (no_client(e))
+		return TABLE_NO;
+	if (e->facts->rdns[0] == '\0')
+		return TABLE_UNKNOWN;
+	if (c->table == CONF_NONE)
 		return TABLE_YES;
-	case FROM_SRC:
-		if (m->from_table == CONF_NONE)
-			return TABLE_UNKNOWN;
-		return table_has_addr(&r->tables[m->from_table], f->client);
+	return ask(q, c, SERVICE_DOMAIN, e->facts->rdns);
+}
+
+static enum table_answer
+cond_auth(struct question *q, const struct conf_cond *c,
+    const struct envelope *e)
+{
+	const char *user = e->facts->auth;
+
+	if (user[0] == '\0')
+		return TABLE_NO;
+	if (c->table == CONF_NONE)
+		return TABLE_YES;
+	return ask(q, c,
+	    strchr(user, '@') != NULL ? SERVICE_MAILADDR : SERVICE_STRING,
+	    user);
+}
+
+static enum table_answer
+cond_mail_from(struct question *q, const struct conf_cond *c,
+    const struct envelope *e)
+{
+	return ask(q, c, SERVICE_MAILADDR, e->sender);
+}
+
+static enum table_answer
+cond_rcpt_to(struct question *q, const struct conf_cond *c,
+    const struct envelope *e)
+{
+	return ask(q, c, SERVICE_MAILADDR, e->rcpt);
+}
+
+static enum table_answer
+cond_for_local(struct question *q, const struct conf_cond *c,
+    const struct envelope *e)
+{
+	(void)c;
+	return yes_or_no(own_domain(q->all->conf, smtp_addr_domain(e->rcpt)));
+}
+
+static enum table_answer
+cond_for_domain(struct question *q, const struct conf_cond *c,
+    const struct envelope *e)
+{
+	return ask(q, c, SERVICE_DOMAIN, smtp_addr_domain(e->rcpt));
+}
+
+static enum table_answer
+cond_helo(struct question *q, const struct conf_cond *c,
+    const struct envelope *e)
+{
+	return ask(q, c, SERVICE_DOMAIN, e->facts->helo);
+}
+
+static enum table_answer
+cond_tag(struct question *q, const struct conf_cond *c,
+    const struct envelope *e)
+{
+	return ask(q, c, SERVICE_STRING, e->facts->tag);
+}
+
+static enum table_answer
+cond_tls(struct question *q, const struct conf_cond *c,
+    const struct envelope *e)
+{
+	(void)q;
+	(void)c;
+	return yes_or_no((e->facts->flags & FACT_TLS) != 0);
+}
+
+static const char *const cond_words[CONDS] = {
+#define X(name, words) [COND_##name] = (words),
+	CONF_CONDS(X)
+#undef X
+};
+
+/* Columns: of_peer (it speaks of who is at the other end: what came out of an
+ * expansion has nobody there, so neither it nor its negation holds),
+ * function.  By enum conf_cond_kind. */
+static const struct {
+	bool of_peer;
+	enum table_answer (*fn)(struct question *q, const struct conf_cond *c,
+	    const struct envelope *e);
+} cond_rows[CONDS] = {
+	[COND_FROM_ANY] = { false, cond_any },
+	[COND_FROM_LOCAL] = { false, cond_from_local },
+	[COND_FROM_SOCKET] = { true, cond_from_socket },
+	[COND_FROM_AUTH] = { false, cond_auth },
+	[COND_FROM_MAIL_FROM] = { false, cond_mail_from },
+	[COND_FROM_RDNS] = { true, cond_from_rdns },
+	[COND_FROM_SRC] = { false, cond_from_src },
+	[COND_FOR_ANY] = { false, cond_any },
+	[COND_FOR_LOCAL] = { false, cond_for_local },
+	[COND_FOR_DOMAIN] = { false, cond_for_domain },
+	[COND_FOR_RCPT_TO] = { false, cond_rcpt_to },
+	[COND_AUTH] = { false, cond_auth },
+	[COND_HELO] = { false, cond_helo },
+	[COND_MAIL_FROM] = { false, cond_mail_from },
+	[COND_RCPT_TO] = { false, cond_rcpt_to },
+	[COND_TAG] = { false, cond_tag },
+	[COND_TLS] = { false, cond_tls },
+};
+
+static enum table_answer
+cond_holds(struct question *q, const struct conf_cond *c,
+    const struct envelope *e)
+{
+	enum table_answer a;
+
+	if (c->kind >= CONDS)
+		return TABLE_UNKNOWN;
+	if (e->expanded && cond_rows[c->kind].of_peer)
+		return TABLE_NO;
+	a = cond_rows[c->kind].fn(q, c, e);
+	if (!c->not_ || a == TABLE_UNKNOWN || a == TABLE_WAIT)
+		return a;
+	return a == TABLE_YES ? TABLE_NO : TABLE_YES;
+}
+
+/* What asking costs: nothing, memory, another process. */
+enum { COST_NONE, COST_MEMORY, COST_PROGRAM, COSTS };
+
+static int
+cond_cost(const struct conf *conf, const struct conf_cond *c)
+{
+	if (c->table == CONF_NONE)
+		return COST_NONE;
+	return CONF_TABLE(conf, c->table)->kind == TABLE_PROC ? COST_PROGRAM :
+								COST_MEMORY;
+}
+
+/* ---- rules ---- */
+
+/* "!from src <nets>", as it is written. */
+static void
+cond_print(const struct conf *conf, const struct conf_cond *c, struct buf *out)
+{
+	buf_puts(out, c->not_ ? "!" : "");
+	buf_puts(out, c->kind < CONDS ? cond_words[c->kind] : "?");
+	conf_print_table(out, conf, c->regex ? "regex" : "", c->table);
+}
+
+static void
+note_no(struct question *q, const struct conf_match *m,
+    const struct conf_cond *c)
+{
+	struct buf text;
+
+	if (!q->traced)
+		return;
+	buf_init(&text, QUESTION_NOTE_MAX);
+	cond_print(q->all->conf, c, &text);
+	question_note(q, "tried", &m->at, "no: %.*s", (int)text.len,
+	    (const char *)buf_data(&text));
+	buf_free(&text);
+}
+
+static void
+note_rule(struct question *q, const char *step, const struct conf_match *m)
+{
+	const struct conf *conf = q->all->conf;
+	struct buf text;
+	uint32_t i;
+
+	if (!q->traced)
+		return;
+	buf_init(&text, QUESTION_NOTE_MAX);
+	buf_puts(&text, "match");
+	for (i = 0; i < m->cond.n; i++) {
+		buf_puts(&text, " ");
+		cond_print(conf, CONF_COND(conf, m->cond, i), &text);
 	}
-	return TABLE_UNKNOWN;
+	if (m->reject || m->action == CONF_NONE)
+		buf_puts(&text, " reject");
+	else
+		buf_printf(&text, " action \"%s\"",
+		    conf_text(conf, CONF_ACTION(conf, m->action)->name));
+	question_note(q, step, &m->at, "%.*s", (int)text.len,
+	    (const char *)buf_data(&text));
+	buf_free(&text);
 }
 
+/* One part that says no settles it, also where another cannot answer; those
+ * that cost least are asked first. */
 static enum table_answer
-match_for(const struct rules *r, const struct conf_match *m, const char *domain)
+rule_holds(struct question *q, const struct conf_match *m,
+    const struct envelope *e)
 {
-	switch ((enum conf_for)m->for_) {
-	case FOR_LOCAL:
-		return yes_or_no(for_local(r->conf, domain));
-	case FOR_ANY:
-		return TABLE_YES;
-	case FOR_DOMAIN:
-		if (m->for_table == CONF_NONE)
-			return TABLE_UNKNOWN;
-		return table_has_domain(&r->tables[m->for_table], domain);
+	const struct conf *conf = q->all->conf;
+	enum table_answer a, all = TABLE_YES;
+	const struct conf_cond *c;
+	uint32_t i;
+	int cost;
+
+	for (cost = 0; cost < COSTS; cost++) {
+		for (i = 0; i < m->cond.n; i++) {
+			c = CONF_COND(conf, m->cond, i);
+			if (cond_cost(conf, c) != cost)
+				continue;
+			a = cond_holds(q, c, e);
+			if (a == TABLE_NO)
+				note_no(q, m, c);
+			if (a == TABLE_NO || a == TABLE_WAIT)
+				return a;
+			if (a == TABLE_UNKNOWN)
+				all = TABLE_UNKNOWN;
+		}
 	}
-	return TABLE_UNKNOWN;
-}
-
-static enum table_answer
-match_tag(const struct rules *r, const struct conf_match *m,
-    const struct facts *f)
-{
-	const char *tag = conf_text(r->conf, m->tag);
-
-	if (*tag == '\0')
-		return TABLE_YES;
-	return negated(yes_or_no(strcmp(tag, f->tag) == 0), m->not_tag);
-}
-
-/* One part that says no settles it, also where another cannot answer. */
-static enum table_answer
-match_rule(const struct rules *r, const struct conf_match *m,
-    const struct facts *facts, const char *domain)
-{
-	enum table_answer from, to;
-
-	if (match_tag(r, m, facts) == TABLE_NO)
-		return TABLE_NO;
-	from = negated(match_from(r, m, facts), m->not_from);
-	if (from == TABLE_NO)
-		return TABLE_NO;
-	to = negated(match_for(r, m, domain), m->not_for);
-	if (to == TABLE_NO)
-		return TABLE_NO;
-	return from == TABLE_YES ? to : from;
+	return all;
 }
 
 enum rule_answer
-rules_match(const struct rules *r, const struct facts *facts,
-    const char *domain, uint32_t *row)
+rules_match(struct question *q, const struct envelope *e, uint32_t *row)
 {
+	const struct conf *conf = q->all->conf;
+	const struct conf_match *m;
 	enum table_answer a;
 	uint32_t i;
 
-	for (i = 0; i < r->conf->match.n; i++) {
-		a = match_rule(r, CONF_MATCH(r->conf, i), facts, domain);
+	for (i = 0; i < conf->match.n; i++) {
+		m = CONF_MATCH(conf, i);
+		a = rule_holds(q, m, e);
 		if (a == TABLE_NO)
 			continue;
+		if (a == TABLE_WAIT)
+			return RULE_WAIT;
 		*row = i;
+		note_rule(q, a == TABLE_YES ? "rule" : "unknown", m);
 		return a == TABLE_YES ? RULE_FOUND : RULE_UNKNOWN;
 	}
+	question_note(q, "rule", NULL, "no rule is for <%s>", e->rcpt);
 	return RULE_NONE;
 }
 
-/* ---- answers ---- */
-
-/* An address as a stranger wrote it, fit for a reply line. */
-static const char *
-plain(const char *addr, char out[ADDR_MAX + 1])
+bool
+rules_origin(const struct conf *conf, uint32_t row, const struct envelope *e)
 {
-	size_t i;
-
-	for (i = 0; addr[i] != '\0' && i < ADDR_MAX; i++)
-		out[i] = addr[i] < ' ' || addr[i] > '~' ? '?' : addr[i];
-	out[i] = '\0';
-	return out;
-}
-
-static void
-say_unknown(const struct rules *r, uint32_t row, struct outcome *o)
-{
-	outcome_set(o, LATER, WIDTH_RCPT, 451, "4.3.0",
-	    "a table that the rule at line %u needs cannot be read",
-	    CONF_MATCH(r->conf, row)->line);
-}
-
-static void
-say_reject(const char *rcpt, struct outcome *o)
-{
-	char addr[ADDR_MAX + 1];
-
-	outcome_set(o, NEVER, WIDTH_RCPT, 550, "5.7.1",
-	    "recipient refused by the rules here: <%s>", plain(rcpt, addr));
-}
-
-void
-rules_rcpt(const struct rules *r, const struct rcpt_ask *ask,
-    struct rcpt_is *is)
-{
-	const char *domain = rcpt_domain(r->conf, ask->rcpt);
-	char addr[ADDR_MAX + 1];
-	uint32_t row = CONF_NONE;
-
-	memset(is, 0, sizeof(*is));
-	switch (rules_match(r, &ask->facts, domain, &row)) {
-	case RULE_UNKNOWN:
-		say_unknown(r, row, &is->outcome);
-		return;
-	case RULE_NONE:
-		outcome_set(&is->outcome, NEVER, WIDTH_RCPT, 550, "5.7.1",
-		    "relay not permitted: <%s>", plain(ask->rcpt, addr));
-		return;
-	case RULE_FOUND:
-		break;
-	}
-	if (CONF_MATCH(r->conf, row)->reject)
-		say_reject(ask->rcpt, &is->outcome);
-	else
-		outcome_set(&is->outcome, DONE, WIDTH_RCPT, 250, "2.1.5",
-		    "recipient ok");
-}
-
-/* Our own mail and that of those whom a rule names may be signed; that of
- * strangers, and of all but somebody, not. */
-static bool
-is_origin(const struct conf_match *m, const struct facts *f)
-{
-	if (f->flags & FACT_OURS || f->auth[0] != '\0')
-		return true;
-	return m->from != FROM_ANY && !m->not_from;
-}
-
-static void
-lower(char *s)
-{
-	for (; *s != '\0'; s++)
-		*s = (char)tolower((unsigned char)*s);
-}
-
-/* "host:smtp://NAME:PORT"; an IPv6 address gets brackets. */
-static int
-print_host(const struct rules *r, const struct conf_action *a, char *out,
-    size_t size)
-{
-	static const char *const schemes[] = {
-		[SCHEME_SMTP] = "smtp",
-		[SCHEME_SMTP_NOTLS] = "smtp+notls",
+	static const bool names_senders[CONDS] = {
+		[COND_FROM_LOCAL] = true,
+		[COND_FROM_SOCKET] = true,
+		[COND_FROM_AUTH] = true,
+		[COND_FROM_SRC] = true,
 	};
-	const char *host = conf_text(r->conf, a->host);
-	bool bare6 = host[0] != '[' && strchr(host, ':') != NULL;
-	int n;
+	const struct conf_match *m = CONF_MATCH(conf, row);
+	const struct facts *f = e->facts;
+	uint32_t i;
 
-	n = snprintf(out, size, bare6 ? "host:%s://[%s]:%u" : "host:%s://%s:%u",
-	    schemes[a->scheme], host, a->port);
-	lower(out);
-	return n;
-}
-
-/* "mx:DOMAIN" or "mx:[ADDRESS]". */
-static int
-print_mx(const char *domain, char *out, size_t size)
-{
-	char ip[IP_TEXT_MAX + 1];
-	int n;
-
-	if (smtp_literal_parse(slice_of(domain), ip) == NULL)
-		return snprintf(out, size,
-		    strchr(ip, ':') != NULL ? "mx:[IPv6:%s]" : "mx:[%s]", ip);
-	n = snprintf(out, size, "mx:%s", domain);
-	lower(out);
-	return n;
-}
-
-static bool
-print_route(const struct rules *r, const struct conf_action *a,
-    const char *domain, struct route_is *is)
-{
-	int n;
-
-	if (*conf_text(r->conf, a->host) != '\0')
-		n = print_host(r, a, is->route, sizeof(is->route));
-	else
-		n = print_mx(domain, is->route, sizeof(is->route));
-	if (n < 0 || (size_t)n >= sizeof(is->route)) {
-		is->route[0] = '\0';
+	if ((f->flags & FACT_OURS) != 0 || f->auth[0] != '\0')
+		return true;
+	/* What an alias here sends on may be a stranger's. */
+	if (e->expanded && (f->flags & (FACT_LOCAL | FACT_SOCKET)) == 0)
 		return false;
-	}
-	return true;
-}
+	for (i = 0; i < m->cond.n; i++) {
+		const struct conf_cond *c = CONF_COND(conf, m->cond, i);
 
-void
-rules_route(const struct rules *r, const struct route_ask *ask,
-    struct route_is *is)
-{
-	const char *domain = rcpt_domain(r->conf, ask->rcpt);
-	const struct conf_match *m;
-	uint32_t row = CONF_NONE;
-
-	memset(is, 0, sizeof(*is));
-	is->action = CONF_NONE;
-	switch (rules_match(r, &ask->facts, domain, &row)) {
-	case RULE_UNKNOWN:
-		is->line = CONF_MATCH(r->conf, row)->line;
-		say_unknown(r, row, &is->outcome);
-		return;
-	case RULE_NONE:
-		/* It was accepted once: a rule is missing, not the mail. */
-		outcome_set(&is->outcome, LATER, WIDTH_RCPT, 0, "4.3.5",
-		    "no rule for this recipient");
-		return;
-	case RULE_FOUND:
-		break;
+		if (!c->not_ && c->kind < CONDS && names_senders[c->kind])
+			return true;
 	}
-	m = CONF_MATCH(r->conf, row);
-	is->line = m->line;
-	if (m->reject) {
-		say_reject(ask->rcpt, &is->outcome);
-		return;
-	}
-	if (m->action == CONF_NONE) {
-		outcome_set(&is->outcome, LATER, WIDTH_RCPT, 0, "4.3.5",
-		    "no such action");
-		return;
-	}
-	if (!print_route(r, CONF_ACTION(r->conf, m->action), domain, is)) {
-		outcome_set(&is->outcome, LATER, WIDTH_RCPT, 0, "4.3.5",
-		    "the route is too long");
-		return;
-	}
-	is->action = m->action;
-	if (is_origin(m, &ask->facts))
-		is->flags = ROUTE_ORIGIN;
-	outcome_set(&is->outcome, DONE, WIDTH_RCPT, 0, NULL, "rule at line %u",
-	    m->line);
+	return false;
 }

@@ -9,34 +9,38 @@
 
 #include "conf.h"
 #include "facts.h"
-#include "ipc_table.h"
-#include "lookup_table.h"
+#include "lookup_question.h"
 
-struct rules {
-	const struct conf *conf;
-	struct table *tables; /* by row of conf.table */
+/* What the conditions of a rule look at. */
+struct envelope {
+	const struct facts *facts;
+	const char *sender; /* "" for the null sender */
+	const char *rcpt;   /* as node_address() has it */
+	/* The recipient came out of an alias here: whatever the facts say, it
+	 * comes from this host. */
+	bool expanded;
 };
 
 enum rule_answer {
 	RULE_UNKNOWN, /* a table that matters cannot answer */
 	RULE_NONE,    /* no rule is for this */
-	RULE_FOUND
+	RULE_FOUND,
+	RULE_WAIT /* a table is awaited */
 };
 
 /*
- * The first rule for a recipient at domain from where facts say.  RULE_FOUND:
- * *row is the row of conf.match; RULE_UNKNOWN: of the rule that could not be
- * decided.
+ * The first rule for this envelope.  RULE_FOUND: *row is the row of
+ * conf.match; RULE_UNKNOWN: of the rule that could not be decided.
  */
-enum rule_answer rules_match(const struct rules *r, const struct facts *facts,
-    const char *domain, uint32_t *row);
+enum rule_answer rules_match(struct question *q, const struct envelope *e,
+    uint32_t *row);
 
-/* May this recipient come in?  Fills all of is. */
-void rules_rcpt(const struct rules *r, const struct rcpt_ask *ask,
-    struct rcpt_is *is);
+/* May what this rule takes be signed: is the rule, and the envelope, not a
+ * stranger's? */
+bool rules_origin(const struct conf *conf, uint32_t row,
+    const struct envelope *e);
 
-/* Where does this recipient go now?  Fills all of is. */
-void rules_route(const struct rules *r, const struct route_ask *ask,
-    struct route_is *is);
+/* Is it an address of this host? */
+bool rules_own_addr(const struct conf *conf, const char *ip);
 
 #endif

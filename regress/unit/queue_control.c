@@ -81,17 +81,24 @@ hear(int sock, enum ipc_type want, void *body, size_t size)
 	return n > 0 && type == want;
 }
 
-static void
-give_queue(void)
+/* A peer for the process; returns our end. */
+static int
+give_peer(enum proc_kind kind)
 {
-	struct proc_peer peer = { .kind = PROC_QUEUE };
+	struct proc_peer peer = { .kind = kind };
 	int pair[2];
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) == -1)
 		fatal("socketpair: %s", strerror(errno));
 	recv_limit(pair[0]);
-	t.queue = pair[0];
 	say(IPC_PROC_PEER, &peer, pair[1]);
+	return pair[0];
+}
+
+static void
+give_queue(void)
+{
+	t.queue = give_peer(PROC_QUEUE);
 }
 
 static int
@@ -147,7 +154,6 @@ start(void)
 	close(parent[1]);
 	t.parent = parent[0];
 	recv_limit(t.parent);
-	begin.count[PROC_QUEUE] = 1;
 	begin.uid = getuid();
 	begin.gid = getgid();
 	say(IPC_PROC_START, &begin, conf_least());
@@ -301,6 +307,119 @@ test_queue_away(void)
 	CHECK("not_asked_twice", queue_hears(&first));
 	queue_says(first.hdr.id, 0, "here");
 	CHECK("queue_is_here", answered(fd, DONE, "here"));
+	close(fd);
+}
+
+/* ---- whom a question is for ---- */
+
+/* The largest question and answer. */
+struct any {
+	struct ipc_hdr hdr;
+	union {
+		struct outcome outcome; /* an answer begins with it */
+		uint8_t bytes[IPC_MAX - sizeof(struct ipc_hdr)];
+	} body;
+};
+
+/* Columns: question, its answer, bytes of both, whom it is for, what is said
+ * when he was never there (NULL: he always is). */
+static const struct {
+	const char *name;
+	enum ipc_type ask, is;
+	size_t ask_size, is_size;
+	enum proc_kind whom;
+	const char *starting;
+} topics[] = {
+	{ "explain", IPC_EXPLAIN_ASK, IPC_EXPLAIN_IS,
+	    sizeof(struct explain_ask), sizeof(struct explain_is), PROC_LOOKUP,
+	    "the lookup is starting" },
+	{ "hosts", IPC_HOSTS_ASK, IPC_HOSTS_IS, sizeof(struct hosts_ask),
+	    sizeof(struct hosts_is), PROC_DELIVER, "the deliver is starting" },
+	{ "limits", IPC_LIMITS_ASK, IPC_LIMITS_IS, sizeof(struct limits_ask),
+	    sizeof(struct limits_is), PROC_QUEUE, NULL },
+	{ "parent", IPC_PARENT_ASK, IPC_PARENT_IS, sizeof(struct parent_ask),
+	    sizeof(struct parent_is), PROC_PARENT, NULL },
+};
+
+#define N_TOPICS (sizeof topics / sizeof topics[0])
+
+static int
+hears_words(int fd, size_t i, enum verdict v, const char *words)
+{
+	struct any a;
+
+	memset(&a, 0, sizeof a);
+	return hear(fd, topics[i].is, &a.body, topics[i].is_size) &&
+	    a.body.outcome.verdict == v &&
+	    strcmp(a.body.outcome.text, words) == 0;
+}
+
+/* Asked, answered, and what is not a good question refused. */
+static void
+test_topic(size_t i, int peer)
+{
+	int fd = client();
+	struct any ask, a;
+	ssize_t n;
+
+	memset(&ask, 0, sizeof ask);
+	ipc_send_block(fd, topics[i].ask, &ask.body, -1);
+	n = recv(peer, &a, sizeof a, 0);
+	CHECK(topics[i].name,
+	    n == (ssize_t)(sizeof a.hdr + topics[i].ask_size) &&
+		a.hdr.type == topics[i].ask && a.hdr.len == topics[i].ask_size);
+	ask.hdr = (struct ipc_hdr){ .type = topics[i].is,
+		.len = (uint32_t)topics[i].is_size,
+		.id = a.hdr.id };
+	outcome_set(&ask.body.outcome, DONE, WIDTH_RCPT, 0, NULL, "%s",
+	    topics[i].name);
+	send(peer, &ask, sizeof ask.hdr + topics[i].is_size, MSG_EOR);
+	CHECK("its answer", hears_words(fd, i, DONE, topics[i].name));
+	close(fd);
+
+	/* Texts without an end. */
+	fd = client();
+	memset(&a, 'x', sizeof a);
+	ipc_send_block(fd, topics[i].ask, &a.body, -1);
+	CHECK("a text without end", dropped(fd));
+	close(fd);
+}
+
+static void
+test_topics(void)
+{
+	int fd = client(), peers[PROC_KINDS];
+	struct any ask;
+	size_t i;
+
+	peers[PROC_QUEUE] = t.queue;
+	peers[PROC_PARENT] = t.parent;
+	memset(&ask, 0, sizeof ask);
+	for (i = 0; i < N_TOPICS; i++) {
+		if (topics[i].starting == NULL)
+			continue;
+		ipc_send_block(fd, topics[i].ask, &ask.body, -1);
+		CHECK(topics[i].starting,
+		    hears_words(fd, i, LATER, topics[i].starting));
+		peers[topics[i].whom] = give_peer(topics[i].whom);
+	}
+	poll(NULL, 0, 100);
+	for (i = 0; i < N_TOPICS; i++)
+		test_topic(i, peers[topics[i].whom]);
+
+	/* One that is away comes not back; the others are not asked for it. */
+	close(peers[PROC_LOOKUP]);
+	poll(NULL, 0, 100);
+	ipc_send_block(fd, IPC_EXPLAIN_ASK, &ask.body, -1);
+	CHECK("who is away does not answer",
+	    hears_words(fd, 0, LATER, "the lookup is restarting"));
+	close(peers[PROC_DELIVER]);
+	close(fd);
+
+	/* Messages of the table that are not for smtpctl to send. */
+	fd = client();
+	ipc_send_block(fd, IPC_CTL_STOP, &ask.body, -1);
+	CHECK("not a question for control", dropped(fd));
 	close(fd);
 }
 
@@ -497,6 +616,7 @@ main(void)
 	test_question();
 	test_gone();
 	test_queue_away();
+	test_topics();
 	test_bad();
 	test_descriptor();
 	test_many();

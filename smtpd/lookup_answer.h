@@ -1,0 +1,46 @@
+/*
+ * What lookup is asked, and how it is judged: each begins a question, and the
+ * answer goes to who asked.
+ *
+ * SPDX-License-Identifier: ISC
+ */
+#ifndef SMTPD_LOOKUP_ANSWER_H
+#define SMTPD_LOOKUP_ANSWER_H
+
+#include "lookup_question.h"
+
+#define EXPLAIN_TARGETS 100 /* addresses that smtpctl explain tells of */
+
+#define PAGES_MAX   8 /* long answers that are kept, to be told page by page */
+#define PAGE_MSEC   60000
+#define PAGES_BYTES ((size_t)4 << 20) /* of one of them */
+
+/* A long answer: addresses or steps, each with what ends it. */
+struct pages {
+	uint64_t question; /* its XXH3; 0: empty */
+	uint64_t sum;      /* of the answer, as in expand_is */
+	msec at;
+	struct outcome outcome;
+	uint32_t n;
+	struct buf text;
+	struct buf ends; /* uint32_t, n of them: where each ends in text */
+};
+
+/* What judging needs beside the question: questions.arg. */
+struct answers {
+	struct pages pages[PAGES_MAX];
+};
+
+void answers_init(struct answers *a);
+void answers_free(struct answers *a);
+
+/* A table has changed: what was found by it is found anew. */
+void answers_stale(struct answers *a);
+
+/* By message; each is a question_judge. */
+bool judge_rcpt(struct question *q);    /* rcpt_ask */
+bool judge_route(struct question *q);   /* route_ask */
+bool judge_expand(struct question *q);  /* expand_ask */
+bool judge_explain(struct question *q); /* explain_ask */
+
+#endif

@@ -1,0 +1,339 @@
+/*
+ * The values of alias and virtual tables.  Runs in lookup, over text that the
+ * owner of a table wrote; keeps nothing, and what it cannot read is refused,
+ * never guessed.
+ *
+ * SPDX-License-Identifier: ISC
+ */
+#include "lookup_node.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "idn.h"
+#include "num.h"
+#include "smtp_addr.h"
+
+static bool
+is_blank(char c)
+{
+	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
+static bool
+begins_with(struct slice s, struct slice prefix)
+{
+	return s.len >= prefix.len &&
+	    slice_eqcase((struct slice){ s.p, prefix.len }, prefix);
+}
+
+/* ---- a list into its elements ---- */
+
+/* Up to the next comma that no quotes hold.  *why: the quotes do not end. */
+static struct slice
+element(struct slice *rest, const char **why)
+{
+	struct slice out = { rest->p, 0 };
+	bool quoted = false;
+	size_t i;
+
+	if (begins_with(*rest, SLICE("error:"))) {
+		/* People write sentences, and nothing counts besides it. */
+		*why = NULL;
+		out = slice_trim(*rest);
+		*rest = (struct slice){ rest->p + rest->len, 0 };
+		return out;
+	}
+	for (i = 0; i < rest->len; i++) {
+		if (rest->p[i] == '\\' && quoted && i + 1 < rest->len)
+			i++;
+		else if (rest->p[i] == '"')
+			quoted = !quoted;
+		else if (rest->p[i] == ',' && !quoted)
+			break;
+	}
+	out.len = i;
+	*why = quoted ? "a quote that does not end" : NULL;
+	rest->p += i;
+	rest->len -= i;
+	while (out.len > 0 && is_blank(out.p[out.len - 1]))
+		out.len--;
+	return out;
+}
+
+/* The quotes around a whole element are taken away; those around a local
+ * part ("a b"@example.org) stay.  False: no room. */
+static bool
+unquote(struct slice in, char *out, size_t size)
+{
+	size_t i, n = 0;
+
+	if (in.len < 2 || in.p[0] != '"' || in.p[in.len - 1] != '"')
+		return slice_copy(in, out, size);
+	for (i = 1; i < in.len - 1; i++) {
+		if (in.p[i] == '\\' && i + 2 < in.len)
+			i++;
+		else if (in.p[i] == '"') /* "a"@"b": not one pair */
+			return slice_copy(in, out, size);
+		if (in.p[i] == '\0' || n + 1 >= size)
+			return false;
+		out[n++] = in.p[i];
+	}
+	out[n] = '\0';
+	return true;
+}
+
+/* ---- what an element is ---- */
+
+/* The last '@' that no quotes hold, or NULL. */
+static const char *
+find_at(struct slice in)
+{
+	const char *at = NULL;
+	bool quoted = false;
+	size_t i;
+
+	for (i = 0; i < in.len; i++) {
+		if (in.p[i] == '\\' && quoted)
+			i++;
+		else if (in.p[i] == '"')
+			quoted = !quoted;
+		else if (in.p[i] == '@' && !quoted)
+			at = in.p + i;
+	}
+	return at;
+}
+
+/* Names of users and aliases: what login names and local parts have. */
+static bool
+is_name(const char *s)
+{
+	if (*s == '\0' || strlen(s) > LOCAL_PART_MAX)
+		return false;
+	for (; *s != '\0'; s++) {
+		if (!isalnum((unsigned char)*s) &&
+		    strchr("!#$%&'*+-./=?^_`{}~", *s) == NULL)
+			return false;
+	}
+	return true;
+}
+
+static void
+lower(char *s)
+{
+	for (; *s != '\0'; s++)
+		*s = (char)tolower((unsigned char)*s);
+}
+
+/* Quotes around what needs none: RFC 5321 4.1.2 has both forms mean the same.
+ * Others stay, so that what is in them is taken for nothing else. */
+static struct slice
+local_plain(struct slice local)
+{
+	char probe[LOCAL_PART_MAX + 16];
+	struct slice inner = { local.p + 1, local.len - 2 };
+
+	if (local.len < 3 || local.p[0] != '"' ||
+	    local.p[local.len - 1] != '"' || inner.len > LOCAL_PART_MAX ||
+	    memchr(inner.p, '\0', inner.len) != NULL || inner.p[0] == '"')
+		return local;
+	snprintf(probe, sizeof(probe), "%.*s@a.example", (int)inner.len,
+	    inner.p);
+	return smtp_mailbox_check(slice_of(probe)) == NULL ? inner : local;
+}
+
+const char *
+node_address(struct slice in, const char *domain, char out[ADDR_MAX + 1])
+{
+	const char *at = find_at(in), *why;
+	struct slice local = in, name = slice_of(domain);
+	char ascii[DOMAIN_MAX + 1];
+	int n;
+
+	out[0] = '\0';
+	if (in.len == 0)
+		return "an address that is empty";
+	if (at != NULL) {
+		local.len = (size_t)(at - in.p);
+		name = (struct slice){ at + 1, in.len - local.len - 1 };
+	}
+	if (local.len > LOCAL_PART_MAX || name.len > 4 * DOMAIN_MAX)
+		return "an address that is too long";
+	if (memchr(local.p, '\0', local.len) != NULL)
+		return "an address with a NUL byte";
+	if (name.len != 0 && name.p[0] == '[') {
+		if (!slice_copy(name, ascii, sizeof(ascii)))
+			return "an address with a bad domain";
+	} else if (idn_domain(name, ascii) != NULL)
+		return "an address with a bad domain";
+	local = local_plain(local);
+	n = snprintf(out, ADDR_MAX + 1, "%.*s@%s", (int)local.len, local.p,
+	    ascii);
+	if (n < 0 || n > ADDR_MAX)
+		why = "an address that is too long";
+	else
+		why = smtp_mailbox_check(slice_of(out));
+	if (why != NULL)
+		out[0] = '\0';
+	return why;
+}
+
+/* Columns: how it begins, what it is, bytes that are no part of the text. */
+static const struct {
+	struct slice prefix;
+	enum node_kind kind;
+	size_t skip;
+} prefixes[] = {
+	{ { "/", 1 }, NODE_FILE, 0 },
+	{ { "|", 1 }, NODE_PIPE, 1 },
+	{ { ":include:", 9 }, NODE_INCLUDE, 9 },
+	{ { "error:", 6 }, NODE_ERROR, 6 },
+};
+
+static bool
+by_prefix(const char *text, struct node *node)
+{
+	struct slice s = slice_of(text);
+	size_t i;
+
+	for (i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++) {
+		if (!begins_with(s, prefixes[i].prefix))
+			continue;
+		s.p += prefixes[i].skip;
+		s.len -= prefixes[i].skip;
+		node->kind = prefixes[i].kind;
+		return slice_copy(slice_trim(s), node->text,
+		    sizeof(node->text));
+	}
+	return false;
+}
+
+static const char *
+classify(const char *text, struct node *node)
+{
+	const char *why;
+
+	if (by_prefix(text, node))
+		return NULL;
+	if (find_at(slice_of(text)) != NULL) {
+		why = node_address(slice_of(text), "", node->text);
+		node->kind = why == NULL ? NODE_ADDRESS : NODE_END;
+		return why;
+	}
+	node->kind = *text == '\\' ? NODE_SAME : NODE_USER;
+	text += *text == '\\';
+	if (!is_name(text)) {
+		node->kind = NODE_END;
+		return "what is neither an address nor the name of a user";
+	}
+	snprintf(node->text, sizeof(node->text), "%s", text);
+	lower(node->text);
+	return NULL;
+}
+
+const char *
+node_next(struct slice *rest, struct node *node)
+{
+	char text[NODE_TEXT_MAX + 1];
+	struct slice in;
+	const char *why;
+
+	node->kind = NODE_END;
+	node->text[0] = '\0';
+	while (rest->len > 0 && (rest->p[0] == ',' || is_blank(rest->p[0]))) {
+		rest->p++;
+		rest->len--;
+	}
+	if (rest->len == 0)
+		return NULL;
+	in = element(rest, &why);
+	if (why != NULL)
+		return why;
+	if (!unquote(in, text, sizeof(text)))
+		return "an element that is too long, or has a NUL byte";
+	return classify(text, node);
+}
+
+/* ---- error: ---- */
+
+/* "550" and a blank or the end: 0 if text does not begin like that. */
+static unsigned int
+take_code(const char **text)
+{
+	const char *p = *text;
+	unsigned int code;
+
+	if (!isdigit((unsigned char)p[0]) || !isdigit((unsigned char)p[1]) ||
+	    !isdigit((unsigned char)p[2]) || (p[3] != '\0' && !is_blank(p[3])))
+		return 0;
+	code = (unsigned int)((p[0] - '0') * 100 + (p[1] - '0') * 10 +
+	    (p[2] - '0'));
+	for (p += 3; is_blank(*p); p++)
+		;
+	*text = p;
+	return code;
+}
+
+/* "5.1.1" of that class, and a blank or the end: its length, 0 if not. */
+static size_t
+ecode_len(const char *text, char class)
+{
+	size_t i, dots = 0, digits = 0;
+
+	if (text[0] != class || text[1] != '.')
+		return 0;
+	for (i = 1; text[i] != '\0' && !is_blank(text[i]); i++) {
+		if (text[i] == '.' && (i == 1 || digits > 0)) {
+			dots++;
+			digits = 0;
+		} else if (isdigit((unsigned char)text[i]) && digits < 3)
+			digits++;
+		else
+			return 0;
+	}
+	return dots == 2 && digits > 0 && i <= 9 ? i : 0;
+}
+
+/* What a reply may hold: printable ASCII. */
+static void
+plain(const char *in, char *out, size_t size)
+{
+	size_t i;
+
+	for (i = 0; in[i] != '\0' && i + 1 < size; i++)
+		out[i] = in[i] < ' ' || in[i] > '~' ? '?' : in[i];
+	out[i] = '\0';
+}
+
+void
+node_error(const char *text, struct outcome *o)
+{
+	char said[OUTCOME_TEXT_MAX + 1], ecode[16];
+	unsigned int code = take_code(&text);
+	size_t len;
+	bool later;
+
+	if (code != 0 && (code < 400 || code > 599)) {
+		outcome_set(o, LATER, WIDTH_RCPT, 451, "4.3.5",
+		    "an error that a table has for this recipient has a wrong code");
+		return;
+	}
+	if (code == 0)
+		code = 550;
+	/* It would say that the session ends: RFC 5321 3.8. */
+	if (code == 421)
+		code = 451;
+	later = code < 500;
+	snprintf(ecode, sizeof(ecode), "%s", later ? "4.2.1" : "5.2.1");
+	if ((len = ecode_len(text, later ? '4' : '5')) != 0) {
+		snprintf(ecode, sizeof(ecode), "%.*s", (int)len, text);
+		for (text += len; is_blank(*text); text++)
+			;
+	}
+	plain(text, said, sizeof(said));
+	outcome_set(o, later ? LATER : NEVER, WIDTH_RCPT, code, ecode, "%s",
+	    said[0] != '\0' ? said :
+		later       ? "try again later" :
+			      "this mailbox takes no mail");
+}

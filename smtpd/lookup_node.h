@@ -1,0 +1,56 @@
+/*
+ * What a name stands for, as aliases(5) and virtual tables write it: a list
+ * of addresses, users, errors.
+ *
+ * SPDX-License-Identifier: ISC
+ */
+#ifndef SMTPD_LOOKUP_NODE_H
+#define SMTPD_LOOKUP_NODE_H
+
+#include "bounds.h"
+#include "slice.h"
+#include "verdict.h"
+
+enum node_kind {
+	NODE_END,     /* the list is over */
+	NODE_ADDRESS, /* local@domain */
+	NODE_USER,    /* a name, perhaps of an alias itself */
+	NODE_SAME,    /* "\name": that user, and no alias of the name */
+	NODE_ERROR, /* "error:550 5.1.1 text": text is what follows the colon */
+	NODE_FILE,  /* "/path" */
+	NODE_PIPE,  /* "|command" */
+	NODE_INCLUDE /* ":include:/path" */
+};
+
+#define NODE_TEXT_MAX 1023
+
+struct node {
+	enum node_kind kind;
+	/* ADDRESS: the domain as DNS has it, the local part as written; USER,
+	 * SAME: in lower case; others: as written, without the prefix. */
+	char text[NODE_TEXT_MAX + 1];
+};
+
+/*
+ * Reads the next element of a list: separated by commas, an element or a
+ * local part may stand in double quotes.  *rest is moved behind it, also
+ * when it is bad.  NULL, or why it is bad.
+ */
+const char *node_next(struct slice *rest, struct node *node);
+
+/*
+ * An address in the one form in which addresses are kept and compared: the
+ * domain as DNS has it, quotes that a local part does not need taken away.
+ * Without a domain it gets `domain`.  NULL, or why it is none; out is then
+ * empty.
+ */
+const char *node_address(struct slice in, const char *domain,
+    char out[ADDR_MAX + 1]);
+
+/*
+ * What NODE_ERROR says: "550 5.1.1 text", "451 text", "text" (then it is
+ * 550).  A code that is neither 4yz nor 5yz is an error of the table: later.
+ */
+void node_error(const char *text, struct outcome *o);
+
+#endif
