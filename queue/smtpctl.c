@@ -53,6 +53,15 @@ take_json(struct smtpctl *c, int argc, char **argv)
 	return kept;
 }
 
+/* As makemap(8), by a link of that name. */
+static bool
+is_makemap(const char *name)
+{
+	const char *slash = strrchr(name, '/');
+
+	return strcmp(slash != NULL ? slash + 1 : name, "makemap") == 0;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -61,6 +70,10 @@ main(int argc, char **argv)
 	int n, ch;
 
 	log_to_stderr("smtpctl", false);
+	if (is_makemap(argv[0])) {
+		smtpctl_find(1, (char *[]){ (char *)"makemap" }, &c.verb);
+		return c.verb->fn(&c, argc - 1, argv + 1);
+	}
 	argc = 1 + take_json(&c, argc - 1, argv + 1);
 	argv[argc] = NULL;
 	/* "+": options end at the verb. */

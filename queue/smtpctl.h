@@ -70,6 +70,18 @@ int smtpctl_connect(struct smtpctl *c);
 int smtpctl_ask(struct smtpctl *c, const struct ctl_ask *ask,
     struct ctl_is *is);
 
+/* The same for any question that control passes on; is: the struct of its
+ * answer (size bytes), which begins with its outcome. */
+int smtpctl_call(struct smtpctl *c, enum ipc_type question, const void *ask,
+    void *is, size_t size);
+
+/* Asks the parent: enum parent_verb.  As smtpctl_call(). */
+int smtpctl_parent(struct smtpctl *c, uint32_t verb, const char *text,
+    uint32_t from, struct parent_is *is);
+
+/* What an outcome means for whoever called smtpctl: an exit status. */
+int smtpctl_outcome(const struct outcome *o);
+
 /* Asks the verb at work, which selects nothing, and prints the answer.
  * Returns the exit status. */
 int smtpctl_ask_verb(struct smtpctl *c);

@@ -9,6 +9,7 @@
 #include <sys/time.h>
 #include <sys/un.h>
 
+#include <assert.h>
 #include <err.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -19,7 +20,7 @@
 
 #include <bsd/string.h>
 
-#include "ipc.h"
+#include "ipc_wire.h"
 #include "smtpctl.h"
 #include "smtpctl_print.h"
 
@@ -64,31 +65,39 @@ no_daemon(const struct smtpctl *c, int status)
 }
 
 int
-smtpctl_ask(struct smtpctl *c, const struct ctl_ask *ask, struct ctl_is *is)
+smtpctl_call(struct smtpctl *c, enum ipc_type question, const void *ask,
+    void *is, size_t size)
 {
 	enum ipc_type type = IPC_NONE;
+	struct outcome *outcome = is;
 	int status, fd = -1;
 	long n;
 
+	assert(size == ipc_rows[ipc_rows[question].answer].size);
 	if ((status = smtpctl_connect(c)) != 0)
 		return no_daemon(c, status);
 	/* Also when saying it fails: why may already be there to read. */
-	if (!ipc_send_block(c->daemon, IPC_CTL_ASK, ask, -1) && errno != EPIPE)
+	if (!ipc_send_block(c->daemon, question, ask, -1) && errno != EPIPE)
 		warn("%s", c->sock);
-	n = ipc_recv_block(c->daemon, &type, is, sizeof *is, &fd);
+	n = ipc_recv_block(c->daemon, &type, is, size, &fd);
 	if (fd != -1)
 		close(fd);
-	if (n != (long)sizeof *is || type != IPC_CTL_IS) {
+	if (n != (long)size || type != ipc_rows[question].answer) {
 		warnx("smtpd gave no answer");
 		return EX_TEMPFAIL;
 	}
-	is->outcome.text[sizeof is->outcome.text - 1] = '\0';
+	outcome->text[sizeof outcome->text - 1] = '\0';
 	return 0;
 }
 
-/* What the outcome means for whoever called smtpctl. */
-static int
-outcome_status(const struct outcome *o)
+int
+smtpctl_ask(struct smtpctl *c, const struct ctl_ask *ask, struct ctl_is *is)
+{
+	return smtpctl_call(c, IPC_CTL_ASK, ask, is, sizeof *is);
+}
+
+int
+smtpctl_outcome(const struct outcome *o)
 {
 	if (o->verdict == DONE)
 		return EX_OK;
@@ -163,7 +172,7 @@ answer_text(struct smtpctl *c, const struct ctl_ask *ask,
 static int
 answer(struct smtpctl *c, const struct ctl_ask *ask, const struct ctl_is *is)
 {
-	int status = outcome_status(&is->outcome);
+	int status = smtpctl_outcome(&is->outcome);
 
 	if (c->json)
 		answer_json(c, is);

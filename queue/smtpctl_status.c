@@ -15,16 +15,44 @@
 
 /* ---- routes ---- */
 
+/* When it is tried next, or may have more by its rate; 0: now. */
+static int64_t
+way_next(const struct index_way *w, int64_t now)
+{
+	if (w->next != 0)
+		return w->next;
+	return w->ready > now ? w->ready : 0;
+}
+
+/* Its row stands for what it was sent lately, and for nothing else. */
+static bool
+way_well(const struct index_way *w, bool held, int64_t now)
+{
+	return w->n_marks > 0 && !held && way_next(w, now) == 0 &&
+	    w->failures == 0;
+}
+
+static const char *
+way_state(const struct index_way *w, bool held, int64_t now)
+{
+	if (held)
+		return "held";
+	if (w->next != 0)
+		return "down";
+	return way_next(w, now) != 0 ? "slow" : "up";
+}
+
 static void
-way_json(struct smtpctl *c, const struct index_way *w, bool held)
+way_json(struct smtpctl *c, const struct index_way *w, bool held, int64_t now)
 {
 	struct buf *b = &c->out;
 
 	json_member(b, "{", "route", w->route);
+	json_member(b, ",", "state", way_state(w, held, now));
 	json_bool(b, ",", "held", held);
 	json_number(b, ",", "failures", w->failures);
 	json_time(b, ",", "since", w->since);
-	json_time(b, ",", "next", w->next);
+	json_time(b, ",", "next", way_next(w, now));
 	json_outcome(b, ",", "last", &w->last);
 	buf_puts(b, "}\n");
 }
@@ -33,18 +61,19 @@ static void
 way_text(struct smtpctl *c, const struct index_way *w, bool held, int64_t now)
 {
 	char span[PRINT_TIME], last[OUTCOME_TEXT_MAX + 64];
+	int64_t next = way_next(w, now);
 	struct buf *b = &c->out;
 
 	print_column(b, w->route, 32);
-	print_column(b, held ? "held" : w->next != 0 ? "down" : "up", 5);
+	print_column(b, way_state(w, held, now), 5);
 	snprintf(last, sizeof last, "%u", w->failures);
 	print_column(b, last, 8);
 	print_column(b, w->since == 0 ? "-" : print_span(now - w->since, span),
 	    7);
 	print_column(b,
-	    w->next == 0       ? "-" :
-		w->next <= now ? "now" :
-				 print_span(w->next - now, span),
+	    next == 0       ? "-" :
+		next <= now ? "now" :
+			      print_span(next - now, span),
 	    7);
 	print_text(b, outcome_print(&w->last, last, sizeof last));
 	buf_puts(b, "\n");
@@ -58,8 +87,8 @@ show_routes(struct smtpctl *c, int argc, char **argv)
 	struct index_way w;
 	struct index *ix;
 	const char *why;
+	bool ok, held;
 	int status;
-	bool ok;
 
 	(void)argv;
 	if (argc > 0)
@@ -75,10 +104,13 @@ show_routes(struct smtpctl *c, int argc, char **argv)
 		buf_puts(&c->out,
 		    "ROUTE                            STATE FAILURES SINCE   NEXT    LAST REPLY\n");
 	while (index_walk_way(ix, &cur, &w) == INDEX_OK) {
+		held = route_held(ix, w.route);
+		if (way_well(&w, held, now))
+			continue;
 		if (c->json)
-			way_json(c, &w, route_held(ix, w.route));
+			way_json(c, &w, held, now);
 		else
-			way_text(c, &w, route_held(ix, w.route), now);
+			way_text(c, &w, held, now);
 	}
 	index_close(&ix);
 	ok = smtpctl_flush(c);
@@ -90,7 +122,10 @@ show_routes(struct smtpctl *c, int argc, char **argv)
 
 struct status {
 	bool running;
-	pid_t pid;      /* 0: not known */
+	pid_t pid;           /* 0: not known */
+	bool has_generation; /* the next three are known */
+	uint32_t generation, draining;
+	int64_t loaded;
 	bool has_queue; /* jobs is known */
 	uint64_t jobs;
 	bool has_index; /* the rest is known */
@@ -120,6 +155,7 @@ static int
 ask_daemon(struct smtpctl *c, struct status *s)
 {
 	struct ctl_ask ask = { .verb = CTL_STATUS, .n = CONF_NONE };
+	struct parent_is parent;
 	struct ctl_is is;
 	int status;
 
@@ -137,6 +173,13 @@ ask_daemon(struct smtpctl *c, struct status *s)
 	if (!s->has_queue)
 		warnx("%s", is.outcome.text);
 	s->jobs = is.in_flight;
+	if (smtpctl_parent(c, PARENT_STATUS, "", 0, &parent) == 0 &&
+	    parent.outcome.verdict == DONE) {
+		s->has_generation = true;
+		s->generation = parent.generation;
+		s->loaded = parent.loaded;
+		s->draining = parent.draining;
+	}
 	return 0;
 }
 
@@ -167,6 +210,11 @@ status_json(struct buf *b, const struct status *s)
 	json_bool(b, "{", "running", s->running);
 	if (s->pid != 0)
 		json_number(b, ",", "pid", (uint64_t)s->pid);
+	if (s->has_generation) {
+		json_number(b, ",", "generation", s->generation);
+		json_number(b, ",", "loaded", (uint64_t)s->loaded);
+		json_number(b, ",", "draining", s->draining);
+	}
 	if (s->has_queue)
 		json_number(b, ",", "jobs", s->jobs);
 	if (s->has_index) {
@@ -179,6 +227,22 @@ status_json(struct buf *b, const struct status *s)
 }
 
 static void
+generation_text(struct buf *b, const struct status *s)
+{
+	time_t loaded = (time_t)s->loaded;
+	char when[64] = "";
+	struct tm tm;
+
+	if (localtime_r(&loaded, &tm) != NULL)
+		strftime(when, sizeof when, "%Y-%m-%d %H:%M:%S", &tm);
+	buf_printf(b, "configuration: generation %u, loaded %s\n",
+	    s->generation, when);
+	if (s->draining != 0)
+		buf_printf(b, "processes of older generations: %u\n",
+		    s->draining);
+}
+
+static void
 status_text(struct buf *b, const struct status *s)
 {
 	if (!s->running)
@@ -187,6 +251,8 @@ status_text(struct buf *b, const struct status *s)
 		buf_puts(b, "smtpd: running\n");
 	else
 		buf_printf(b, "smtpd: running, process %ld\n", (long)s->pid);
+	if (s->has_generation)
+		generation_text(b, s);
 	if (s->has_index) {
 		buf_printf(b, "queue: %llu messages, %llu recipients wait\n",
 		    (unsigned long long)s->messages,

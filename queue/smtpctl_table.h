@@ -23,6 +23,10 @@
 	    "list the routes that are down or held") \
 	X("show status",   "", SPOOL, STATUS, show_status, \
 	    "say whether it runs, and what it holds") \
+	X("explain", \
+	    "[-v] [--from address] [--auth user] [--src ip] [--helo name] " \
+	    "[--tag tag] [--tls] address", DAEMON, NONE, do_explain, \
+	    "say what would become of mail for an address, and why") \
 	X("flush",         "selector", DAEMON, FLUSH, ask_selected, \
 	    "try recipients now") \
 	X("requeue",       "selector", DAEMON, REQUEUE, ask_selected, \
@@ -39,10 +43,17 @@
 	    "start deliveries again") \
 	X("rebuild",       "", NOTHING, REBUILD, do_rebuild, \
 	    "make the index from the files") \
+	X("reload",        "", DAEMON, NONE, do_reload, \
+	    "read configuration, tables and keys anew") \
+	X("update table",  "name", DAEMON, NONE, do_update, \
+	    "read the file of a table anew") \
 	X("stop",          "", DAEMON, STOP, do_stop, \
 	    "stop smtpd") \
 	X("dkim",          "key|show ...", NOTHING, NONE, do_dkim, \
 	    "make and show signing keys") \
+	X("makemap",       "[-U] [-o file] [-t map|set|aliases] [source]", \
+	    NOTHING, NONE, do_makemap, \
+	    "make the file of a db: table") \
 	X("help",          "", NOTHING, NONE, do_help, \
 	    "print this list")
 /* clang-format on */

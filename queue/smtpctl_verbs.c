@@ -13,6 +13,8 @@
 #include "smtpctl.h"
 #include "smtpctl_dkim.h"
 
+enum { USAGE_WIDTH = 36 }; /* columns of a verb and its arguments */
+
 /* clang-format off */
 const struct smtpctl_verb smtpctl_verbs[] = {
 #define X(words, args, needs, ctl, fn, text) \
@@ -27,13 +29,18 @@ static void
 list_verbs(FILE *f)
 {
 	const struct smtpctl_verb *v;
-	char line[80];
+	char line[160];
 
 	fprintf(f, "usage: smtpctl [-R dir] [--json] command ...\n");
 	for (v = smtpctl_verbs; v->words != NULL; v++) {
 		snprintf(line, sizeof line, "%s%s%s", v->words,
 		    v->args[0] == '\0' ? "" : " ", v->args);
-		fprintf(f, "  %-36s %s\n", line, v->text);
+		/* A long one has a line of its own. */
+		if (strlen(line) > USAGE_WIDTH)
+			fprintf(f, "  %s\n  %-*s %s\n", line, USAGE_WIDTH, "",
+			    v->text);
+		else
+			fprintf(f, "  %-*s %s\n", USAGE_WIDTH, line, v->text);
 	}
 }
 

@@ -62,7 +62,7 @@ on_file(void *self, struct ipc_chan *from, struct ipc_msg *msg)
 	why = key_read(&k->key[m->index], msg->fd);
 	if (why != NULL)
 		proc_fail(k->proc, "%s:%u: key file %s: %s",
-		    conf_text(conf, conf->path), row->line,
+		    conf_text(conf, conf->path), row->at.line,
 		    conf_text(conf, row->path), why);
 }
 
@@ -102,7 +102,7 @@ start(void *self, struct proc *p)
 
 		if (k->key[i].pkey == NULL)
 			proc_fail(p, "%s:%u: key file %s: was not handed in",
-			    conf_text(conf, conf->path), row->line,
+			    conf_text(conf, conf->path), row->at.line,
 			    conf_text(conf, row->path));
 	}
 }

@@ -1,19 +1,16 @@
 /*
- * The children: starting them, joining them to each other, hearing them,
- * starting again who died.  Runs in the parent; reads from its children only
- * what ipc.c has checked.
+ * A child process: its slot, its start, its channels to others, its end.
+ * Runs in the parent; reads from its children only what ipc.c has checked.
  *
  * SPDX-License-Identifier: ISC
  */
 #include <sys/socket.h>
 #include <sys/wait.h>
 
-#include <bsd/string.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -23,81 +20,34 @@
 #define RESTART_FIRST 50    /* ms; doubled for each failure in a row */
 #define RESTART_MAX   10000 /* ms */
 #define LIVED_WELL    1000  /* ms at work: after that the row begins anew */
-#define LOG_BATCH     64    /* lines before others have their turn */
 
-static void child_start(struct child *ch);
+/* Columns, by kind: milliseconds that draining may take (0: however long),
+ * and stopping. */
+static const struct {
+	msec drain, stop;
+} limits[PROC_KINDS] = {
+	[PROC_SPAWN] = { 0, 1000 },
+	[PROC_LOOKUP] = { 0, 1000 },
+	[PROC_KEYS] = { 0, 1000 },
+	[PROC_QUEUE] = { 0, 3300 },
+	/* RFC 5321 4.5.3.2.6: a server may think 10 minutes about the dot. */
+	[PROC_DELIVER] = { 15 * 60000, 3300 },
+	/* Longer than it waits for the queue. */
+	[PROC_CONTROL] = { 6 * 60000, 1000 },
+	[PROC_SESSION] = { 0, 2400 },
+};
 
 void
-parent_each_child(struct parent *p, void (*fn)(struct child *ch, void *arg),
-    void *arg)
+child_each(struct parent *p, void (*fn)(struct child *ch, void *arg), void *arg)
 {
 	unsigned int k, i;
 
 	for (k = PROC_PARENT + 1; k < PROC_KINDS; k++) {
-		for (i = 0; i < p->count[k]; i++)
-			fn(&p->child[k][i], arg);
+		for (i = 0; i < PROC_MAX; i++) {
+			if (p->child[k][i].state != CHILD_NONE)
+				fn(&p->child[k][i], arg);
+		}
 	}
-}
-
-bool
-parent_logs_start(const struct parent *p)
-{
-	return p->started || !p->foreground;
-}
-
-static void
-count_state(struct child *ch, void *arg)
-{
-	unsigned int *n = arg;
-
-	n[ch->state]++;
-}
-
-static bool
-all_ready(struct parent *p)
-{
-	unsigned int n[CHILD_STOPPING + 1] = { 0 };
-
-	parent_each_child(p, count_state, n);
-	return n[CHILD_DOWN] == 0 && n[CHILD_STARTING] == 0;
-}
-
-/* ---- joining ---- */
-
-static bool
-give(struct child *ch, enum proc_kind kind, unsigned int instance, int fd)
-{
-	struct proc_peer m;
-
-	memset(&m, 0, sizeof m);
-	m.kind = kind;
-	m.instance = instance;
-	return proc_peer_send(&ch->chan, 0, &m, fd);
-}
-
-/* A channel between the two, if the table has a message for them. */
-static void
-join(struct child *a, void *arg)
-{
-	struct child *b = arg;
-	int pair[2];
-
-	if (a == b || a->state == CHILD_DOWN || a->chan.fd == -1 ||
-	    !ipc_related(a->kind, b->kind))
-		return;
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK,
-		0, pair) == -1) {
-		log_warn("no-channel", "between=%s and=%s why=%s",
-		    proc_table[a->kind].program, proc_table[b->kind].program,
-		    strerror(errno));
-		/* Without it b is of no use; it is started again later. */
-		kill(b->pid, SIGKILL);
-		return;
-	}
-	give(a, b->kind, b->instance, pair[0]);
-	give(b, a->kind, a->instance, pair[1]);
-	close(pair[0]);
-	close(pair[1]);
 }
 
 /* ---- what children say ---- */
@@ -107,29 +57,14 @@ static void
 on_ready(void *self, struct ipc_chan *from, struct ipc_msg *msg)
 {
 	struct child *ch = self;
-	struct parent *p = ch->parent;
 
 	(void)from;
 	(void)msg;
-	if (ch->state == CHILD_STARTING)
-		ch->state = CHILD_READY;
-	if (p->started || !all_ready(p))
+	if (ch->state != CHILD_STARTING)
 		return;
-	p->started = true;
-	if (p->check) {
-		fprintf(stderr, "configuration OK\n");
-		parent_stop(p, 0);
-		return;
-	}
-	log_event(0, "started", "pid=%ld listeners=%u run=%s", (long)getpid(),
-	    p->conf->listen.n, p->run);
-	if (p->told != -1) {
-		(void)!write(p->told, "", 1);
-		close(p->told);
-		p->told = -1;
-		/* From here on the log is all there is to read. */
-		dup2(STDIN_FILENO, STDERR_FILENO);
-	}
+	ch->state = CHILD_READY;
+	if (ch->gen == ch->parent->next)
+		reload_ready(ch->parent);
 }
 
 static void
@@ -142,11 +77,17 @@ on_fail(void *self, struct ipc_chan *from, struct ipc_msg *msg)
 	if (parent_logs_start(ch->parent))
 		log_warn("cannot-start", "name=%s why=%s",
 		    proc_table[ch->kind].program, q(m->text));
-	if (ch->parent->started)
-		return;
-	/* The first start: whoever typed the command reads this. */
-	fprintf(stderr, "%s\n", m->text);
-	parent_stop(ch->parent, 1);
+	if (ch->gen == ch->parent->next)
+		reload_fail(ch->parent, "%s", m->text);
+}
+
+static void
+on_drained(void *self, struct ipc_chan *from, struct ipc_msg *msg)
+{
+	const struct proc_drained *m = msg->body;
+
+	(void)from;
+	drain_told(self, m->left);
 }
 
 /* Of two that quarrel the less trusted is restarted, never the queue on
@@ -155,40 +96,31 @@ static void
 on_blame(void *self, struct ipc_chan *from, struct ipc_msg *msg)
 {
 	struct child *ch = self, *other, *loser;
-	struct parent *p = ch->parent;
 	const struct proc_blame *m = msg->body;
 
 	(void)from;
 	if (m->kind <= PROC_PARENT || m->kind >= PROC_KINDS ||
-	    m->instance >= p->count[m->kind])
+	    m->instance >= PROC_MAX)
 		return;
-	other = &p->child[m->kind][m->instance];
+	other = &ch->parent->child[m->kind][m->instance];
+	if (other->state == CHILD_NONE)
+		return; /* gone meanwhile */
 	loser = proc_table[other->kind].trust < proc_table[ch->kind].trust ?
 	    other :
 	    ch;
 	log_warn("blamed", "by=%s name=%s restarted=%s why=%s",
-	    proc_table[ch->kind].program, proc_table[other->kind].program,
+	    proc_table[ch->kind].program, proc_table[m->kind].program,
 	    proc_table[loser->kind].program, q(m->why));
-	if (loser->pid > 0)
-		kill(loser->pid, SIGKILL);
-}
-
-static void
-on_ctl_stop(void *self, struct ipc_chan *from, struct ipc_msg *msg)
-{
-	struct child *ch = self;
-
-	(void)from;
-	(void)msg;
-	log_event(0, "stop-asked", "by=smtpctl");
-	parent_stop(ch->parent, 0);
+	child_kill(loser);
 }
 
 static ipc_handler *const handlers[IPC_TYPES] = {
 	[IPC_PROC_READY] = on_ready,
 	[IPC_PROC_FAIL] = on_fail,
 	[IPC_PROC_BLAME] = on_blame,
+	[IPC_PROC_DRAINED] = on_drained,
 	[IPC_CTL_STOP] = on_ctl_stop,
+	[IPC_PARENT_ASK] = on_parent_ask,
 };
 
 static void
@@ -201,62 +133,27 @@ on_lost(void *self, struct ipc_chan *c, const char *why)
 		return; /* it ends; SIGCHLD tells */
 	log_warn("ipc-broken", "peer=%s why=%s", proc_table[ch->kind].program,
 	    q(why));
-	if (ch->pid > 0)
-		kill(ch->pid, SIGKILL);
+	child_kill(ch);
 }
 
-/* ---- its log ---- */
-
-/* Each has a socket of its own, so that a line is its own and a captured one
- * cannot shut the others up. */
 static void
-on_log(int fd, int what, void *arg)
+attach(struct child *ch, int fd)
+{
+	ipc_init(&ch->chan, ch->parent->loop, PROC_PARENT, ch->kind,
+	    ch->instance, handlers, ch, on_lost);
+	ipc_attach(&ch->chan, fd);
+}
+
+/* ---- start ---- */
+
+static void
+on_restart(void *arg)
 {
 	struct child *ch = arg;
-	char line[LOG_LINE_MAX + 1];
-	ssize_t n;
-	int i;
 
-	(void)what;
-	for (i = 0; i < LOG_BATCH; i++) {
-		n = recv(fd, line, LOG_LINE_MAX, MSG_DONTWAIT);
-		if (n <= 0)
-			return;
-		line[n] = '\0';
-		log_forward(proc_table[ch->kind].program, line);
-	}
+	if (!ch->parent->stopping)
+		child_start(ch);
 }
-
-/* Returns the child's end, or -1. */
-static int
-log_open(struct child *ch)
-{
-	int pair[2], size = 4 << 20;
-
-	if (socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, pair) == -1)
-		return -1;
-	/* Room for a burst of lines; a child never waits for us. */
-	if (setsockopt(pair[1], SOL_SOCKET, SO_SNDBUFFORCE, &size,
-		sizeof size) == -1)
-		setsockopt(pair[1], SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
-	ch->log = pair[0];
-	watch_set(ch->parent->loop, &ch->log_watch, ch->log, LOOP_READ, on_log,
-	    ch);
-	return pair[1];
-}
-
-static void
-log_close(struct child *ch)
-{
-	if (ch->log == -1)
-		return;
-	on_log(ch->log, LOOP_READ, ch); /* its last words */
-	watch_clear(&ch->log_watch);
-	close(ch->log);
-	ch->log = -1;
-}
-
-/* ---- starting ---- */
 
 static void
 restart_later(struct child *ch)
@@ -272,64 +169,307 @@ restart_later(struct child *ch)
 	log_event(0, "restart", "name=%s instance=%u delay=%lldms failures=%u",
 	    proc_table[ch->kind].program, ch->instance, (long long)delay,
 	    ch->failures);
-	timer_set(ch->parent->loop, &ch->restart, delay,
-	    (void (*)(void *))child_start, ch);
+	timer_set(ch->parent->loop, &ch->timer, delay, on_restart, ch);
 }
 
+/* No process, for what the machine lacks. */
 static void
+no_process(struct child *ch, int error)
+{
+	struct parent *p = ch->parent;
+	const char *name = proc_table[ch->kind].program;
+
+	child_log_close(ch);
+	log_warn("no-process", "name=%s why=%s", name, q(strerror(error)));
+	if (ch->gen == p->next)
+		reload_fail(p, "%s cannot be started: %s", name,
+		    strerror(error));
+	else
+		restart_later(ch);
+}
+
+void
 child_start(struct child *ch)
 {
 	struct parent *p = ch->parent;
 	struct proc_go go = { 0 };
 	char program[PATH_MAX + 32];
-	int pair[2], log, keep;
+	int pair[2], log, error;
 
-	if (p->stopping)
-		return;
+	ch->state = CHILD_DOWN;
 	snprintf(program, sizeof program, "%s/%s", p->libexec,
 	    proc_table[ch->kind].program);
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK,
 		0, pair) == -1) {
-		log_warn("no-channel", "why=%s", strerror(errno));
-		restart_later(ch);
+		no_process(ch, errno);
 		return;
 	}
 	/* Until its loop runs the child reads blocking. */
 	fcntl(pair[1], F_SETFL, 0);
-	log = log_open(ch);
-	ch->pid =
-	    log == -1 ? -1 : priv_exec(program, pair[1], log, p->foreground);
-	keep = errno;
+	log = child_log_open(ch);
+	ch->pid = log == -1 ?
+	    -1 :
+	    priv_exec(program, pair[1], log, parent_has_stderr(p));
+	error = errno;
 	close(pair[1]);
 	if (log != -1)
 		close(log);
 	if (ch->pid == -1) {
-		log_warn("no-process", "name=%s why=%s", program,
-		    strerror(keep));
+		ch->pid = 0;
 		close(pair[0]);
-		log_close(ch);
-		restart_later(ch);
+		no_process(ch, error);
 		return;
 	}
 	ch->state = CHILD_STARTING;
 	ch->started = loop_msec();
-	ipc_init(&ch->chan, p->loop, PROC_PARENT, ch->kind, ch->instance,
-	    handlers, ch, on_lost);
-	ipc_attach(&ch->chan, pair[0]);
-	parent_give(ch);
-	parent_each_child(p, join, ch);
+	timer_clear(&ch->timer);
+	attach(ch, pair[0]);
+	give_all(ch);
+	child_join(ch);
 	proc_go_send(&ch->chan, 0, &go, -1);
 }
 
-static void
-child_down(struct child *ch)
+/* The number of a slot nobody has, PROC_MAX if there is none; not of one that
+ * was left just now: whoever still has something of the last one would take it
+ * for the new one's. */
+static unsigned int
+take_slot(struct parent *p, enum proc_kind kind)
 {
-	if (ch->state == CHILD_STARTING || ch->state == CHILD_READY ||
-	    ch->state == CHILD_STOPPING)
-		ipc_detach(&ch->chan);
-	log_close(ch);
-	ch->state = CHILD_DOWN;
+	unsigned int i, n;
+
+	if (kind == PROC_QUEUE)
+		return child_queue(p)->state == CHILD_NONE ? 0 : PROC_MAX;
+	for (n = 1; n <= PROC_MAX; n++) {
+		i = (p->last_slot[kind] + n) % PROC_MAX;
+		if (p->child[kind][i].state != CHILD_NONE)
+			continue;
+		p->last_slot[kind] = i;
+		return i;
+	}
+	return PROC_MAX;
+}
+
+struct child *
+child_new(struct parent *p, enum proc_kind kind, unsigned int slot,
+    struct generation *g)
+{
+	struct child *ch = &p->child[kind][slot];
+
+	*ch = (struct child){ .kind = kind,
+		.instance = slot,
+		.state = CHILD_DOWN,
+		.gen = g,
+		.parent = p,
+		.log = -1 };
+	ch->chan.fd = -1;
+	return ch;
+}
+
+/* How many of a kind g has, without those that go. */
+static unsigned int
+count(const struct parent *p, const struct generation *g, enum proc_kind k)
+{
+	unsigned int i, n = 0;
+
+	for (i = 0; i < PROC_MAX; i++)
+		n += p->child[k][i].gen == g &&
+		    p->child[k][i].state < CHILD_DRAINING;
+	return n;
+}
+
+void
+child_fill(struct parent *p, struct generation *g)
+{
+	unsigned int k, slot;
+
+	for (k = PROC_PARENT + 1; k < PROC_KINDS; k++) {
+		/* A start that fails may take g away. */
+		while ((g == p->now || g == p->next) && !p->stopping &&
+		    count(p, g, k) < p->count[k] &&
+		    (slot = take_slot(p, k)) != PROC_MAX)
+			child_start(child_new(p, k, slot, g));
+	}
+}
+
+unsigned int
+child_room(const struct parent *p, enum proc_kind kind)
+{
+	return count(p, NULL, kind);
+}
+
+/* ---- end ---- */
+
+void
+child_kill(struct child *ch)
+{
+	if (ch->pid > 0)
+		kill(ch->pid, SIGKILL);
+}
+
+static void
+on_too_long(void *arg)
+{
+	struct child *ch = arg;
+
+	log_warn("stop-killed", "name=%s instance=%u",
+	    proc_table[ch->kind].program, ch->instance);
+	child_kill(ch);
+	/* SIGCHLD goes on from here. */
+}
+
+static void
+on_drain_over(void *arg)
+{
+	struct child *ch = arg;
+
+	log_event(0, "drain-over", "name=%s instance=%u generation=%u",
+	    proc_table[ch->kind].program, ch->instance, ch->gen->number);
+	child_stop(ch);
+}
+
+void
+child_drain(struct child *ch)
+{
+	struct proc_drain m = { 0 };
+	msec limit = limits[ch->kind].drain;
+
+	if (ch->state == CHILD_DRAINING || ch->state == CHILD_STOPPING)
+		return;
+	if (ch->state == CHILD_DOWN) {
+		child_forget(ch);
+		return;
+	}
+	ch->state = CHILD_DRAINING;
+	ch->told = false;
+	ch->left = 1;
+	if (!proc_drain_send(&ch->chan, 0, &m, -1))
+		child_kill(ch);
+	if (limit != 0)
+		timer_set(ch->parent->loop, &ch->timer, limit, on_drain_over,
+		    ch);
+}
+
+void
+child_stop(struct child *ch)
+{
+	struct proc_stop m = { 0 };
+	bool at_work = ch->state == CHILD_READY || ch->state == CHILD_DRAINING;
+
+	if (ch->state == CHILD_STOPPING)
+		return;
+	if (ch->state == CHILD_DOWN) {
+		child_forget(ch);
+		return;
+	}
+	/* One that has not yet heard proc_go has nothing to finish. */
+	if (!at_work || !proc_stop_send(&ch->chan, 0, &m, -1))
+		child_kill(ch);
+	ch->state = CHILD_STOPPING;
+	timer_set(ch->parent->loop, &ch->timer, limits[ch->kind].stop,
+	    on_too_long, ch);
+}
+
+void
+child_adopt(struct child *ch, int fd, int log)
+{
+	struct loop *l = ch->parent->loop;
+
+	ch->started = loop_msec();
+	if (fd != -1)
+		attach(ch, fd);
+	if (log != -1)
+		child_log_use(ch, log);
+	switch (ch->state) {
+	case CHILD_DOWN:
+		restart_later(ch);
+		break;
+	case CHILD_DRAINING:
+		ch->told = true;
+		ch->left = 1; /* it says when it is none */
+		if (limits[ch->kind].drain != 0)
+			timer_set(l, &ch->timer, limits[ch->kind].drain,
+			    on_drain_over, ch);
+		break;
+	case CHILD_STOPPING:
+		timer_set(l, &ch->timer, limits[ch->kind].stop, on_too_long,
+		    ch);
+		break;
+	default:
+		break;
+	}
+}
+
+void
+child_forget(struct child *ch)
+{
+	timer_clear(&ch->timer);
+	ch->state = CHILD_NONE;
+	ch->gen = NULL;
+}
+
+const char *
+child_end_print(int status)
+{
+	static char text[48];
+
+	if (WIFSIGNALED(status))
+		snprintf(text, sizeof text, "signal=%d", WTERMSIG(status));
+	else
+		snprintf(text, sizeof text, "status=%d", WEXITSTATUS(status));
+	return text;
+}
+
+/* What its end means: it was told to, or it comes again, or not. */
+static void
+ended(struct child *ch, enum child_state was, int status)
+{
+	struct parent *p = ch->parent;
+	struct generation *g = ch->gen;
+
+	if (p->stopping) {
+		parent_stop_ended(p, ch);
+	} else if (ch->kind == PROC_QUEUE && p->reload.step == RELOAD_STOP) {
+		reload_queue_gone(p);
+	} else if (g == p->next && WIFEXITED(status) &&
+	    WEXITSTATUS(status) == PRIV_NO_PROGRAM) {
+		reload_fail(p, "%s/%s cannot be executed", p->libexec,
+		    proc_table[ch->kind].program);
+	} else if (g == p->next) {
+		reload_fail(p, "%s ended before all were at work (%s)",
+		    proc_table[ch->kind].program, child_end_print(status));
+	} else if (ch->kind == PROC_QUEUE && was == CHILD_STOPPING) {
+		child_start(ch); /* stopped for a reload that is no more */
+	} else if (was == CHILD_DRAINING || was == CHILD_STOPPING ||
+	    !drain_needs(p, ch)) {
+		child_forget(ch);
+		drain_look(p, g);
+	} else
+		restart_later(ch);
+}
+
+static void
+child_ended(struct child *ch, int status)
+{
+	bool in_order = WIFEXITED(status) && WEXITSTATUS(status) == 0;
+	enum child_state was;
+	bool told;
+
 	ch->pid = 0;
+	ipc_last_words(&ch->chan);
+	was = ch->state;
+	told = was == CHILD_STOPPING || was == CHILD_DRAINING;
+	ipc_detach(&ch->chan);
+	child_log_close(ch);
+	timer_clear(&ch->timer);
+	ch->state = CHILD_DOWN;
+	if (!ch->parent->stopping && !(told && in_order))
+		log_warn("child-ended", "name=%s instance=%u %s",
+		    proc_table[ch->kind].program, ch->instance,
+		    child_end_print(status));
+	/* A queue that rebuilds its index ends in order. */
+	if (in_order || loop_msec() - ch->started > LIVED_WELL)
+		ch->failures = 0;
+	ended(ch, was, status);
 }
 
 /* ---- signals ---- */
@@ -340,44 +480,13 @@ child_of(struct parent *p, pid_t pid)
 	unsigned int k, i;
 
 	for (k = PROC_PARENT + 1; k < PROC_KINDS; k++) {
-		for (i = 0; i < p->count[k]; i++) {
-			if (p->child[k][i].pid == pid)
+		for (i = 0; i < PROC_MAX; i++) {
+			if (p->child[k][i].state != CHILD_NONE &&
+			    p->child[k][i].pid == pid)
 				return &p->child[k][i];
 		}
 	}
 	return NULL;
-}
-
-static void
-child_ended(struct child *ch, int status)
-{
-	struct parent *p = ch->parent;
-	bool in_order = WIFEXITED(status) && WEXITSTATUS(status) == 0;
-	enum child_state was = ch->state;
-
-	child_down(ch);
-	if (p->stopping) {
-		parent_stop_ended(p);
-		return;
-	}
-	if (WIFSIGNALED(status))
-		log_warn("child-ended", "name=%s instance=%u signal=%d",
-		    proc_table[ch->kind].program, ch->instance,
-		    WTERMSIG(status));
-	else
-		log_warn("child-ended", "name=%s instance=%u status=%d",
-		    proc_table[ch->kind].program, ch->instance,
-		    WEXITSTATUS(status));
-	if (!p->started && was == CHILD_STARTING) {
-		fprintf(stderr, "%s could not start\n",
-		    proc_table[ch->kind].program);
-		parent_stop(p, 1);
-		return;
-	}
-	/* A queue that rebuilds its index ends in order. */
-	if (in_order || loop_msec() - ch->started > LIVED_WELL)
-		ch->failures = 0;
-	restart_later(ch);
 }
 
 static void
@@ -393,6 +502,8 @@ on_chld(int sig, int what, void *arg)
 	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
 		if ((ch = child_of(p, pid)) != NULL)
 			child_ended(ch, status);
+		else
+			upgrade_ended(p, pid, status);
 	}
 }
 
@@ -411,30 +522,20 @@ on_hup(int sig, int what, void *arg)
 {
 	(void)sig;
 	(void)what;
-	(void)arg;
-	log_warn("reload-refused",
-	    "why=\"this version has no reload: stop and start it\"");
+	reload_ask(arg, "SIGHUP");
 }
 
 void
-parent_start(struct parent *p)
+child_watch(struct parent *p)
 {
-	unsigned int k, i;
+	sigset_t none;
 
 	watch_signal(p->loop, &p->sig_chld, SIGCHLD, on_chld, p);
 	watch_signal(p->loop, &p->sig_term, SIGTERM, on_term, p);
 	watch_signal(p->loop, &p->sig_int, SIGINT, on_term, p);
 	watch_signal(p->loop, &p->sig_hup, SIGHUP, on_hup, p);
-	for (k = PROC_PARENT + 1; k < PROC_KINDS; k++) {
-		for (i = 0; i < p->count[k]; i++) {
-			p->child[k][i].kind = k;
-			p->child[k][i].instance = i;
-			p->child[k][i].parent = p;
-			p->child[k][i].log = -1;
-		}
-	}
-	for (k = PROC_PARENT + 1; k < PROC_KINDS && !p->stopping; k++) {
-		for (i = 0; i < p->count[k] && !p->stopping; i++)
-			child_start(&p->child[k][i]);
-	}
+	/* What came before anybody watched. */
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	on_chld(SIGCHLD, LOOP_READ, p);
 }

@@ -5,78 +5,86 @@
  *
  * SPDX-License-Identifier: ISC
  */
+#include <sys/stat.h>
+
 #include <bsd/string.h>
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "log.h"
 #include "parent.h"
 
-static void
-give_file(struct child *ch, const char *path, uint32_t index, uint32_t line)
+bool
+give_file(struct child *ch, const char *path, uint32_t index)
 {
-	struct parent *p = ch->parent;
 	struct proc_file m;
-	int fd = priv_open(path), keep;
+	int fd = priv_open(path);
 
+	if (fd == -1)
+		return false;
 	memset(&m, 0, sizeof m);
 	m.index = index;
-	if (fd != -1) {
-		proc_file_send(&ch->chan, 0, &m, fd);
-		close(fd);
+	proc_file_send(&ch->chan, 0, &m, fd);
+	close(fd);
+	return true;
+}
+
+/* A file of the configuration.  A generation that comes cannot be without it;
+ * one that is at work goes on as far as it can. */
+static void
+give_row(struct child *ch, const char *path, uint32_t index,
+    const struct conf_at *where)
+{
+	struct parent *p = ch->parent;
+	char at[CONF_AT_MAX];
+	int error;
+
+	if (give_file(ch, path, index))
 		return;
-	}
-	keep = errno;
-	if (parent_logs_start(p))
-		log_warn("no-file", "line=%u path=%s why=%s", line, q(path),
-		    strerror(keep));
-	if (!p->started) {
-		fprintf(stderr, "%s:%u: cannot open %s: %s\n",
-		    conf_text(p->conf, p->conf->path), line, path,
-		    strerror(keep));
-		parent_stop(p, 1);
-	}
+	error = errno;
+	conf_at_print(ch->gen->conf, where, at, sizeof at);
+	if (ch->gen == p->next)
+		reload_fail(p, "%s: cannot open %s: %s", at, path,
+		    strerror(error));
+	else
+		log_warn("no-file", "at=%s path=%s why=%s", q(at), q(path),
+		    q(strerror(error)));
 }
 
 static void
 give_tables(struct child *ch)
 {
-	const struct conf *c = ch->parent->conf;
+	const struct conf *c = ch->gen->conf;
+	const struct conf_table *t;
 	uint32_t i;
 
-	for (i = 0; i < c->table.n; i++) {
-		if (CONF_TABLE(c, i)->kind == TABLE_FILE)
-			give_file(ch, conf_text(c, CONF_TABLE(c, i)->path), i,
-			    CONF_TABLE(c, i)->line);
+	for (i = 0; i < c->table.n && ch->state != CHILD_STOPPING; i++) {
+		t = CONF_TABLE(c, i);
+		if (!table_has_file(t))
+			continue;
+		table_note(ch->gen, i);
+		give_row(ch, conf_text(c, t->path), i, &t->at);
 	}
 }
 
 static void
 give_keys(struct child *ch)
 {
-	const struct conf *c = ch->parent->conf;
+	const struct conf *c = ch->gen->conf;
 	uint32_t i;
 
-	for (i = 0; i < c->dkim.n; i++)
-		give_file(ch, conf_text(c, CONF_DKIM(c, i)->path), i,
-		    CONF_DKIM(c, i)->line);
+	for (i = 0; i < c->dkim.n && ch->state != CHILD_STOPPING; i++)
+		give_row(ch, conf_text(c, CONF_DKIM(c, i)->path), i,
+		    &CONF_DKIM(c, i)->at);
 }
 
+/* Without the file deliver asks the one on this host. */
 static void
 give_resolver(struct child *ch)
 {
-	struct proc_file m = { 0 };
-	int fd;
-
-	if (ch->parent->conf->resolver.ss_family != 0)
-		return;
-	/* Without the file deliver asks the one on this host. */
-	if ((fd = priv_open("/etc/resolv.conf")) == -1)
-		return;
-	proc_file_send(&ch->chan, 0, &m, fd);
-	close(fd);
+	if (ch->gen->conf->resolver.ss_family == 0)
+		(void)give_file(ch, "/etc/resolv.conf", 0);
 }
 
 static void
@@ -91,11 +99,10 @@ give_listener(struct child *ch, uint32_t index, int fd)
 static void
 give_listeners(struct child *ch)
 {
-	struct parent *p = ch->parent;
 	uint32_t i;
 
-	for (i = 0; i < p->conf->listen.n; i++)
-		give_listener(ch, i, p->listeners[i]);
+	for (i = 0; i < ch->gen->conf->listen.n; i++)
+		give_listener(ch, i, ch->gen->listeners[i]);
 }
 
 static void
@@ -104,14 +111,34 @@ give_control(struct child *ch)
 	give_listener(ch, CONF_NONE, ch->parent->control);
 }
 
-/* What each kind is handed beside configuration and peers. */
-static void (*const gifts[PROC_KINDS])(struct child *ch) = {
-	[PROC_LOOKUP] = give_tables,
-	[PROC_KEYS] = give_keys,
-	[PROC_DELIVER] = give_resolver,
-	[PROC_CONTROL] = give_control,
-	[PROC_SESSION] = give_listeners,
+/* Columns, by kind: what it is handed beside configuration and peers; the
+ * same when its generation is at work, which one that comes gets later. */
+static const struct {
+	void (*first)(struct child *ch);
+	void (*at_work)(struct child *ch);
+} gifts[PROC_KINDS] = {
+	[PROC_LOOKUP] = { give_tables, NULL },
+	[PROC_KEYS] = { give_keys, NULL },
+	[PROC_DELIVER] = { give_resolver, NULL },
+	[PROC_CONTROL] = { NULL, give_control },
+	[PROC_SESSION] = { NULL, give_listeners },
 };
+
+void
+give_at_work(struct child *ch)
+{
+	if (gifts[ch->kind].at_work != NULL)
+		gifts[ch->kind].at_work(ch);
+}
+
+/* Contents of tables and command lines: to who works with them. */
+static int
+conf_for(const struct child *ch)
+{
+	bool whole = ch->kind == PROC_LOOKUP || ch->kind == PROC_SPAWN;
+
+	return ch->gen->conf_fd[whole];
+}
 
 /* smtpd.c has seen to it that the paths are short enough for a message. */
 static void
@@ -123,31 +150,31 @@ put_path(char *out, size_t size, const char *dir, const char *below)
 }
 
 void
-parent_give(struct child *ch)
+give_all(struct child *ch)
 {
 	struct parent *p = ch->parent;
 	struct proc_start m;
-	unsigned int k;
 
 	memset(&m, 0, sizeof m);
 	m.token[0] = p->token[0];
 	m.token[1] = p->token[1];
 	m.kind = ch->kind;
 	m.instance = ch->instance;
-	for (k = 0; k < PROC_KINDS; k++)
-		m.count[k] = p->count[k];
 	m.uid = p->uid[ch->kind];
 	m.gid = p->gid[ch->kind];
 	m.jailed = p->jailed;
-	m.verbose = p->verbose;
-	m.check = p->check;
+	m.verbose = parent_verbose(p, ch->gen);
+	m.check = p->options->check;
+	m.generation = ch->gen->number;
+	m.loaded = ch->gen->loaded;
 	put_path(m.spool, sizeof m.spool, p->spool, "");
 	if (p->jailed && proc_table[ch->kind].root == ROOT_EMPTY)
 		put_path(m.root, sizeof m.root, p->run, "/empty");
 	if (p->jailed && proc_table[ch->kind].root == ROOT_SPOOL)
 		put_path(m.root, sizeof m.root, p->spool, "");
-	/* Contents of tables go to lookup alone. */
-	proc_start_send(&ch->chan, 0, &m, p->conf_fd[ch->kind == PROC_LOOKUP]);
-	if (gifts[ch->kind] != NULL)
-		gifts[ch->kind](ch);
+	proc_start_send(&ch->chan, 0, &m, conf_for(ch));
+	if (gifts[ch->kind].first != NULL)
+		gifts[ch->kind].first(ch);
+	if (ch->gen == p->now)
+		give_at_work(ch);
 }

@@ -1,6 +1,6 @@
 /*
  * Stopping: who hands mail in first, who keeps it last, within ten seconds
- * whatever hangs.  Runs in the parent.
+ * whatever hangs; all generations alike.  Runs in the parent.
  *
  * SPDX-License-Identifier: ISC
  */
@@ -9,88 +9,102 @@
 #include "log.h"
 #include "parent.h"
 
+#define STEP_KINDS 3
+
 /*
  * Steps: who is asked to stop, and how long it may take; then the next.  Each
  * is longer than what its processes take by themselves with all that may
  * hang, and together they are less than ten seconds.
- * Columns: kinds, milliseconds.
+ * Columns: kinds (PROC_PARENT: none), milliseconds.
  */
-struct stop_step {
-	enum proc_kind kind[2];
+static const struct stop_step {
+	enum proc_kind kind[STEP_KINDS];
 	msec ms;
-};
-
-static const struct stop_step stop_steps[] = {
-	{ { PROC_SESSION, PROC_SESSION }, 2400 },
+} stop_steps[] = {
+	{ { PROC_SESSION }, 2400 },
 	{ { PROC_DELIVER, PROC_CONTROL }, 3300 },
-	{ { PROC_QUEUE, PROC_QUEUE }, 3300 },
-	{ { PROC_LOOKUP, PROC_KEYS }, 500 },
+	{ { PROC_QUEUE }, 3300 },
+	{ { PROC_LOOKUP, PROC_KEYS, PROC_SPAWN }, 500 },
 };
 
 #define STOP_STEPS (sizeof stop_steps / sizeof stop_steps[0])
+#define QUEUE_STEP 2
 
 static void stop_next(void *arg);
 
-/* How many of a kind are alive; with sig, each gets it. */
-static unsigned int
-alive(struct parent *p, enum proc_kind k, int sig)
+static bool
+in_step(const struct child *ch)
 {
-	unsigned int i, n = 0;
+	const struct stop_step *s = &stop_steps[ch->parent->stop_step];
+	unsigned int i;
 
-	for (i = 0; i < p->count[k]; i++) {
-		if (p->child[k][i].pid <= 0)
-			continue;
-		n++;
-		if (sig != 0)
-			kill(p->child[k][i].pid, sig);
+	for (i = 0; i < STEP_KINDS; i++) {
+		if (s->kind[i] == ch->kind)
+			return true;
 	}
-	return n;
+	return false;
+}
+
+static void
+count_alive(struct child *ch, void *arg)
+{
+	unsigned int *n = arg;
+
+	*n += in_step(ch) && ch->pid > 0;
 }
 
 static bool
 step_over(struct parent *p)
 {
-	const struct stop_step *s = &stop_steps[p->stop_step];
+	unsigned int n = 0;
 
-	return alive(p, s->kind[0], 0) == 0 && alive(p, s->kind[1], 0) == 0;
+	child_each(p, count_alive, &n);
+	return n == 0;
 }
 
 static void
 ask_to_stop(struct child *ch, void *arg)
 {
-	const struct stop_step *s = arg;
 	struct proc_stop m = { 0 };
+	bool at_work = ch->state == CHILD_READY || ch->state == CHILD_DRAINING;
 
-	if (ch->kind != s->kind[0] && ch->kind != s->kind[1])
+	(void)arg;
+	if (!in_step(ch))
 		return;
-	timer_clear(&ch->restart);
-	if (ch->pid <= 0)
+	timer_clear(&ch->timer);
+	if (ch->state == CHILD_STOPPING || ch->pid <= 0)
 		return;
 	/* One that has not yet heard proc_go has nothing to finish. */
-	if (ch->state != CHILD_READY || !proc_stop_send(&ch->chan, 0, &m, -1))
-		kill(ch->pid, SIGKILL);
+	if (!at_work || !proc_stop_send(&ch->chan, 0, &m, -1))
+		child_kill(ch);
 	ch->state = CHILD_STOPPING;
+}
+
+static void
+kill_child(struct child *ch, void *arg)
+{
+	(void)arg;
+	if (in_step(ch))
+		child_kill(ch);
 }
 
 static void
 on_stop_timeout(void *arg)
 {
 	struct parent *p = arg;
-	const struct stop_step *s = &stop_steps[p->stop_step];
 
-	log_warn("stop-killed", "name=%s", proc_table[s->kind[0]].program);
-	alive(p, s->kind[0], SIGKILL);
-	alive(p, s->kind[1], SIGKILL);
+	log_warn("stop-killed", "name=%s",
+	    proc_table[stop_steps[p->stop_step].kind[0]].program);
+	child_each(p, kill_child, NULL);
 	/* SIGCHLD goes on from here. */
 }
 
 static void
 stop_begin(struct parent *p)
 {
-	const struct stop_step *s = &stop_steps[p->stop_step];
-
-	parent_each_child(p, ask_to_stop, (void *)s);
-	timer_set(p->loop, &p->stop_timer, s->ms, on_stop_timeout, p);
+	child_each(p, ask_to_stop, NULL);
+	timer_set(p->loop, &p->stop_timer, stop_steps[p->stop_step].ms,
+	    on_stop_timeout, p);
 	if (step_over(p))
 		timer_set(p->loop, &p->stop_timer, 0, stop_next, p);
 }
@@ -104,7 +118,9 @@ stop_next(void *arg)
 		stop_begin(p);
 		return;
 	}
-	if (!p->check)
+	if (upgrade_goes_on(p))
+		return;
+	if (!p->options->check)
 		log_event(0, "stopped", "status=%d", p->status);
 	loop_stop(p->loop);
 }
@@ -117,12 +133,20 @@ parent_stop(struct parent *p, int status)
 	p->stopping = true;
 	p->status = status;
 	p->stop_step = 0;
+	timer_clear(&p->reload.timer);
+	timer_clear(&p->table_timer);
+	upgrade_cancel(p);
+	ask_end(p, LATER, "4.3.2", "smtpd is stopping");
 	stop_begin(p);
 }
 
 void
-parent_stop_ended(struct parent *p)
+parent_stop_ended(struct parent *p, struct child *ch)
 {
-	if (p->stop_step < STOP_STEPS && step_over(p))
+	/* Sessions and delivers that finish have something to tell it. */
+	if (ch->kind == PROC_QUEUE && p->stop_step < QUEUE_STEP &&
+	    p->now != NULL && ch->failures++ == 0)
+		child_start(ch);
+	else if (p->stop_step < STOP_STEPS && step_over(p))
 		timer_set(p->loop, &p->stop_timer, 0, stop_next, p);
 }

@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -67,7 +68,7 @@ become(const char *program, int parent_sock, int log_sock, bool keep_stderr)
 	closefrom(PROC_FD_LOG + 1);
 	clean_environment();
 	execv(program, argv);
-	_exit(72);
+	_exit(PRIV_NO_PROGRAM);
 }
 
 pid_t
@@ -78,4 +79,24 @@ priv_exec(const char *program, int parent_sock, int log_sock, bool keep_stderr)
 	if (pid == 0)
 		become(program, parent_sock, log_sock, keep_stderr);
 	return pid;
+}
+
+pid_t
+priv_run(char *const argv[], int dir, int out)
+{
+	pid_t pid = fork();
+	sigset_t none;
+	int fd;
+
+	if (pid != 0)
+		return pid;
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	if (fchdir(dir) == -1 || (fd = fcntl(out, F_DUPFD, 10)) == -1 ||
+	    dup2(fd, STDOUT_FILENO) == -1 || dup2(fd, STDERR_FILENO) == -1)
+		_exit(71);
+	closefrom(STDERR_FILENO + 1);
+	execv(argv[0], argv);
+	dprintf(STDERR_FILENO, "%s: %s\n", argv[0], strerror(errno));
+	_exit(PRIV_NO_PROGRAM);
 }

@@ -25,7 +25,17 @@
 static char why[PATH_MAX + 256];
 
 static int
-bind_inet(const struct conf_listen *l)
+close_keeping_errno(int fd)
+{
+	int keep = errno;
+
+	close(fd);
+	errno = keep;
+	return -1;
+}
+
+static int
+inet_socket(const struct conf_listen *l)
 {
 	int fd, on = 1;
 
@@ -38,20 +48,47 @@ bind_inet(const struct conf_listen *l)
 	/* `::` is IPv6 alone: IPv4 has a listener of its own. */
 	if (l->ss.ss_family == AF_INET6)
 		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
-	if (bind(fd, (const struct sockaddr *)&l->ss, l->sslen) == -1 ||
-	    listen(fd, BACKLOG) == -1) {
-		int keep = errno;
-
-		close(fd);
-		errno = keep;
-		return -1;
-	}
 	return fd;
+}
+
+void
+priv_share(const int *fds, size_t n, bool on)
+{
+	int yes = on;
+	size_t i;
+
+	for (i = 0; i < n; i++) {
+		if (fds[i] != -1)
+			setsockopt(fds[i], SOL_SOCKET, SO_REUSEPORT, &yes,
+			    sizeof yes);
+	}
+}
+
+static int
+bind_inet(const struct conf_listen *l, const int *beside, size_t n)
+{
+	const struct sockaddr *sa = (const struct sockaddr *)&l->ss;
+	int fd = inet_socket(l), got, keep;
+
+	if (fd == -1)
+		return -1;
+	if (bind(fd, sa, l->sslen) == 0)
+		return fd;
+	if (errno != EADDRINUSE || n == 0)
+		return close_keeping_errno(fd);
+	/* Ours may be who uses it: 0.0.0.0 becomes 192.0.2.1, or was it. */
+	priv_share(&fd, 1, true);
+	priv_share(beside, n, true);
+	got = bind(fd, sa, l->sslen);
+	keep = errno;
+	priv_share(beside, n, false);
+	errno = keep;
+	return got == 0 ? fd : close_keeping_errno(fd);
 }
 
 /* "192.0.2.1:25", "[2001:db8::1]:25" */
 static const char *
-print_inet(const struct conf_listen *l, char out[128])
+print_inet(const struct conf_listen *l, char *out)
 {
 	char host[64] = "?", port[8] = "?";
 	bool v6 = l->ss.ss_family == AF_INET6;
@@ -66,7 +103,7 @@ static int
 bind_local(const char *path, int type, mode_t mode)
 {
 	struct sockaddr_un sun = { .sun_family = AF_UNIX };
-	int fd, keep;
+	int fd;
 
 	if (strlen(path) >= sizeof sun.sun_path) {
 		errno = ENAMETOOLONG;
@@ -79,47 +116,56 @@ bind_local(const char *path, int type, mode_t mode)
 	/* We hold the pid file: what is there was left by a crash. */
 	(void)unlink(path);
 	if (bind(fd, (struct sockaddr *)&sun, sizeof sun) == -1 ||
-	    chmod(path, mode) == -1 || listen(fd, BACKLOG) == -1) {
-		keep = errno;
-		close(fd);
-		errno = keep;
-		return -1;
-	}
+	    chmod(path, mode) == -1)
+		return close_keeping_errno(fd);
 	return fd;
 }
 
-const char *
-priv_listen(struct parent *p)
+static const char *
+local_path(const struct parent *p, char out[PATH_MAX + 16])
 {
-	const struct conf_listen *l;
-	char path[PATH_MAX + 16], inet[128];
-	uint32_t i;
+	snprintf(out, PATH_MAX + 16, "%s/smtpd.sock", p->run);
+	return out;
+}
 
-	p->listeners = xcalloc(p->conf->listen.n + 1, sizeof *p->listeners);
-	for (i = 0; i < p->conf->listen.n; i++) {
-		l = CONF_LISTEN(p->conf, i);
-		snprintf(path, sizeof path, "%s/smtpd.sock", p->run);
-		/* Anybody here may hand in mail; who it was is known. */
-		p->listeners[i] = l->local ?
-		    bind_local(path, SOCK_STREAM, 0666) :
-		    bind_inet(l);
-		if (p->listeners[i] == -1) {
-			snprintf(why, sizeof why,
-			    "%s:%u: cannot listen on %s: %s",
-			    conf_text(p->conf, p->conf->path), l->line,
-			    l->local ? path : print_inet(l, inet),
-			    strerror(errno));
-			return why;
-		}
-	}
+int
+priv_bind(const struct parent *p, const struct conf_listen *l,
+    const int *beside, size_t n)
+{
+	char path[PATH_MAX + 16];
+
+	if (!l->local)
+		return bind_inet(l, beside, n);
+	/* Anybody here may hand in mail; who it was is known. */
+	return bind_local(local_path(p, path), SOCK_STREAM, 0666);
+}
+
+const char *
+priv_bind_print(const struct parent *p, const struct conf_listen *l)
+{
+	static char text[PATH_MAX + 16];
+
+	return l->local ? local_path(p, text) : print_inet(l, text);
+}
+
+bool
+priv_listen(int fd)
+{
+	return listen(fd, BACKLOG) == 0;
+}
+
+const char *
+priv_control(struct parent *p)
+{
+	char path[PATH_MAX + 16];
+
 	snprintf(path, sizeof path, "%s/control.sock", p->run);
 	p->control = bind_local(path, SOCK_SEQPACKET, 0600);
-	if (p->control == -1) {
-		snprintf(why, sizeof why, "cannot listen on %s: %s", path,
-		    strerror(errno));
-		return why;
-	}
-	return NULL;
+	if (p->control != -1 && priv_listen(p->control))
+		return NULL;
+	snprintf(why, sizeof why, "cannot listen on %s: %s", path,
+	    strerror(errno));
+	return why;
 }
 
 int

@@ -10,25 +10,6 @@
 #include <stdbool.h>
 #include <string.h>
 
-static bool
-is_blank(char c)
-{
-	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
-}
-
-/* Without what may fold a line, at both ends. */
-static struct slice
-trim(struct slice s)
-{
-	while (s.len > 0 && is_blank(s.p[0])) {
-		s.p++;
-		s.len--;
-	}
-	while (s.len > 0 && is_blank(s.p[s.len - 1]))
-		s.len--;
-	return s;
-}
-
 /* Steps over a comment, which may hold others; false: it has no end. */
 static bool
 skip_comment(struct slice in, size_t *i)
@@ -67,7 +48,7 @@ skip_quoted(struct slice in, size_t *i, char end)
 static bool
 skip_word(struct slice in, size_t *i)
 {
-	while (*i < in.len && !is_blank(in.p[*i]) &&
+	while (*i < in.len && !slice_is_space(in.p[*i]) &&
 	    strchr("(<>,;:", in.p[*i]) == NULL) {
 		if (in.p[*i] == '"') {
 			if (!skip_quoted(in, i, '"'))
@@ -97,13 +78,13 @@ take_angle(struct slice in, size_t *i, struct slice *address)
 	}
 	if (*i >= in.len)
 		return false;
-	*address = trim((struct slice){ in.p + from, *i - from });
+	*address = slice_strip((struct slice){ in.p + from, *i - from });
 	(*i)++;
 	if (address->len > 0 && address->p[0] == '@' &&
 	    (colon = memchr(address->p, ':', address->len)) != NULL) {
 		address->len -= (size_t)(colon + 1 - address->p);
 		address->p = colon + 1;
-		*address = trim(*address);
+		*address = slice_strip(*address);
 	}
 	return true;
 }
@@ -122,7 +103,7 @@ take_entry(struct slice in, size_t *i, struct slice *address, bool *found)
 		char c = in.p[*i];
 
 		from = *i;
-		if (is_blank(c)) {
+		if (slice_is_space(c)) {
 			(*i)++;
 		} else if (c == '(') {
 			if (!skip_comment(in, i))

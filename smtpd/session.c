@@ -188,8 +188,12 @@ session_free(struct session **sp)
 	free(s);
 	*sp = NULL;
 	accept_update(srv);
-	if (srv->stopping && srv->n_sessions == 0)
+	if (srv->n_sessions > 0)
+		return;
+	if (srv->stopping)
 		loop_stop(srv->proc.loop);
+	else if (srv->draining)
+		proc_drained(&srv->proc, 0);
 }
 
 /*

@@ -130,7 +130,8 @@ struct server {
 	uint64_t n_tx;  /* the last number of a transaction */
 	uint16_t n_ids; /* the last one's end of a session's id */
 	bool started, stopping;
-	int reserve; /* a descriptor to say 421 with when there are none */
+	bool draining; /* no new sessions; ends with its last one */
+	int reserve;   /* a descriptor to say 421 with when there are none */
 	struct timer pause, stop;
 	bool stop_late; /* the timer went once: no more waiting for content */
 };
@@ -141,6 +142,8 @@ struct server {
 void accept_add(struct server *srv, uint32_t index, int fd);
 /* To be called when a session began or ended: accepts, or stops to. */
 void accept_update(struct server *srv);
+/* Takes who waits to be accepted, as far as there is room. */
+void accept_rest(struct server *srv);
 /* Closes the listening sockets of this process. */
 void accept_close(struct server *srv);
 

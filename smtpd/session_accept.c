@@ -190,12 +190,38 @@ is_crowded(struct server *srv)
 	size_t i;
 
 	for (i = 0; i < sizeof asked / sizeof asked[0]; i++) {
-		for (n = 0; n < srv->proc.start.count[asked[i]]; n++) {
-			c = proc_chan(&srv->proc, asked[i], n);
+		for (n = 0; n < PROC_MAX; n++) {
+			c = srv->proc.peer[asked[i]][n];
 			if (c != NULL && c->fd != -1 && ipc_crowded(c))
 				return true;
 		}
 	}
+	return false;
+}
+
+/* One connection; false: no more now. */
+static bool
+accept_one(struct server *srv, const struct listener *l)
+{
+	struct sockaddr_storage ss;
+	socklen_t len = sizeof ss;
+	int conn;
+
+	if (srv->n_sessions >= srv->max_sessions)
+		return false;
+	memset(&ss, 0, sizeof ss);
+	conn = accept4(l->fd, (struct sockaddr *)&ss, &len,
+	    SOCK_NONBLOCK | SOCK_CLOEXEC);
+	if (conn != -1) {
+		greet(srv, l, conn, &ss);
+		return true;
+	}
+	if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS ||
+	    errno == ENOMEM) {
+		refuse_one(srv, l->fd);
+		pause_for(srv, NO_FD_MS);
+	}
+	/* Else gone before we came, or somebody else of us was first. */
 	return false;
 }
 
@@ -204,35 +230,16 @@ on_connection(int fd, int what, void *arg)
 {
 	struct listener *l = arg;
 	struct server *srv = l->server;
-	struct sockaddr_storage ss;
-	socklen_t len;
-	int turn, conn;
+	int turn;
 
+	(void)fd;
 	(void)what;
 	if (is_crowded(srv)) {
 		pause_for(srv, CROWDED_MS);
 		return;
 	}
-	for (turn = 0; turn < ACCEPT_TURN; turn++) {
-		if (srv->n_sessions >= srv->max_sessions)
-			break;
-		memset(&ss, 0, sizeof ss);
-		len = sizeof ss;
-		conn = accept4(fd, (struct sockaddr *)&ss, &len,
-		    SOCK_NONBLOCK | SOCK_CLOEXEC);
-		if (conn != -1) {
-			greet(srv, l, conn, &ss);
-			continue;
-		}
-		if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS ||
-		    errno == ENOMEM) {
-			refuse_one(srv, fd);
-			pause_for(srv, NO_FD_MS);
-			return;
-		}
-		/* Gone before we came, or somebody else of us was first. */
-		break;
-	}
+	for (turn = 0; turn < ACCEPT_TURN && accept_one(srv, l); turn++)
+		;
 	accept_update(srv);
 }
 
@@ -278,8 +285,8 @@ accept_update(struct server *srv)
 
 	if (srv->max_sessions == 0)
 		srv->max_sessions = session_limit(srv->proc.conf);
-	want = srv->started && !srv->stopping && !srv->pause.set &&
-	    srv->n_sessions < srv->max_sessions;
+	want = srv->started && !srv->stopping && !srv->draining &&
+	    !srv->pause.set && srv->n_sessions < srv->max_sessions;
 	SLIST_FOREACH(l, &srv->listeners, entry)
 	{
 		if (want && l->rd.what == 0)
@@ -287,6 +294,18 @@ accept_update(struct server *srv)
 			    on_connection, l);
 		else if (!want)
 			watch_clear(&l->rd);
+	}
+}
+
+void
+accept_rest(struct server *srv)
+{
+	struct listener *l;
+
+	SLIST_FOREACH(l, &srv->listeners, entry)
+	{
+		while (srv->started && !srv->stopping && accept_one(srv, l))
+			;
 	}
 }
 

@@ -92,6 +92,20 @@ stop(void *self)
 	session_stop_all(srv);
 }
 
+/* Sessions go on as they began, by the configuration they began with. */
+static void
+drain(void *self)
+{
+	struct server *srv = self;
+
+	/* Who waits at a socket that the new configuration has not is still
+	 * served. */
+	accept_rest(srv);
+	srv->draining = true;
+	accept_close(srv);
+	proc_drained(&srv->proc, srv->n_sessions);
+}
+
 static const struct proc_hooks hooks = {
 	.kind = PROC_SESSION,
 	.handlers = handlers,
@@ -99,6 +113,7 @@ static const struct proc_hooks hooks = {
 	.peer_up = peer_up,
 	.peer_down = peer_down,
 	.stop = stop,
+	.drain = drain,
 };
 
 int

@@ -8,6 +8,7 @@
  * SPDX-License-Identifier: ISC
  */
 #include <sys/random.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 
@@ -17,11 +18,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <syslog.h>
 #include <unistd.h>
 
-#include "conf_file.h"
 #include "log.h"
 #include "parent.h"
+#include "priv_command.h"
 
 #ifndef SYSCONFDIR
 #define SYSCONFDIR "/etc/postern"
@@ -32,31 +34,22 @@
 #ifndef SPOOLDIR
 #define SPOOLDIR "/var/spool/postern"
 #endif
-#ifndef LIBEXECDIR
-#define LIBEXECDIR "/usr/libexec/postern"
-#endif
 
-#define MACROS_MAX 64
-
-struct options {
-	const char *conf, *dir;
-	bool foreground, check, verbose;
-	struct conf_macro macros[MACROS_MAX];
-	size_t n_macros;
-};
+#define FILES_MAX 65536
 
 static _Noreturn void
 usage(void)
 {
 	fprintf(stderr,
-	    "usage: smtpd [-dnv] [-D macro=value] [-f file] [-R dir]\n");
+	    "usage: smtpd [-dnvV] [-D macro=value] [-f file] [-R dir]\n");
 	exit(64);
 }
 
 static void
-add_macro(struct options *o, char *text)
+add_macro(struct options *o, const char *arg)
 {
-	char *eq = strchr(text, '=');
+	/* The argument stays as it was: a newer program is given it too. */
+	char *text = xstrdup(arg), *eq = strchr(text, '=');
 
 	if (eq == NULL || eq == text || o->n_macros == MACROS_MAX)
 		usage();
@@ -72,7 +65,8 @@ read_options(struct options *o, int argc, char **argv)
 	int c;
 
 	o->conf = SYSCONFDIR "/smtpd.conf";
-	while ((c = getopt(argc, argv, "dnvD:f:R:")) != -1) {
+	o->argv = argv;
+	while ((c = getopt(argc, argv, "dnvVD:f:R:")) != -1) {
 		switch (c) {
 		case 'd':
 			o->foreground = true;
@@ -82,6 +76,9 @@ read_options(struct options *o, int argc, char **argv)
 			break;
 		case 'v':
 			o->verbose = true;
+			break;
+		case 'V':
+			o->version = true;
 			break;
 		case 'D':
 			add_macro(o, optarg);
@@ -102,28 +99,16 @@ read_options(struct options *o, int argc, char **argv)
 
 /* Prints what is wrong with the file, all of it; false if anything is. */
 static bool
-load(struct parent *p, const struct options *o)
+load(struct parent *p)
 {
-	struct conf_errors errors = { 0 };
-	struct conf_image image = { 0 }, bare = { 0 };
-	size_t i;
-	int bad;
+	struct buf *why = &p->reload.why;
 
-	bad = conf_file_load(o->conf, o->macros, o->n_macros, &image, &errors);
-	for (i = 0; i < errors.n; i++)
-		fprintf(stderr, "%s\n", errors.text[i]);
-	conf_errors_free(&errors);
-	if (bad != 0)
-		return false;
-	if (conf_image_without_tables(&image, &bare) != 0)
-		fatal("no memory for the configuration");
-	p->conf_fd[0] = conf_seal(bare.conf, bare.size);
-	p->conf_fd[1] = conf_seal(image.conf, image.size);
-	if (p->conf_fd[0] == -1 || p->conf_fd[1] == -1)
-		fatal("cannot seal the configuration: %s", strerror(errno));
-	conf_image_free(&bare);
-	p->conf = image.conf; /* for as long as we live */
-	return true;
+	p->next = generation_load(p, why);
+	fwrite(buf_data(why), 1, why->len, stderr);
+	/* Nobody reads that if we were another program before. */
+	if (p->next == NULL && p->pid_file != -1)
+		reload_log_why(p);
+	return p->next != NULL;
 }
 
 /* An absolute path; the directory need not exist yet. */
@@ -141,25 +126,6 @@ absolute(const char *dir, const char *below, char out[PATH_MAX])
 	return n > 0 && n < 500;
 }
 
-/* Beside this program if it was built there, else where it was installed. */
-static void
-find_libexec(struct parent *p)
-{
-	char self[PATH_MAX - 16], *slash;
-	ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
-	struct stat st;
-
-	snprintf(p->libexec, sizeof p->libexec, "%s", LIBEXECDIR);
-	if (n <= 0)
-		return;
-	self[n] = '\0';
-	if ((slash = strrchr(self, '/')) == NULL)
-		return;
-	snprintf(slash, sizeof self - (size_t)(slash - self), "/libexec");
-	if (stat(self, &st) == 0 && S_ISDIR(st.st_mode))
-		snprintf(p->libexec, sizeof p->libexec, "%s", self);
-}
-
 static void
 count_children(struct parent *p)
 {
@@ -168,15 +134,15 @@ count_children(struct parent *p)
 
 	if (cores < 1)
 		cores = 1;
-	if (cores > PROC_MAX)
-		cores = PROC_MAX;
+	/* Older generations need slots too. */
+	if (cores > COUNT_MAX)
+		cores = COUNT_MAX;
 	for (k = 0; k < PROC_KINDS; k++) {
 		p->count[k] = proc_table[k].count != 0 ? proc_table[k].count :
 							 (unsigned int)cores;
-		if (p->check && proc_table[k].check == 0)
+		if (p->options->check && proc_table[k].check == 0)
 			p->count[k] = 0;
 	}
-	p->count[PROC_PARENT] = 1;
 }
 
 /*
@@ -235,24 +201,92 @@ prepare(struct parent *p)
 	if ((why = priv_users(p)) != NULL)
 		return why;
 	/* An ordinary user may check a file without a place to run in. */
-	if (p->check && !p->jailed)
+	if (p->options->check && !p->jailed)
 		return NULL;
-	if ((why = priv_dirs(p)) != NULL || p->check)
+	if ((why = priv_dirs(p)) != NULL || p->options->check)
 		return why;
-	if ((why = priv_pid_file(p)) != NULL)
+	if (p->pid_file == -1 && (why = priv_pid_file(p)) != NULL)
 		return why;
-	if ((why = priv_listen(p)) != NULL)
+	if ((why = generation_bind(p, p->next)) != NULL ||
+	    (why = generation_listen(p, p->next)) != NULL ||
+	    (p->control == -1 && (why = priv_control(p)) != NULL))
 		priv_clean(p);
 	return why;
 }
 
+/* Two for each process, of some generations. */
 static void
-open_log(const struct options *o)
+raise_limit(void)
 {
-	if (o->foreground || o->check)
-		log_to_stderr("smtpd", o->verbose);
-	else
-		log_to_syslog("smtpd", o->verbose);
+	struct rlimit r;
+
+	if (getrlimit(RLIMIT_NOFILE, &r) == -1)
+		return;
+	r.rlim_cur = r.rlim_max < FILES_MAX ? r.rlim_max : FILES_MAX;
+	setrlimit(RLIMIT_NOFILE, &r);
+}
+
+static void
+init(struct parent *p, const struct options *o)
+{
+	p->options = o;
+	p->told = p->pid_file = p->control = -1;
+	TAILQ_INIT(&p->all);
+	buf_init(&p->reload.why, 0);
+	p->cwd = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (p->cwd == -1)
+		fatal("the working directory: %s", strerror(errno));
+	if (!absolute(o->dir != NULL ? o->dir : RUNDIR, "", p->run) ||
+	    !absolute(o->dir != NULL ? o->dir : SPOOLDIR,
+		o->dir != NULL ? "/spool" : "", p->spool))
+		fatal("the path of the run directory is too long");
+	raise_limit();
+	upgrade_init(p);
+	command_libexec(p->libexec);
+	count_children(p);
+}
+
+/* Nothing runs yet.  False: why not was said. */
+static bool
+start(struct parent *p)
+{
+	const struct options *o = p->options;
+	const char *why;
+
+	if (!load(p))
+		return false;
+	if (p->pid_file == -1 &&
+	    getrandom(p->token, sizeof p->token, 0) != sizeof p->token)
+		fatal("no random numbers: %s", strerror(errno));
+	if (p->pid_file == -1 && !o->foreground && !o->check)
+		go_behind(p);
+	if ((why = prepare(p)) != NULL) {
+		fprintf(stderr, "smtpd: %s\n", why);
+		return false;
+	}
+	upgrade_sockets_close(p);
+	parent_log_as(p, p->next);
+	if (!p->jailed && !o->check)
+		log_event(0, "one-user",
+		    "uid=%u all processes run as the user who started smtpd: no separation of privileges",
+		    (unsigned int)geteuid());
+	return true;
+}
+
+/* The program before us has left its processes. */
+static void
+go_on(struct parent *p)
+{
+	const char *why = priv_users(p);
+
+	if (why != NULL)
+		fatal("%s", why);
+	parent_log_as(p, p->now);
+	p->started = true;
+	child_watch(p);
+	table_watch(p);
+	p->reload.wanted = true;
+	reload_again(p);
 }
 
 int
@@ -260,43 +294,37 @@ main(int argc, char **argv)
 {
 	static struct parent p;
 	static struct options o;
-	const char *why, *dir;
+	bool inherits = upgrade_inherits();
 
-	clean_descriptors();
+	if (!inherits)
+		clean_descriptors();
 	log_to_stderr("smtpd", false);
 	signal(SIGPIPE, SIG_IGN);
 	umask(022);
 	read_options(&o, argc, argv);
-	p.check = o.check;
-	p.verbose = o.verbose;
-	p.foreground = o.foreground || o.check;
-	p.told = p.pid_file = p.control = -1;
-	dir = o.dir;
-	if (!absolute(dir != NULL ? dir : RUNDIR, "", p.run) ||
-	    !absolute(dir != NULL ? dir : SPOOLDIR, dir != NULL ? "/spool" : "",
-		p.spool))
-		fatal("the path of the run directory is too long");
-	if (!load(&p, &o))
-		return 1;
-	find_libexec(&p);
-	count_children(&p);
-	if (getrandom(p.token, sizeof p.token, 0) != sizeof p.token)
-		fatal("no random numbers: %s", strerror(errno));
-	if (!o.foreground && !o.check)
-		go_behind(&p);
-	if ((why = prepare(&p)) != NULL) {
-		fprintf(stderr, "smtpd: %s\n", why);
-		return 1;
+	if (o.version)
+		upgrade_print();
+	if (o.version && !o.check)
+		return 0;
+	init(&p, &o);
+	if (inherits) {
+		if (!o.foreground)
+			log_to_syslog("smtpd", LOG_MAIL, o.verbose);
+		p.loop = loop_new();
+		upgrade_inherit(&p);
 	}
-	open_log(&o);
-	if (!p.jailed && !p.check)
-		log_event(0, "one-user",
-		    "uid=%u all processes run as the user who started smtpd: no separation of privileges",
-		    (unsigned int)geteuid());
-	p.loop = loop_new();
-	parent_start(&p);
+	if (p.now != NULL) {
+		go_on(&p);
+	} else {
+		if (!start(&p))
+			return 1;
+		if (p.loop == NULL)
+			p.loop = loop_new();
+		child_watch(&p);
+		reload_first(&p);
+	}
 	loop_run(p.loop);
-	if (!p.check)
+	if (!o.check)
 		priv_clean(&p);
 	return p.status;
 }

@@ -40,9 +40,9 @@ def free_port(*addresses):
     server that it is for.
     """
     addresses = addresses or (LOOPBACK,)
-    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:]) % 4
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:]) % 6
     for _ in range(200):
-        port = random.randrange(20000 + 3000 * worker, 23000 + 3000 * worker)
+        port = random.randrange(20000 + 2000 * worker, 22000 + 2000 * worker)
         try:
             for address in addresses:
                 for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
@@ -188,5 +188,6 @@ def rss_kib(pid):
 def run(argv, timeout=30, **kw):
     """Runs a command; its result with text output."""
     kw.setdefault("stdin", subprocess.DEVNULL)
-    return subprocess.run([str(a) for a in argv], text=True, timeout=timeout,
+    return subprocess.run([str(a) for a in argv], text=True, errors="replace",
+                          timeout=timeout,
                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, **kw)

@@ -274,8 +274,6 @@ world_open(struct world *w)
 	TAILQ_INIT(&w->srv.sessions);
 	w->srv.proc.conf = w->conf;
 	w->srv.proc.loop = loop_new();
-	w->srv.proc.start.count[PROC_QUEUE] = 1;
-	w->srv.proc.start.count[PROC_LOOKUP] = 1;
 	ipc_init(&w->to_queue, w->srv.proc.loop, PROC_SESSION, PROC_QUEUE, 0,
 	    our_handlers, w, lost);
 	ipc_init(&w->to_lookup, w->srv.proc.loop, PROC_SESSION, PROC_LOOKUP, 0,
