@@ -19,6 +19,7 @@
 #define JOBS_MAX    400 /* ... and no more than this, whoever miscounts */
 
 TAILQ_HEAD(jobs, job);
+TAILQ_HEAD(explains, explain);
 
 struct deliver {
 	struct proc *p;
@@ -32,8 +33,11 @@ struct deliver {
 	struct dkim_keys keys;
 	struct jobs jobs;
 	unsigned int n_jobs, max_jobs; /* max: by our descriptors */
-	bool wanting;                  /* queue has been told what we want */
+	struct explains explains;      /* routes that smtpctl asks about */
+	unsigned int n_explains;
+	bool wanting; /* queue has been told what we want */
 	bool stopping;
+	bool draining;         /* wants nothing more, ends with its last job */
 	struct timer patience; /* with keys at the start; looks, at the end */
 	struct timer end;      /* stopping: no longer than this */
 };

@@ -4,8 +4,10 @@
  *	runs as  _smtpout, in an empty directory, one per core
  *	holds    descriptors of messages (read-only), connections to servers
  *	asks     keys: sign this digest; the DNS
- *	told by  queue: job_take, job_rcpt, job_field, job_go, job_noted
- *	says     queue: job_want, job_result, job_signed, job_end
+ *	told by  control: hosts_ask
+ *	         queue: job_take, job_rcpt, job_field, job_go, job_noted
+ *	says     control: hosts_is
+ *	         queue: job_want, job_result, job_signed, job_end
  *	never    opens a path, sees a private key, writes to the spool
  *
  * SPDX-License-Identifier: ISC
@@ -18,6 +20,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "explain.h"
 #include "job.h"
 #include "log.h"
 #include "resolv.h"
@@ -106,18 +109,34 @@ want(void *arg)
 	struct deliver *d = arg;
 	struct ipc_chan *queue = proc_chan(d->p, PROC_QUEUE, 0);
 
-	if (d->wanting || d->stopping || queue == NULL || queue->fd == -1)
+	if (d->wanting || d->stopping || d->draining || queue == NULL ||
+	    queue->fd == -1)
 		return;
 	d->wanting = true;
 	timer_clear(&d->patience);
 	say_want(d, d->n_jobs < d->max_jobs ? d->max_jobs - d->n_jobs : 0);
 }
 
+/* What is still to be done, until queue knows what became of it. */
+static uint32_t
+left(const struct deliver *d)
+{
+	return d->n_jobs > 0 ? d->n_jobs : !report_empty(d->report);
+}
+
+static void
+look_drained(struct deliver *d)
+{
+	if (d->draining && left(d) == 0)
+		proc_drained(d->p, 0);
+}
+
 void
 deliver_job_gone(struct deliver *d)
 {
-	if (d->wanting && !d->stopping)
+	if (d->wanting && !d->stopping && !d->draining)
 		say_want(d, 1);
+	look_drained(d);
 }
 
 /* ---- queue ---- */
@@ -158,6 +177,7 @@ on_noted(void *self, struct ipc_chan *from, struct ipc_msg *msg)
 
 	(void)from;
 	report_noted(d->report, msg->body);
+	look_drained(d);
 }
 
 static void
@@ -192,6 +212,7 @@ queue_down(struct deliver *d)
 		if (j->state == JOB_TAKING)
 			job_drop(j);
 	}
+	look_drained(d);
 }
 
 /* ---- keys ---- */
@@ -270,6 +291,8 @@ peer_down(void *self, struct ipc_chan *c)
 {
 	if (c->peer == PROC_QUEUE)
 		queue_down(self);
+	if (c->peer == PROC_CONTROL)
+		explain_forget(self, c);
 }
 
 /* Contents on their way are finished, so that nothing goes out twice. */
@@ -305,6 +328,7 @@ stop(void *self)
 	struct job *j, *next;
 
 	d->stopping = true;
+	explain_forget(d, NULL);
 	/* Without a word: queue tries them again, and counts no attempt. */
 	for (j = TAILQ_FIRST(&d->jobs); j != NULL; j = next) {
 		next = TAILQ_NEXT(j, entry);
@@ -315,6 +339,17 @@ stop(void *self)
 	stop_look(d);
 }
 
+/* A queue that comes is told what is under way, and that no more is wanted:
+ * its numbers of actions are those of another configuration. */
+static void
+drain(void *self)
+{
+	struct deliver *d = self;
+
+	d->draining = true;
+	proc_drained(d->p, left(d));
+}
+
 static ipc_handler *const handlers[IPC_TYPES] = {
 	[IPC_PROC_FILE] = on_file,
 	[IPC_JOB_TAKE] = on_take,
@@ -323,6 +358,7 @@ static ipc_handler *const handlers[IPC_TYPES] = {
 	[IPC_JOB_GO] = on_go,
 	[IPC_JOB_NOTED] = on_noted,
 	[IPC_SIGN_KEY] = on_sign_key,
+	[IPC_HOSTS_ASK] = explain_on_hosts,
 };
 
 static const struct proc_hooks hooks = {
@@ -333,6 +369,7 @@ static const struct proc_hooks hooks = {
 	.peer_up = peer_up,
 	.peer_down = peer_down,
 	.stop = stop,
+	.drain = drain,
 };
 
 int
@@ -343,5 +380,6 @@ main(void)
 
 	memset(&p, 0, sizeof p);
 	TAILQ_INIT(&self.jobs);
+	TAILQ_INIT(&self.explains);
 	return proc_main(&p, &hooks, &self);
 }

@@ -14,7 +14,9 @@
 
 #include <bsd/string.h>
 
+#include "dest.h"
 #include "log.h"
+#include "smtp_addr.h"
 
 #define ARENA_BASE    ((size_t)16384)
 #define BROKEN_MAX    2 /* connections lost in a transaction, before later */
@@ -109,7 +111,8 @@ job_end(struct job *j, const struct outcome *o, const struct outcome *site,
 	m.site = *site;
 	report_say(d->report, IPC_JOB_END, &m);
 	if (j->client != NULL)
-		pool_put(d->pool, j->take.route, j->take.action, &j->client);
+		pool_put(d->pool, j->take.route, j->take.action, j->messages,
+		    &j->client);
 	job_drop(j);
 	deliver_job_gone(d);
 }
@@ -197,12 +200,9 @@ on_found(void *arg, const struct mx_list *list, const struct outcome *why)
 static void
 find_hosts(struct job *j)
 {
-	const struct conf *c = j->d->conf;
-	const struct conf_action *a = CONF_ACTION(c, j->take.action);
-	struct mx_self self = { .conf = c,
-		.helo = conf_text(c, a->helo),
-		.port = a->port };
+	struct mx_self self;
 
+	mx_self_of(j->d->conf, j->take.action, &self);
 	job_enter(j, JOB_FINDING);
 	j->find =
 	    mx_find(j->d->p->loop, j->d->dns, &j->route, &self, on_found, j);
@@ -276,14 +276,17 @@ on_over(void *arg, const struct outcome *o)
 		    (r->state == RCPT_OPEN && o->verdict != DONE))
 			result(j, r, o);
 	}
-	if (again > 0 && client_usable(j->client)) {
+	if (again > 0 && client_usable(j->client) &&
+	    j->client->mails < j->messages) {
 		j->reused = true; /* some servers close after each message */
 		transaction(j);
 		return;
 	}
 	if (again > 0) {
-		/* It took some and closed: the rest by a new connection. */
-		client_free(&j->client);
+		/* It took some and closed, or may not have more: the rest by a
+		 * new connection. */
+		pool_put(j->d->pool, j->take.route, j->take.action, j->messages,
+		    &j->client);
 		j->n_to = 0;
 		j->reused = false;
 		if (j->at == 0) {
@@ -382,7 +385,7 @@ static void
 transaction(struct job *j)
 {
 	const struct job_take *t = &j->take;
-	struct client_mail m = { .sender = t->sender,
+	struct client_mail m = { .sender = j->sender,
 		.rcpt = j->to,
 		.field = j->field,
 		.fd = j->fd,
@@ -496,6 +499,43 @@ job_field(struct deliver *d, const struct job_field *m)
 		j->field = field;
 }
 
+/* `mail-from` of the action in place of the sender: "user@domain", or one of
+ * "user" and "@domain", the rest being the sender's.  Never of the null sender,
+ * whose replies must not come back (RFC 5321 6.1).  NULL: no room. */
+static const char *
+sender_of(struct job *j)
+{
+	const struct conf *c = j->d->conf;
+	const struct conf_action *a = CONF_ACTION(c, j->take.action);
+	const char *said = conf_text(c, a->mail_from), *own = j->take.sender;
+	const char *at = strrchr(said, '@'), *own_at = strrchr(own, '@');
+	const char *user = said, *domain = smtp_addr_domain(said);
+	size_t len = at == NULL ? strlen(said) : (size_t)(at - said);
+
+	if (said[0] == '\0' || own_at == NULL || own_at == own)
+		return own;
+	if (len == 0) {
+		user = own;
+		len = (size_t)(own_at - own);
+	}
+	if (domain[0] == '\0')
+		domain = own_at + 1;
+	return arena_printf(&j->arena, "%.*s@%s", (int)len, user, domain);
+}
+
+/* What the configuration says of this relay.  False: no room. */
+static bool
+configure(struct job *j)
+{
+	char name[DOMAIN_MAX + 1];
+	struct dest_limit limit;
+
+	dest_limit(j->d->conf, dest_of_route(j->take.route, name), &limit);
+	j->messages = limit.messages;
+	j->sender = sender_of(j);
+	return j->sender != NULL;
+}
+
 /* A control character in an address would be a command of its own. */
 static bool
 one_line(const char *addr)
@@ -526,10 +566,14 @@ job_go(struct deliver *d, const struct job_go *m)
 		job_end_later(j, "4.3.5", why);
 		return;
 	}
+	if (!configure(j)) {
+		job_end_later(j, "4.3.0", NULL);
+		return;
+	}
 	outcome_set(&o, NEVER, WIDTH_RCPT, 0, "5.1.3",
 	    "the address has a control character");
 	for (i = 0; i < j->n_rcpt; i++) {
-		if (!one_line(j->rcpt[i].addr) || !one_line(j->take.sender))
+		if (!one_line(j->rcpt[i].addr) || !one_line(j->sender))
 			result(j, &j->rcpt[i], &o);
 	}
 	for (i = 0; i < j->n_rcpt && j->rcpt[i].state == RCPT_ENDED; i++)

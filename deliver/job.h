@@ -79,6 +79,8 @@ struct job {
 
 	/* finding, talking (job.c) */
 	struct mx_route route;
+	const char *sender; /* as this relay is told it */
+	uint32_t messages;  /* on one connection, at most */
 	struct mx_find *find;
 	struct mx_list list;
 	unsigned int at;           /* the address being tried */

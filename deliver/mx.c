@@ -93,6 +93,16 @@ mx_route_parse(const char *text, struct mx_route *r)
 
 /* ---- ourselves ---- */
 
+void
+mx_self_of(const struct conf *conf, uint32_t action, struct mx_self *self)
+{
+	const struct conf_action *a = CONF_ACTION(conf, action);
+
+	*self = (struct mx_self){ .conf = conf,
+		.helo = conf_text(conf, a->helo),
+		.port = a->port };
+}
+
 bool
 mx_own_name(const struct mx_self *self, const char *name)
 {

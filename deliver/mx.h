@@ -42,6 +42,9 @@ struct mx_self {
 	uint16_t port; /* the port that is tried */
 };
 
+/* Fills self for an action of conf. */
+void mx_self_of(const struct conf *conf, uint32_t action, struct mx_self *self);
+
 bool mx_own_name(const struct mx_self *self, const char *name);
 /* A port that we listen on there, or port 25 of an address of this host. */
 bool mx_own_addr(const struct mx_self *self, const struct sockaddr_storage *ss);

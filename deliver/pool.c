@@ -117,7 +117,8 @@ pool_free(struct pool **p)
 }
 
 void
-pool_put(struct pool *p, const char *route, uint32_t action, struct client **c)
+pool_put(struct pool *p, const char *route, uint32_t action, uint32_t messages,
+    struct client **c)
 {
 	struct client_owner owner = { .lost = on_lost };
 	struct idle *i;
@@ -136,7 +137,7 @@ pool_put(struct pool *p, const char *route, uint32_t action, struct client **c)
 	client_owner(i->client, &owner);
 	TAILQ_INSERT_HEAD(&p->ready, i, entry);
 	p->n_ready++;
-	if (i->client->mails >= POOL_MAILS) {
+	if (i->client->mails >= messages) {
 		quit(i);
 		return;
 	}

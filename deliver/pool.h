@@ -14,7 +14,6 @@
 
 #define POOL_MAX     100  /* idle connections, where descriptors abound */
 #define POOL_IDLE_MS 3000 /* no longer than this: others want to be served */
-#define POOL_MAILS   100  /* transactions on one connection */
 
 struct pool;
 
@@ -24,9 +23,9 @@ struct pool *pool_new(struct loop *l, unsigned int max);
 void pool_free(struct pool **p);
 
 /* Takes a client over whose transaction is done: keeps it, says QUIT, or
- * closes it.  *c is NULL afterwards. */
+ * closes it.  messages: so many on one connection.  *c is NULL afterwards. */
 void pool_put(struct pool *p, const char *route, uint32_t action,
-    struct client **c);
+    uint32_t messages, struct client **c);
 
 /* A client that is ready, or NULL.  The caller gives it an owner and frees
  * it, or puts it back. */

@@ -5,7 +5,24 @@
  */
 #include "backoff.h"
 
+#include "dest.h"
+
 #define JITTER 15 /* percent, either way */
+
+struct backoff
+backoff_of(const struct conf *c, const char *name)
+{
+	const struct conf_retry *rule = dest_retry(c, name);
+	struct backoff b = { 0 };
+
+	if (rule == NULL)
+		return b;
+	b.max = rule->max;
+	b.n_steps = rule->step.n;
+	if (b.n_steps > 0)
+		b.steps = CONF_STEP(c, rule->step, 0);
+	return b;
+}
 
 uint32_t
 backoff_step(const struct backoff *b, uint32_t failures)
@@ -33,12 +50,15 @@ backoff_seconds(const struct backoff *b, uint32_t failures, uint32_t random)
 	uint64_t max = b->max == 0 ? BACKOFF_MAX : b->max;
 	uint64_t wait = backoff_step(b, failures), top, spread;
 
-	/* Low enough that the upper end of the jitter is the ceiling. */
-	top = max * 100 / (100 + JITTER);
-	if (wait > top && top > 0)
+	/* Low enough that the upper end of the jitter is the ceiling; of a few
+	 * seconds one is much, and none is lost by rounding. */
+	top = (max * 100 + 99 + JITTER) / (100 + JITTER);
+	if (wait > top)
 		wait = top;
 	spread = wait * JITTER / 100;
 	wait = wait - spread + random % (2 * spread + 1);
+	if (wait > max)
+		wait = max;
 	return (uint32_t)(wait == 0 ? 1 : wait);
 }
 

@@ -15,12 +15,15 @@
 #define BACKOFF_DEFAULT 300        /* seconds, where nothing is configured */
 #define BACKOFF_MAX     (4 * 3600) /* the ceiling, likewise */
 
-/* The `retry` line. */
+/* A rule of `retry`. */
 struct backoff {
-	const struct conf_retry *steps;
+	const struct conf_step *steps;
 	uint32_t n_steps;
 	uint32_t max; /* seconds, 0: BACKOFF_MAX */
 };
+
+/* The rule for a destination (dest.h). */
+struct backoff backoff_of(const struct conf *c, const char *name);
 
 /*
  * Seconds to wait after the failures-th failure in a row (from 1).  The steps

@@ -18,6 +18,7 @@
 #include "dsn.h"
 #include "id.h"
 #include "log.h"
+#include "spool_read.h"
 
 #define DSN_RCPTS     500 /* recipients told of in one notification */
 #define DSN_MAX       (4 * 1024 * 1024)
@@ -118,6 +119,19 @@ read_header(const struct msg *m, char *out)
 	return n > 0 ? len + (size_t)n : len;
 }
 
+/* RFC 3464 2.3.1: whom the sender named, where that is another; of a child
+ * its head tells. */
+static const char *
+original(const struct notice *no, struct arena *a)
+{
+	struct head h;
+
+	if ((no->msg->fact_flags & FACT_EXPANDED) == 0 ||
+	    spool_read_head(no->msg->fd, a, &h) != NULL || h.of.addr == NULL)
+		return NULL;
+	return h.of.addr;
+}
+
 static bool
 compose(struct queue *qu, const struct notice *no, struct tx *tx,
     struct buf *out)
@@ -136,21 +150,29 @@ compose(struct queue *qu, const struct notice *no, struct tx *tx,
 		.rcpt = rcpts,
 		.n_rcpt = no->n,
 		.header = header };
+	struct arena a;
+	const char *orig;
 	const struct rcpt *r;
 	uint32_t i = 0;
 	bool ok;
 
-	d.until = d.arrived + qu->p.conf->queue_ttl;
+	arena_init(&a, SPOOL_ARENA_MAX);
+	orig = original(no, &a);
 	d.header_len = read_header(m, header);
 	TAILQ_FOREACH(r, &no->rcpts, entry) {
 		rcpt_row(qu, r, &rows[i]);
-		rcpts[i].addr = r->addr;
+		rcpts[i].addr = rcpt_target(r);
+		rcpts[i].orig = orig;
+		if (orig == NULL && r->target != NULL)
+			rcpts[i].orig = r->addr;
+		rcpts[i].until = schedule_end(qu, m, r->ttl);
 		rcpts[i].relay = rows[i].relay;
 		rcpts[i].last = rows[i].last;
 		rcpts[i].tried = r->tried;
 		i++;
 	}
 	ok = dsn_print(out, &d);
+	arena_free(&a);
 	free(header);
 	free(rcpts);
 	free(rows);
@@ -202,16 +224,25 @@ is_known(struct queue *qu, uint64_t id)
 	    index_get_msg(qu->index, id, &im) == INDEX_OK;
 }
 
+/* The message in whose unit a notification about m has its id. */
+static uint64_t
+about(const struct msg *m)
+{
+	const uint32_t child = FACT_OURS | FACT_EXPANDED;
+
+	return (m->fact_flags & child) == child ? m->id - ID_STEP : m->id;
+}
+
 /* 0: they have been told already. */
 static uint64_t
 choose_id(struct queue *qu, const struct notice *no)
 {
 	uint32_t n = TAILQ_FIRST(&no->rcpts)->n;
-	uint64_t id = dsn_id(no->msg->id, no->kind, n);
+	uint64_t id = dsn_id(about(no->msg), no->kind, n);
 
 	if (no->kind == DSN_DOUBLE) {
 		for (n = 0; n < DSN_DOUBLES; n++) {
-			id = dsn_id(no->msg->id, no->kind, n);
+			id = dsn_id(about(no->msg), no->kind, n);
 			if (!is_known(qu, id))
 				return id;
 		}
@@ -300,6 +331,30 @@ told(struct queue *qu, struct rcpt *r, char state)
 }
 
 static void
+bounce_told(struct queue *qu, struct tx *tx, bool ok)
+{
+	struct msg *m = tx->about;
+	char id[ID_LEN + 1];
+	struct rcpt *r;
+
+	if (ok)
+		log_event(m->id,
+		    tx->settled == RCPT_FAILED ? "bounced" : "delayed",
+		    "dsn=%s to=%s", id_print(tx->head.id, id),
+		    q(tx->head.rcpt[0].addr));
+	while ((r = TAILQ_FIRST(&tx->rcpts)) != NULL) {
+		if (ok)
+			told(qu, r, tx->settled);
+		else
+			result_again(qu, r, AGAIN,
+			    "the sender could not be told");
+	}
+	m->dsn = NULL;
+	tx_free(&tx);
+	msg_settle(qu, m);
+}
+
+static void
 tell(struct queue *qu, struct msg *m, struct rcpt_list *list,
     enum dsn_kind kind)
 {
@@ -322,12 +377,12 @@ tell(struct queue *qu, struct msg *m, struct rcpt_list *list,
 		}
 		return;
 	}
-	tx = tx_ours(qu, m);
+	tx = tx_ours(qu, m, bounce_told);
 	tx_set_id(tx, id);
 	tx->settled = no.settled;
 	if (!build(qu, &no, tx)) {
 		log_warn("bounce", "id=%" PRIx64 " error=%s", m->id,
-		    strerror(errno));
+		    q(strerror(errno)));
 		all_again(qu, &no.rcpts, "the sender could not be told");
 		tx_free(&tx);
 		return;
@@ -335,30 +390,6 @@ tell(struct queue *qu, struct msg *m, struct rcpt_list *list,
 	m->dsn = tx;
 	while ((r = TAILQ_FIRST(&no.rcpts)) != NULL)
 		rcpt_move(qu, r, &tx->rcpts, AT_DSN);
-}
-
-void
-bounce_told(struct queue *qu, struct tx *tx, bool ok)
-{
-	struct msg *m = tx->about;
-	char id[ID_LEN + 1];
-	struct rcpt *r;
-
-	if (ok)
-		log_event(m->id,
-		    tx->settled == RCPT_FAILED ? "bounced" : "delayed",
-		    "dsn=%s to=%s", id_print(tx->head.id, id),
-		    q(tx->head.rcpt[0].addr));
-	while ((r = TAILQ_FIRST(&tx->rcpts)) != NULL) {
-		if (ok)
-			told(qu, r, tx->settled);
-		else
-			result_again(qu, r, AGAIN,
-			    "the sender could not be told");
-	}
-	m->dsn = NULL;
-	tx_free(&tx);
-	msg_settle(qu, m);
 }
 
 static void

@@ -167,6 +167,10 @@ put_rcpt_words(struct buf *out, const struct dsn *d, const struct dsn_rcpt *r)
 	if (!buf_puts(out, "\r\n<") || !put_safe(out, r->addr) ||
 	    !buf_puts(out, ">\r\n"))
 		return false;
+	if (r->orig != NULL &&
+	    (!buf_puts(out, "    for which <") || !put_safe(out, r->orig) ||
+		!buf_puts(out, "> stands here\r\n")))
+		return false;
 	if (d->kind != DSN_DELAYED && r->last.verdict == LATER &&
 	    !buf_puts(out, "    It was tried until it was too old.\r\n"))
 		return false;
@@ -178,6 +182,20 @@ put_rcpt_words(struct buf *out, const struct dsn *d, const struct dsn_rcpt *r)
 		!buf_puts(out, " said:\r\n")))
 		return false;
 	return buf_puts(out, "    ") && put_folded(out, 4, "    ", text);
+}
+
+/* The last of them. */
+static int64_t
+until(const struct dsn *d)
+{
+	int64_t last = 0;
+	uint32_t i;
+
+	for (i = 0; i < d->n_rcpt; i++) {
+		if (d->rcpt[i].until > last)
+			last = d->rcpt[i].until;
+	}
+	return last;
 }
 
 static bool
@@ -192,7 +210,7 @@ put_words(struct buf *out, const struct dsn *d)
 		kinds[d->kind].more) ||
 	    !put_date(out, "\r\nIt came in: ", d->arrived) ||
 	    (d->kind == DSN_DELAYED &&
-		!put_date(out, "It is tried until: ", d->until)) ||
+		!put_date(out, "It is tried until: ", until(d))) ||
 	    !buf_printf(out, "Its id at %s: %s\r\n", d->hostname,
 		id_print(d->about, id)))
 		return false;
@@ -225,7 +243,11 @@ put_rcpt_status(struct buf *out, const struct dsn *d, const struct dsn_rcpt *r)
 	char text[OUTCOME_TEXT_MAX + 64], status[20];
 	bool spoke = !r->last.local && r->last.code != 0;
 
-	if (!buf_puts(out, "\r\nFinal-Recipient: rfc822; ") ||
+	if (!buf_puts(out, "\r\n") ||
+	    (r->orig != NULL &&
+		(!buf_puts(out, "Original-Recipient: rfc822; ") ||
+		    !put_safe(out, r->orig) || !buf_puts(out, "\r\n"))) ||
+	    !buf_puts(out, "Final-Recipient: rfc822; ") ||
 	    !put_safe(out, r->addr) ||
 	    !buf_printf(out, "\r\nAction: %s\r\nStatus: %s\r\n",
 		kinds[d->kind].action,
@@ -241,7 +263,7 @@ put_rcpt_status(struct buf *out, const struct dsn *d, const struct dsn_rcpt *r)
 	if (r->tried != 0 && !put_date(out, "Last-Attempt-Date: ", r->tried))
 		return false;
 	return d->kind != DSN_DELAYED ||
-	    put_date(out, "Will-Retry-Until: ", d->until);
+	    put_date(out, "Will-Retry-Until: ", r->until);
 }
 
 static bool

@@ -24,10 +24,12 @@ enum dsn_kind {
 };
 
 struct dsn_rcpt {
-	const char *addr;
+	const char *addr; /* that was tried: Final-Recipient */
+	const char *orig; /* Original-Recipient; NULL: not known, or the same */
 	const char *relay; /* host[address]:port, or empty */
 	struct outcome last;
 	int64_t tried; /* seconds since 1970, 0: never */
+	int64_t until; /* DSN_DELAYED: given up then */
 };
 
 struct dsn {
@@ -37,7 +39,6 @@ struct dsn {
 	const char *hostname; /* ours */
 	const char *to;
 	int64_t arrived, now; /* seconds since 1970 */
-	int64_t until;        /* DSN_DELAYED: given up then */
 	const struct dsn_rcpt *rcpt;
 	uint32_t n_rcpt;
 	const char *header; /* of the original, trace fields first */
@@ -48,7 +49,9 @@ struct dsn {
  * The id of a notification about recipient n and those after it: of the
  * message's own id, so that the same notice has the same id after a crash.
  * The low 16 bits are 1 + 2n (failed) or 2 + 2n (delayed).  DSN_DOUBLE: the
- * n-th try for a free one, from the top, where recipients do not reach.
+ * n-th try for a free one, from the top, where recipients do not reach.  See
+ * id.h for those of the child of a notification: they stand in the unit of the
+ * notification, since the child's own unit has children of double bounces.
  */
 uint64_t dsn_id(uint64_t id, enum dsn_kind kind, uint32_t n);
 /* The DSN_DOUBLE ids that one message can have. */

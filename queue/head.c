@@ -99,6 +99,8 @@ room_needed(const struct head *h)
 	uint32_t i;
 
 	n += ESCAPED_MAX * (strlen(h->facts.client) + strlen(h->sender));
+	if (h->of.addr != NULL)
+		n += FIXED_MAX + ESCAPED_MAX * strlen(h->of.addr);
 	for (i = 0; i < N_FACT_LINES; i++)
 		n += sizeof "helo: \n" +
 		    ESCAPED_MAX *
@@ -107,6 +109,18 @@ room_needed(const struct head *h)
 		n += sizeof "rcpt: q <>\n" +
 		    ESCAPED_MAX * strlen(h->rcpt[i].addr);
 	return n;
+}
+
+static char *
+put_of(char *p, const struct head *h)
+{
+	char id[ID_LEN + 1];
+	int n;
+
+	n = snprintf(p, FIXED_MAX, "of: %s %" PRIu32 " <",
+	    id_print(h->of.id, id), h->of.n);
+	assert(n > 0 && n < FIXED_MAX);
+	return put(put_escaped(p + n, h->of.addr), ">\n");
 }
 
 static char *
@@ -135,6 +149,8 @@ put_fixed(char *p, const struct head *h)
 		p = put_escaped(put(p, fact_lines[i].word), text);
 		*p++ = '\n';
 	}
+	if (h->of.addr != NULL)
+		p = put_of(p, h);
 	p = put_escaped(put(p, "from: <"), h->sender);
 	return put(p, ">\n");
 }
@@ -418,6 +434,28 @@ read_sum(struct reader *r, struct slice line, const struct head *h)
 	return *r->p++ == '\n' ? NULL : "head: no empty line";
 }
 
+/* "of: ID N <address>", without the first word. */
+static const char *
+read_of(struct slice line, struct arena *a, struct head *h)
+{
+	char id[ID_LEN + 1];
+	const char *why = NULL;
+	uint64_t n;
+
+	if (line.len < ID_LEN ||
+	    !slice_copy((struct slice){ line.p, ID_LEN }, id, sizeof id) ||
+	    !id_parse(id, &h->of.id))
+		return "head: not the id of a parent";
+	line.p += ID_LEN;
+	line.len -= ID_LEN;
+	if (!skip(&line, " ") || !number(&line, RCPT_MAX - 1, &n) ||
+	    !skip(&line, " "))
+		return "head: not a parent's recipient";
+	h->of.n = (uint32_t)n;
+	h->of.addr = read_path(line, a, &why);
+	return why;
+}
+
 /* The lines from helo to from; all but the last may be absent. */
 static const char *
 read_texts(struct reader *r, struct arena *a, struct head *h)
@@ -434,6 +472,12 @@ read_texts(struct reader *r, struct arena *a, struct head *h)
 		if (!unescape(line, (char *)&h->facts + fact_lines[i].off,
 			fact_lines[i].size))
 			return "head: not a fact";
+		if (!next_line(r, &line))
+			return "head: cut short";
+	}
+	if (skip(&line, "of: ")) {
+		if ((why = read_of(line, a, h)) != NULL)
+			return why;
 		if (!next_line(r, &line))
 			return "head: cut short";
 	}

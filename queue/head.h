@@ -10,6 +10,7 @@
  *   rdns: mail.example.org
  *   tag: submission
  *   auth: alice
+ *   of: 0DZ5KQ2X4K000 2 <team@example.org>
  *   from: <alice@example.org>
  *   rcpt: q <bob@example.net>
  *   rcpt: q <carol@example.com>
@@ -17,7 +18,9 @@
  *   (an empty line)
  *
  * The sum is XXH3-64 of all before it, with each state byte as 'q'.  Empty
- * facts are left out (the client's address is then '-').  Lines end in LF.
+ * facts are left out (the client's address is then '-').  Only a child has
+ * "of": the message, the number of its recipient and its address, which stands
+ * for the recipients here.  Lines end in LF.
  * Bytes other than printable ASCII in a value are written %HH, and so are
  * blanks and '%'.
  *
@@ -68,6 +71,12 @@ struct head {
 	int64_t arrived; /* microseconds since 1970 */
 	struct facts facts;
 	const char *sender; /* "" is the null sender */
+	/* A child (FACT_EXPANDED): of which recipient; addr NULL: it is none */
+	struct {
+		uint64_t id;
+		uint32_t n;
+		const char *addr;
+	} of;
 	struct head_rcpt *rcpt;
 	uint32_t n_rcpt;
 	size_t len; /* bytes of the head */

@@ -39,6 +39,7 @@
 #include "bounds.h"
 #include "facts.h"
 #include "head.h"
+#include "rate.h"
 #include "spool.h"
 #include "verdict.h"
 
@@ -68,6 +69,8 @@ struct index_rcpt {
 	int64_t next;  /* seconds since 1970: when it is looked at again */
 	int64_t tried; /* seconds since 1970, 0: never */
 	char addr[ADDR_MAX + 1];
+	char target[ADDR_MAX + 1]; /* what it stood for there, or empty */
+	uint32_t ttl;              /* of its action, seconds; 0: the queue's */
 	char route[ROUTE_MAX + 1]; /* of the last attempt, or empty */
 	char relay[RELAY_MAX + 1];
 	struct outcome last;
@@ -80,6 +83,9 @@ struct index_way {
 	int64_t next;      /* seconds since 1970; 0: it works */
 	int64_t since;     /* of the first failure in the row */
 	struct outcome last;
+	int64_t ready; /* seconds since 1970: no sooner by its rate; 0: now */
+	uint32_t n_marks; /* what it sent lately (rate_save()) */
+	struct rate_mark mark[RATE_MARKS];
 };
 
 enum index_error { INDEX_OK, INDEX_NONE, INDEX_FULL, INDEX_BAD };

@@ -61,7 +61,7 @@ index_error(struct index *ix, int rc)
 	if (rc == MDB_MAP_FULL || rc == MDB_TXN_FULL || rc == ENOSPC ||
 	    rc == EDQUOT || rc == ENOMEM)
 		return INDEX_FULL;
-	log_warn("index", "error=%s", mdb_strerror(rc));
+	log_warn("index", "error=%s", q(mdb_strerror(rc)));
 	return INDEX_BAD;
 }
 

@@ -3,7 +3,7 @@
  * Reading a row believes none of its lengths.
  *
  * A row is its version, numbers as LEB128, and texts with their length in
- * front, in the order of the struct.
+ * front.
  *
  * SPDX-License-Identifier: ISC
  */
@@ -15,6 +15,7 @@
 #include <xxhash.h>
 
 #define VERSION      1
+#define VERSION_MORE 2   /* what few rows have stands at the end */
 #define TEXT_LONGEST 512 /* no row has a longer text in a key */
 
 _Static_assert(TEXT_CUT + 16 == TEXT_MAX, "the hash has 16 bytes");
@@ -87,9 +88,10 @@ row_pack_msg(const struct index_msg *m, uint8_t *out)
 size_t
 row_pack_rcpt(const struct index_rcpt *r, uint8_t *out)
 {
+	bool more = r->target[0] != '\0' || r->ttl != 0;
 	uint8_t *p = out;
 
-	*p++ = VERSION;
+	*p++ = more ? VERSION_MORE : VERSION;
 	p = put_number(p, r->off);
 	*p++ = (uint8_t)r->state;
 	*p++ = r->parked != 0;
@@ -100,6 +102,10 @@ row_pack_rcpt(const struct index_rcpt *r, uint8_t *out)
 	p = put_text(p, r->route);
 	p = put_text(p, r->relay);
 	p = put_outcome(p, &r->last);
+	if (more) {
+		p = put_text(p, r->target);
+		p = put_number(p, r->ttl);
+	}
 	assert(p - out <= ROW_MAX);
 	return (size_t)(p - out);
 }
@@ -108,13 +114,23 @@ size_t
 row_pack_way(const struct index_way *w, uint8_t *out)
 {
 	uint8_t *p = out;
+	uint32_t i;
 
-	*p++ = VERSION;
+	*p++ = w->n_marks > 0 ? VERSION_MORE : VERSION;
 	p = put_text(p, w->route);
 	p = put_number(p, w->failures);
 	p = put_number(p, (uint64_t)w->next);
 	p = put_number(p, (uint64_t)w->since);
 	p = put_outcome(p, &w->last);
+	if (w->n_marks > 0) {
+		assert(w->n_marks <= RATE_MARKS);
+		p = put_number(p, (uint64_t)w->ready);
+		p = put_number(p, w->n_marks);
+		for (i = 0; i < w->n_marks; i++) {
+			p = put_number(p, (uint64_t)w->mark[i].at);
+			p = put_number(p, w->mark[i].n);
+		}
+	}
 	assert(p - out <= ROW_MAX);
 	return (size_t)(p - out);
 }
@@ -125,6 +141,7 @@ row_pack_way(const struct index_way *w, uint8_t *out)
 struct unpack {
 	const uint8_t *p, *end;
 	bool bad;
+	bool more; /* VERSION_MORE */
 };
 
 static struct unpack
@@ -132,7 +149,10 @@ unpack_begin(const void *in, size_t len)
 {
 	struct unpack u = { .p = in, .end = (const uint8_t *)in + len };
 
-	u.bad = len == 0 || *u.p++ != VERSION;
+	if (len > 0)
+		u.more = *u.p == VERSION_MORE;
+	u.bad = len == 0 || (*u.p != VERSION && !u.more);
+	u.p += len > 0;
 	return u;
 }
 
@@ -208,6 +228,7 @@ row_unpack_msg(const void *in, size_t len, struct index_msg *m)
 {
 	struct unpack u = unpack_begin(in, len);
 
+	u.bad = u.bad || u.more;
 	memset(m, 0, sizeof *m);
 	m->arrived = (int64_t)get_number(&u, UINT64_MAX);
 	m->head = get_number(&u, UINT64_MAX);
@@ -247,6 +268,11 @@ row_unpack_rcpt(const void *in, size_t len, struct index_rcpt *r)
 	get_text(&u, r->route, sizeof r->route);
 	get_text(&u, r->relay, sizeof r->relay);
 	get_outcome(&u, &r->last);
+	if (u.more) {
+		get_text(&u, r->target, sizeof r->target);
+		r->ttl = (uint32_t)get_number(&u, UINT32_MAX);
+		u.bad = u.bad || (r->target[0] == '\0' && r->ttl == 0);
+	}
 	return unpack_end(&u) && rcpt_state_known(r->state) && r->parked <= 1;
 }
 
@@ -254,6 +280,7 @@ bool
 row_unpack_way(const void *in, size_t len, struct index_way *w)
 {
 	struct unpack u = unpack_begin(in, len);
+	uint32_t i;
 
 	memset(w, 0, sizeof *w);
 	get_text(&u, w->route, sizeof w->route);
@@ -261,6 +288,15 @@ row_unpack_way(const void *in, size_t len, struct index_way *w)
 	w->next = (int64_t)get_number(&u, UINT64_MAX);
 	w->since = (int64_t)get_number(&u, UINT64_MAX);
 	get_outcome(&u, &w->last);
+	if (u.more) {
+		w->ready = (int64_t)get_number(&u, INT64_MAX);
+		w->n_marks = (uint32_t)get_number(&u, RATE_MARKS);
+		u.bad = u.bad || w->n_marks == 0;
+		for (i = 0; i < w->n_marks; i++) {
+			w->mark[i].at = (int64_t)get_number(&u, INT64_MAX);
+			w->mark[i].n = (uint32_t)get_number(&u, UINT32_MAX);
+		}
+	}
 	return unpack_end(&u);
 }
 

@@ -162,7 +162,7 @@ trust_publish(int spool, const struct trust *t)
 	/* Without it, readers look at the files instead. */
 	if (pwrite(fd, text, TOKEN_LEN + 1, 0) != TOKEN_LEN + 1)
 		log_warn("index", "cannot be told to readers: error=%s",
-		    strerror(errno));
+		    q(strerror(errno)));
 	close(fd);
 }
 

@@ -128,9 +128,9 @@ static struct deliverer *
 choose(struct queue *qu, const struct way *w)
 {
 	struct deliverer *d, *best = NULL;
-	uint32_t i, n = qu->p.start.count[PROC_DELIVER];
+	uint32_t i;
 
-	for (i = 0; i < n && i < PROC_MAX; i++) {
+	for (i = 0; i < PROC_MAX; i++) {
 		d = &qu->deliverer[i];
 		if (d->credit == 0 || d->chan == NULL || d->chan->fd == -1 ||
 		    d->chan->n_out > UNREAD_MAX)
@@ -233,7 +233,7 @@ say_job(struct queue *qu, struct job *j, int fd)
 		memset(&rcpt, 0, sizeof rcpt);
 		rcpt.job = j->number;
 		rcpt.n = r->n;
-		strlcpy(rcpt.rcpt, r->addr, sizeof rcpt.rcpt);
+		strlcpy(rcpt.rcpt, rcpt_target(r), sizeof rcpt.rcpt);
 		job_rcpt_send(c, 0, &rcpt, -1);
 	}
 	job_go_send(c, 0, &go, -1);
@@ -267,6 +267,8 @@ give(struct queue *qu, struct job *j, struct deliverer *d)
 	error = errno;
 	why = fd == -1 ? NULL : check_states(qu, j, fd);
 	if (why == NULL && fd != -1 && j->n_rcpt > 0) {
+		if (w->counted)
+			w->last_deliver = d->chan->instance;
 		d->credit--;
 		fly(qu, j, d, ++qu->last_job);
 		say_job(qu, j, fd);
@@ -277,7 +279,7 @@ give(struct queue *qu, struct job *j, struct deliverer *d)
 	way_undo(&qu->ways, w);
 	if (fd == -1 && error != ENOENT) {
 		log_warn("open", "id=%llx error=%s", (unsigned long long)m->id,
-		    strerror(error));
+		    q(strerror(error)));
 		all_again(qu, j, AGAIN, "its file could not be opened");
 	}
 	if (why != NULL || (fd == -1 && error == ENOENT))
@@ -296,6 +298,8 @@ job_run(struct queue *qu)
 	struct deliverer *d;
 	struct way_job *turn;
 	struct job *j;
+	int64_t now = now_usec() / 1000;
+	bool marked;
 	int i;
 
 	if (!qu->open || qu->stopping || qu->paused ||
@@ -305,8 +309,9 @@ job_run(struct queue *qu)
 		if (TAILQ_EMPTY(&qu->ways.turns) ||
 		    (d = choose(qu, TAILQ_FIRST(&qu->ways.turns))) == NULL)
 			return;
-		turn = way_take(&qu->ways);
+		turn = way_take(&qu->ways, now, &marked);
 		j = job_of_turn(turn);
+		route_took(qu, turn->way, marked);
 		j->waiting = false;
 		j->msg->n_waiting--;
 		give(qu, j, d);
@@ -343,14 +348,19 @@ begin(struct queue *qu)
 	queue_run_soon(qu);
 }
 
+/* Who is here, of whatever generation, was here when we came; who comes later
+ * has just begun to live and holds nothing. */
 static void
 listed(struct queue *qu, struct deliverer *d)
 {
+	const struct deliverer *other;
 	uint32_t i;
 
 	d->listed = true;
-	for (i = 0; i < qu->p.start.count[PROC_DELIVER] && i < PROC_MAX; i++) {
-		if (!qu->deliverer[i].listed)
+	for (i = 0; i < PROC_MAX; i++) {
+		other = &qu->deliverer[i];
+		if (other->chan != NULL && other->chan->fd != -1 &&
+		    !other->listed)
 			return;
 	}
 	timer_clear(&qu->listing);

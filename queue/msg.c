@@ -41,6 +41,15 @@ rcpt_find(const struct queue *qu, uint64_t id, uint32_t n)
 	return NULL;
 }
 
+void
+rcpt_set_target(struct rcpt *r, const char *addr)
+{
+	if (r->target == NULL && addr[0] == '\0')
+		return;
+	free(r->target);
+	r->target = addr[0] == '\0' ? NULL : xstrdup(addr);
+}
+
 struct rcpt *
 rcpt_add(struct queue *qu, struct msg *m, const struct index_rcpt *row)
 {
@@ -53,6 +62,8 @@ rcpt_add(struct queue *qu, struct msg *m, const struct index_rcpt *row)
 	r->attempts = row->attempts;
 	r->off = row->off;
 	r->tried = row->tried;
+	r->ttl = row->ttl;
+	rcpt_set_target(r, row->target);
 	memcpy(r->addr, row->addr, len);
 	hash_add(&qu->rcpts, &r->node, rcpt_key(m->id, r->n));
 	m->n_mem++;
@@ -69,6 +80,8 @@ rcpt_take(struct queue *qu, struct rcpt *r)
 		schedule_unask(qu, r);
 	if (r->at == AT_UNSAVED)
 		result_forget(qu, r);
+	if (r->at == AT_EXPANDS)
+		expand_forget(qu, r);
 	if (r->list != NULL)
 		TAILQ_REMOVE(r->list, r, entry);
 	r->list = NULL;
@@ -96,6 +109,7 @@ rcpt_drop(struct queue *qu, struct rcpt *r)
 	rcpt_take(qu, r);
 	hash_del(&qu->rcpts, &r->node);
 	r->msg->n_mem--;
+	free(r->target);
 	free(r);
 	/* Half empty: who waits in the index may come. */
 	if (qu->rcpts.n == MEM_RCPTS / 2)
@@ -115,6 +129,9 @@ rcpt_row(struct queue *qu, const struct rcpt *r, struct index_rcpt *row)
 	row->state = r->state;
 	row->attempts = r->attempts;
 	row->tried = r->tried;
+	row->ttl = r->ttl;
+	strlcpy(row->target, r->target == NULL ? "" : r->target,
+	    sizeof row->target);
 }
 
 void

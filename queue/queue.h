@@ -8,8 +8,10 @@
  *   route.c     routes that are full, down or held, and what waits for them
  *   job.c       work for the deliver processes
  *   result.c    what became of a recipient: file, index, log
+ *   expand.c    a recipient that stands for several: a message to them
  *   bounce.c    telling the sender
  *   ctl.c       what the operator asks
+ *   limits.c    what holds for a route, for who asks
  *   restore.c   the index from the files
  *
  * All that is here is bounded; what does not fit waits in the index alone.
@@ -48,21 +50,25 @@ enum {
 struct queue;
 struct msg;
 struct tx;
+struct expansion;
+
+TAILQ_HEAD(expansions, expansion);
 
 /* ---- messages and recipients in memory ---- */
 
 /* Where a recipient in memory is. */
 enum rcpt_at {
 	AT_NOWHERE,
-	AT_ASKS,   /* waits to be asked of lookup */
-	AT_LOOKUP, /* is being asked */
-	AT_JOB,    /* in a job that gathers or waits for its turn */
-	AT_FLYING, /* in a job given out */
-	AT_OWED,   /* failed; the sender is told soon */
-	AT_LATE,   /* the sender is told of the delay soon */
-	AT_DSN,    /* in a notification that is made durable */
-	AT_CTL,    /* what the operator said of it is made durable */
-	AT_UNSAVED /* its result could not be written yet */
+	AT_ASKS,    /* waits to be asked of lookup */
+	AT_LOOKUP,  /* is being asked */
+	AT_JOB,     /* in a job that gathers or waits for its turn */
+	AT_FLYING,  /* in a job given out */
+	AT_OWED,    /* failed; the sender is told soon */
+	AT_LATE,    /* the sender is told of the delay soon */
+	AT_EXPANDS, /* lookup is asked for whom it stands, or waits for that */
+	AT_DSN,     /* in a notification, or a child, that is made durable */
+	AT_CTL,     /* what the operator said of it is made durable */
+	AT_UNSAVED  /* its result could not be written yet */
 };
 
 struct rcpt_list;
@@ -76,7 +82,10 @@ struct rcpt {
 	uint32_t attempts;
 	uint64_t off;
 	int64_t tried;
-	struct job *job;     /* AT_JOB, AT_FLYING */
+	uint32_t ttl;    /* of its action, seconds; 0: the queue's */
+	char *target;    /* the one address it stands for; NULL: itself */
+	struct job *job; /* AT_JOB, AT_FLYING */
+	struct expansion *expansion; /* AT_EXPANDS */
 	struct way *for_way; /* taken from the index for it (way.asking) */
 	struct rcpt_list *list;
 	TAILQ_ENTRY(rcpt) entry; /* in list */
@@ -104,7 +113,7 @@ struct msg {
 	TAILQ_ENTRY(msg) dirty_entry;
 	uint32_t n_mem;           /* recipients in memory */
 	uint32_t n_asking;        /* of them AT_ASKS and AT_LOOKUP */
-	uint32_t n_waiting;       /* jobs that wait for their turn */
+	uint32_t n_waiting;       /* jobs and expansions that wait */
 	uint32_t n_flying;        /* jobs given out */
 	TAILQ_HEAD(, job) gather; /* jobs that may yet get recipients */
 	struct rcpt_list owed, late;
@@ -153,7 +162,8 @@ enum tx_state {
 	TX_ST_ANSWER, /* durable; answered after the index */
 };
 
-/* A message on its way in: of a session, or our own notification. */
+/* A message on its way in: of a session, or our own, a notification or a
+ * child. */
 struct tx {
 	struct hash_node by_number; /* in queue.tx_numbers; the first member */
 	struct hash_node by_id;     /* in queue.tx_ids, once it has an id */
@@ -177,8 +187,10 @@ struct tx {
 	struct trailer trailer;
 	struct spool_work work;
 	/* TX_OURS */
+	void (*told)(struct queue *qu, struct tx *tx, bool ok);
 	struct msg *about;
 	char settled; /* state that its recipients get */
+	bool large;   /* a child of many: counted in queue.n_large */
 	struct rcpt_list rcpts;
 	TAILQ_ENTRY(tx) entry; /* in tx_of[] */
 	TAILQ_ENTRY(tx) answer;
@@ -194,10 +206,10 @@ struct queue {
 	struct proc p;
 	struct spool *spool;
 	struct index *index;
-	struct backoff backoff;
 	bool stopping, paused;
-	bool open;  /* each deliver process has said what it holds */
-	bool spoil; /* the index is to be made again at the next start */
+	bool open;   /* each deliver process has said what it holds */
+	bool spoil;  /* the index is to be made again at the next start */
+	bool forgot; /* the index is new, and the spool is not */
 
 	struct hash msgs, rcpts;
 	struct msg_list dirty;
@@ -211,7 +223,8 @@ struct queue {
 	size_t tx_bytes;
 	bool session_listed[PROC_MAX];
 	bool swept;
-	uint64_t last_id, first_id;
+	uint64_t last_id, first_id; /* last: given out, or kept for derived
+				     * ones */
 	struct timer sweep;
 
 	struct index_cursor due;
@@ -223,6 +236,8 @@ struct queue {
 	struct rcpt_list asks;
 	uint32_t n_asked;
 	uint32_t lookup_turn;
+	struct expansions expansions, large_expansions; /* that wait */
+	uint32_t n_expanding, n_large; /* those at work; of them, large ones */
 
 	struct ways ways;
 	struct deliverer deliverer[PROC_MAX];
@@ -311,6 +326,14 @@ void rcpt_row(struct queue *qu, const struct rcpt *r, struct index_rcpt *row);
  * to be shown of it, or NULL.  The message is to be settled. */
 void rcpt_end(struct queue *qu, struct rcpt *r, char state,
     struct index_rcpt *row);
+/* What is said to the next server. */
+static inline const char *
+rcpt_target(const struct rcpt *r)
+{
+	return r->target != NULL ? r->target : r->addr;
+}
+/* As lookup says now; addr may be empty. */
+void rcpt_set_target(struct rcpt *r, const char *addr);
 /* The row of a recipient that memory lets go: written, then due at row->next
  * and no sooner. */
 void rcpt_leave(struct queue *qu, struct rcpt *r, const struct index_rcpt *row);
@@ -332,11 +355,15 @@ void schedule_asks(struct queue *qu);
 /* No longer asked. */
 void schedule_unask(struct queue *qu, struct rcpt *r);
 /* When a recipient that waits for its route is looked at at the latest, and
- * one that is tried again: at a warning, or at its end. */
+ * one that is tried again: at a warning, or at its end.  ttl: of its action,
+ * 0: the queue's. */
 int64_t schedule_latest(const struct queue *qu, const struct msg *m,
+    uint32_t ttl, int64_t now);
+/* When it is given up. */
+int64_t schedule_end(const struct queue *qu, const struct msg *m, uint32_t ttl);
+/* True if it is too old. */
+bool schedule_expired(const struct queue *qu, const struct msg *m, uint32_t ttl,
     int64_t now);
-/* True if the message is too old. */
-bool schedule_expired(const struct queue *qu, const struct msg *m, int64_t now);
 
 /* route.c */
 
@@ -350,6 +377,9 @@ void route_parked(struct queue *qu, struct way *w);
 /* The list has room: more from the index, if there is more. */
 void route_refill(struct queue *qu, struct way *w);
 void route_refill_soon(struct queue *qu, struct way *w);
+/* way_take() took a job of it: what goes with its rate.  marked: as that
+ * said. */
+void route_took(struct queue *qu, struct way *w, bool marked);
 /* A job of it ended. */
 void route_ended(struct queue *qu, struct way *w, const struct outcome *site);
 /* Back-off is forgotten; held or not. */
@@ -402,12 +432,19 @@ void result_again(struct queue *qu, struct rcpt *r, uint32_t seconds,
 /* Writes the state byte.  False: the disk refuses. */
 bool result_state(struct queue *qu, struct rcpt *r, char state);
 
+/* expand.c */
+
+/* r stands for several: it is asked for whom, and they become a child. */
+void expand_begin(struct queue *qu, struct rcpt *r);
+/* Those that wait, as far as there is room. */
+void expand_run(struct queue *qu);
+/* r is no longer AT_EXPANDS. */
+void expand_forget(struct queue *qu, struct rcpt *r);
+
 /* bounce.c */
 
 /* Tells the sender what is owed for m, if nothing of it runs. */
 void bounce_check(struct queue *qu, struct msg *m);
-/* A notification is durable, or not. */
-void bounce_told(struct queue *qu, struct tx *tx, bool ok);
 /* True if a failure of m is told to somebody. */
 bool bounce_wanted(const struct msg *m);
 /* True if its sender is told of a delay. */
@@ -416,8 +453,10 @@ bool bounce_warns(const struct msg *m);
 /* tx.c */
 
 void tx_start(struct queue *qu);
-/* Our own; the id is chosen by the caller. */
-struct tx *tx_ours(struct queue *qu, struct msg *about);
+/* Our own; the id is chosen by the caller.  told: once it is durable and in the
+ * index, or not; it frees tx. */
+struct tx *tx_ours(struct queue *qu, struct msg *about,
+    void (*told)(struct queue *qu, struct tx *tx, bool ok));
 void tx_set_id(struct tx *tx, uint64_t id);
 /* Starts the commit; false: refused, the file is still in tmp/. */
 bool tx_commit_ours(struct queue *qu, struct tx *tx,
@@ -426,6 +465,8 @@ void tx_free(struct tx **txp);
 /* After the index has what was made durable. */
 void tx_answer(struct queue *qu);
 bool tx_has_id(const struct queue *qu, uint64_t id);
+/* True if a message of this id is here, or was made durable lately. */
+bool tx_is_known(struct queue *qu, uint64_t id);
 void tx_peer_down(struct queue *qu, struct ipc_chan *c);
 ipc_handler tx_on_open, tx_on_rcpt, tx_on_data, tx_on_commit, tx_on_abort,
     tx_on_keep, tx_on_listed;
@@ -434,6 +475,10 @@ ipc_handler tx_on_open, tx_on_rcpt, tx_on_data, tx_on_commit, tx_on_abort,
 
 ipc_handler ctl_on_ask;
 void ctl_peer_down(struct queue *qu, struct ipc_chan *c);
+
+/* limits.c */
+
+ipc_handler limits_on_ask;
 
 /* restore.c */
 

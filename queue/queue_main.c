@@ -1,8 +1,9 @@
 /*
  * Process: queue.  Runs as _smtpq, root directory the spool.
  * Holds: spool, journal and index; who waits for what, and since when.
- * Asked by: session (tx_data, tx_commit, tx_abort), control (ctl_ask).
- * Asks: lookup (route_ask).
+ * Asked by: session (tx_data, tx_commit, tx_abort), control (ctl_ask,
+ * limits_ask).
+ * Asks: lookup (route_ask, expand_ask).
  * Never: opens a network socket, reads content but a header to be returned.
  *
  * This file: start, stop, peers, and the one place where the index is
@@ -20,7 +21,7 @@
 #include "log.h"
 
 #define COMMIT_MSEC 10   /* results that come together are committed together */
-#define STOP_MSEC   2500 /* for jobs to end and commits to be told */
+#define STOP_MSEC   2500 /* for what is made durable to be told */
 #define STOP_LOOK   20   /* looked at so often */
 
 /* ---- the index ---- */
@@ -122,8 +123,8 @@ on_stop(void *arg)
 {
 	struct queue *qu = arg;
 
-	if (loop_msec() < qu->stop_at &&
-	    (qu->jobs.n > 0 || qu->n_flushing > 0)) {
+	/* Jobs outlive us: deliver names them to the queue that comes. */
+	if (loop_msec() < qu->stop_at && qu->n_flushing > 0) {
 		timer_set(qu->p.loop, &qu->stop, STOP_LOOK, on_stop, qu);
 		return;
 	}
@@ -171,17 +172,6 @@ peer_down(void *self, struct ipc_chan *c)
 
 /* ---- start ---- */
 
-static void
-set_backoff(struct queue *qu)
-{
-	const struct conf *conf = qu->p.conf;
-
-	qu->backoff = (struct backoff){ .n_steps = conf->retry.n,
-		.max = conf->retry_max };
-	if (conf->retry.n > 0)
-		qu->backoff.steps = CONF_RETRY(conf, 0);
-}
-
 /* Opens the index; true if it is empty and to be filled from the files. */
 static bool
 open_index(struct queue *qu, const char *dir)
@@ -215,9 +205,7 @@ start(void *self, struct proc *p)
 	struct spool_hooks hooks;
 	bool empty;
 
-	set_backoff(qu);
-	ways_init(&qu->ways, p->conf->route_concurrency, &qu->backoff,
-	    arc4random);
+	ways_init(&qu->ways, p->conf, arc4random);
 	schedule_start(qu);
 	restore_hooks(qu, &hooks);
 	qu->spool = spool_open(p->loop, dir, &hooks, &why);
@@ -227,6 +215,7 @@ start(void *self, struct proc *p)
 	qu->replaying = true;
 	if (!spool_replay(qu->spool))
 		proc_fail(p, "queue: the journal cannot be replayed");
+	qu->forgot = empty && spool_last_id(qu->spool) != 0;
 	restore_replayed(qu);
 	queue_commit(qu);
 	tx_start(qu);
@@ -251,6 +240,7 @@ static ipc_handler *const handlers[IPC_TYPES] = {
 	[IPC_JOB_HELD] = job_on_held,
 	[IPC_JOB_LISTED] = job_on_listed,
 	[IPC_CTL_ASK] = ctl_on_ask,
+	[IPC_LIMITS_ASK] = limits_on_ask,
 };
 /* clang-format on */
 

@@ -414,7 +414,7 @@ replay_one(struct replay *r, const struct said *m)
 	ok = m->type == REC_MESSAGE ? replay_message(r, m, &a, &f) :
 				      replay_file(r, m, &a, &f, &why);
 	if (!ok)
-		log_event(m->id, "replay", "error=%s", strerror(errno));
+		log_event(m->id, "replay", "error=%s", q(strerror(errno)));
 	else if (why == NULL) {
 		f.all_done = spool_all_done(&f.head);
 		s->hooks.found(s->hooks.arg, &f);
@@ -473,7 +473,7 @@ spool_replay(struct spool *s)
 		s->last_id = spool_scan_last(s, lost);
 	s->start_id = s->last_id;
 	if (ok && !retire_all(s)) {
-		log_warn("checkpoint", "failed: error=%s", strerror(errno));
+		log_warn("checkpoint", "failed: error=%s", q(strerror(errno)));
 		ok = false;
 	}
 	if (ok) {
@@ -529,7 +529,7 @@ rewrite_one(struct replay *r, const struct said *m)
 	if (ok && m->type == REC_MESSAGE)
 		ok = write_over(r, fd, m->size, &f.head);
 	if (!ok || !merge_states(r, m, &f.head, fd))
-		log_event(m->id, "rewrite", "error=%s", strerror(errno));
+		log_event(m->id, "rewrite", "error=%s", q(strerror(errno)));
 	close(fd);
 	arena_free(&a);
 }

@@ -15,6 +15,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "dest.h"
 #include "log.h"
 
 #define UNSAVED_MSEC 2000 /* the disk refused: tried again then */
@@ -77,8 +78,9 @@ log_result(const struct rcpt *r, const struct result *result)
 	msecs = (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000 -
 	    r->msg->arrived / 1000;
 	log_event(r->msg->id, "delivery",
-	    "to=%s n=%u result=%s attempts=%u delay=%lld.%03lld relay=%s tls=%s reply=%s",
-	    q(r->addr), r->n,
+	    "to=%s%s%s n=%u result=%s attempts=%u delay=%lld.%03lld relay=%s tls=%s reply=%s",
+	    q(rcpt_target(r)), r->target == NULL ? "" : " orig_to=",
+	    r->target == NULL ? "" : q(r->addr), r->n,
 	    result_names[o->verdict <= NEVER ? o->verdict : LATER], r->attempts,
 	    (long long)(msecs / 1000), (long long)(msecs % 1000),
 	    result->relay[0] == '\0' ? "none" : q(result->relay),
@@ -112,13 +114,24 @@ failed(struct queue *qu, struct rcpt *r, struct index_rcpt *row)
 	rcpt_move(qu, r, &m->owed, AT_OWED);
 }
 
+/* Seconds until the next attempt. */
+static uint32_t
+next_step(const struct queue *qu, const struct rcpt *r)
+{
+	char name[DOMAIN_MAX + 1];
+	struct backoff b =
+	    backoff_of(qu->p.conf, dest_of_addr(rcpt_target(r), name));
+
+	return backoff_seconds(&b, r->attempts, arc4random());
+}
+
 /* One more attempt is to be made; the next time, and the sender's warning. */
 static void
 again(struct queue *qu, struct rcpt *r, struct way *w, struct index_rcpt *row,
     int64_t since)
 {
 	struct msg *m = r->msg;
-	int64_t now = now_sec(), latest = schedule_latest(qu, m, now);
+	int64_t now = now_sec(), latest = schedule_latest(qu, m, r->ttl, now);
 
 	if (m->place == SPOOL_NEW && spool_move_cur(qu->spool, m->id)) {
 		m->place = SPOOL_CUR;
@@ -129,8 +142,7 @@ again(struct queue *qu, struct rcpt *r, struct way *w, struct index_rcpt *row,
 		row->next = latest;
 		route_parked(qu, w);
 	} else {
-		row->next = now +
-		    backoff_seconds(&qu->backoff, row->attempts, arc4random());
+		row->next = now + next_step(qu, r);
 		if (row->next > latest)
 			row->next = latest;
 	}
@@ -153,7 +165,7 @@ next_state(struct queue *qu, const struct rcpt *r, unsigned int verdict)
 		return RCPT_REMOVED;
 	if (verdict == NEVER ||
 	    (rcpt_state_open(r->state) &&
-		schedule_expired(qu, r->msg, now_sec())))
+		schedule_expired(qu, r->msg, r->ttl, now_sec())))
 		return failed_state(r->msg);
 	return r->state;
 }
@@ -171,7 +183,10 @@ fill_row(const struct rcpt *r, const struct way *w, const struct result *result,
 	row->tried = r->tried;
 	row->next = NEVER_DUE;
 	row->last = *result->outcome;
+	row->ttl = r->ttl;
 	strlcpy(row->addr, r->addr, sizeof row->addr);
+	if (r->target != NULL)
+		strlcpy(row->target, r->target, sizeof row->target);
 	strlcpy(row->relay, result->relay, sizeof row->relay);
 	if (w != NULL)
 		strlcpy(row->route, w->route, sizeof row->route);
@@ -277,7 +292,7 @@ result_record(struct queue *qu, struct rcpt *r, struct way *w,
 	if (record(qu, r, w, result))
 		return;
 	log_warn("unsaved", "id=%llx n=%u error=%s",
-	    (unsigned long long)r->msg->id, r->n, strerror(errno));
+	    (unsigned long long)r->msg->id, r->n, q(strerror(errno)));
 	rcpt_move(qu, r, NULL, AT_UNSAVED);
 	u = xcalloc(1, sizeof *u);
 	u->rcpt = r;
@@ -315,7 +330,8 @@ void
 result_again(struct queue *qu, struct rcpt *r, uint32_t seconds,
     const char *why)
 {
-	int64_t now = now_sec(), latest = schedule_latest(qu, r->msg, now);
+	int64_t now = now_sec();
+	int64_t latest = schedule_latest(qu, r->msg, r->ttl, now);
 	struct index_rcpt row;
 
 	if (rcpt_state_end(r->state)) {

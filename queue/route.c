@@ -15,20 +15,40 @@
 
 #include "log.h"
 
-#define FULL_MSEC 1000 /* memory is full: looked at again then */
+#define FULL_MSEC 1000    /* memory is full: looked at again then */
+#define RATE_MAX  3600000 /* the clock is looked at this often at least */
 
 static void on_time(void *arg);
+static void on_rate(void *arg);
 
 /* ---- the row of a route ---- */
 
-/* A row stands while the route is down, held, or has recipients in the index
- * alone, so that a restart finds them. */
+static int64_t
+now_msec(void)
+{
+	return now_usec() / 1000;
+}
+
+/* What a route with a rate sent lately. */
+static void
+fill_rate(struct way *w, struct index_way *row)
+{
+	if (w->rate == NULL)
+		return;
+	row->n_marks = rate_save(&w->rate->rate, row->mark);
+	if (w->rate->tokens == 0)
+		row->ready = rate_next(&w->rate->rate, now_msec()) / 1000;
+}
+
+/* A row stands while the route is down, held, has recipients in the index
+ * alone, or a rate that looks back, so that a restart finds them. */
 static void
 store(struct queue *qu, struct way *w)
 {
+	bool rated = w->rate != NULL && w->rate->rate.n > 0;
 	struct index_way row;
 
-	if (w->state != WAY_DOWN && !w->parked && !w->held) {
+	if (w->state != WAY_DOWN && !w->parked && !w->held && !rated) {
 		if (w->stored)
 			queue_index_ok(qu, index_del_way(qu->index, w->route));
 		w->stored = false;
@@ -40,6 +60,7 @@ store(struct queue *qu, struct way *w)
 		row.since = w->since;
 		if (w->last != NULL)
 			row.last = *w->last;
+		fill_rate(w, &row);
 		queue_index_ok(qu, index_put_way(qu->index, &row));
 		w->stored = true;
 	}
@@ -54,6 +75,67 @@ wait_for(struct queue *qu, struct way *w)
 
 	timer_set(qu->p.loop, &w->timer, wait < 0 ? 0 : (msec)wait * 1000,
 	    on_time, w);
+}
+
+/* Until it may send again, or what it sent is to be forgotten. */
+static void
+wait_for_rate(struct queue *qu, struct way *w)
+{
+	struct rate *r = &w->rate->rate;
+	int64_t now = now_msec(), wait;
+
+	if (r->n == 0)
+		return;
+	wait = w->rate->tokens == 0 ? rate_next(r, now) - now :
+				      r->mark[r->n - 1].at + r->window - now;
+	if (wait < 0)
+		wait = 0;
+	if (wait > RATE_MAX)
+		wait = RATE_MAX;
+	timer_set(qu->p.loop, &w->rate->timer, (msec)wait, on_rate, w);
+}
+
+static void
+on_rate(void *arg)
+{
+	struct way *w = arg;
+	struct queue *qu = w->owner;
+
+	way_tick(&qu->ways, w, now_msec());
+	if (rate_empty(&w->rate->rate, now_msec()))
+		store(qu, w);
+	wait_for_rate(qu, w);
+	route_refill(qu, w);
+	queue_run_soon(qu);
+}
+
+void
+route_took(struct queue *qu, struct way *w, bool marked)
+{
+	if (w->rate == NULL)
+		return;
+	/* Before it goes out: a queue that is killed now counts it too. */
+	if (marked) {
+		store(qu, w);
+		queue_commit(qu);
+	}
+	wait_for_rate(qu, w);
+}
+
+/* What is known of its past: nothing (row NULL), or what the row says. */
+static void
+recall_rate(struct queue *qu, struct way *w, const struct index_way *row)
+{
+	struct rate *r = &w->rate->rate;
+
+	if (row != NULL)
+		rate_load(r, row->mark, row->n_marks, now_msec());
+	else if (qu->forgot) {
+		rate_assume(r, now_msec());
+		store(qu, w);
+	}
+	way_tick(&qu->ways, w, now_msec());
+	wait_for_rate(qu, w);
 }
 
 static void
@@ -83,8 +165,11 @@ route_get(struct queue *qu, const char *route)
 			    row.since, &row.last);
 			wait_for(qu, w);
 		}
+		if (w->rate != NULL)
+			recall_rate(qu, w, &row);
 		way_touch(&qu->ways, w);
-	}
+	} else if (w->rate != NULL)
+		recall_rate(qu, w, NULL);
 	return w;
 }
 
@@ -107,7 +192,7 @@ route_park(struct queue *qu, struct way *w, struct rcpt *r)
 
 	rcpt_row(qu, r, &row);
 	row.parked = 1;
-	row.next = schedule_latest(qu, r->msg, now_sec());
+	row.next = schedule_latest(qu, r->msg, r->ttl, now_sec());
 	strlcpy(row.route, w->route, sizeof row.route);
 	if (w->last != NULL)
 		row.last = *w->last;

@@ -71,17 +71,25 @@ schedule_put(struct queue *qu, const struct index_rcpt *row)
 	arm(qu, row->next);
 }
 
-bool
-schedule_expired(const struct queue *qu, const struct msg *m, int64_t now)
+int64_t
+schedule_end(const struct queue *qu, const struct msg *m, uint32_t ttl)
 {
-	return now >= m->arrived / 1000000 + qu->p.conf->queue_ttl;
+	return m->arrived / 1000000 + (ttl != 0 ? ttl : qu->p.conf->queue_ttl);
+}
+
+bool
+schedule_expired(const struct queue *qu, const struct msg *m, uint32_t ttl,
+    int64_t now)
+{
+	return now >= schedule_end(qu, m, ttl);
 }
 
 int64_t
-schedule_latest(const struct queue *qu, const struct msg *m, int64_t now)
+schedule_latest(const struct queue *qu, const struct msg *m, uint32_t ttl,
+    int64_t now)
 {
 	int64_t arrived = m->arrived / 1000000;
-	int64_t end = arrived + qu->p.conf->queue_ttl;
+	int64_t end = schedule_end(qu, m, ttl);
 	int64_t warn = bounce_warns(m) ?
 	    backoff_warn_next(qu->p.conf->warn, arrived, now) :
 	    0;
@@ -93,6 +101,51 @@ schedule_latest(const struct queue *qu, const struct msg *m, int64_t now)
 
 static void ask_next(struct queue *qu);
 
+/* What lookup says of a recipient that came to nothing there. */
+static void
+refused(struct queue *qu, struct rcpt *r, const struct outcome *o)
+{
+	const struct result result = { .outcome = o, .relay = "", .tls = "" };
+
+	rcpt_set_target(r, "");
+	result_record(qu, r, NULL, &result);
+}
+
+/* It stands for several. */
+static void
+expands(struct queue *qu, struct rcpt *r, const struct route_is *is)
+{
+	struct outcome o;
+
+	r->ttl = is->ttl;
+	if ((r->msg->fact_flags & FACT_EXPANDED) == 0) {
+		rcpt_set_target(r, "");
+		expand_begin(qu, r);
+		return;
+	}
+	/* Else aliases could go round through the queue for ever. */
+	outcome_set(&o, LATER, WIDTH_RCPT, 451, "4.4.6",
+	    "what an alias stands for is not expanded again");
+	refused(qu, r, &o);
+}
+
+static void
+routed(struct queue *qu, struct rcpt *r, const struct route_is *is)
+{
+	struct way *w;
+
+	r->ttl = is->ttl;
+	rcpt_set_target(r, is->rcpt);
+	if (schedule_expired(qu, r->msg, r->ttl, now_sec()))
+		result_expire(qu, r);
+	else if ((w = route_get(qu, is->route)) == NULL)
+		result_again(qu, r, LATER_SECS, "too many routes are down");
+	else if (!way_open(w))
+		route_park(qu, w, r);
+	else
+		job_gather(qu, r, w, is->action, is->flags);
+}
+
 static void
 on_route(void *arg, struct ipc_msg *answer)
 {
@@ -100,21 +153,15 @@ on_route(void *arg, struct ipc_msg *answer)
 	struct msg *m = r->msg;
 	struct queue *qu = m->queue;
 	const struct route_is *is = answer == NULL ? NULL : answer->body;
-	struct result result = { 0 };
-	struct way *w;
 
-	if (is == NULL) {
+	if (is == NULL)
 		result_again(qu, r, AGAIN, "nobody answered where it goes");
-	} else if (is->outcome.verdict != DONE) {
-		result.outcome = &is->outcome;
-		result.relay = result.tls = "";
-		result_record(qu, r, NULL, &result);
-	} else if ((w = route_get(qu, is->route)) == NULL) {
-		result_again(qu, r, LATER_SECS, "too many routes are down");
-	} else if (!way_open(w)) {
-		route_park(qu, w, r);
-	} else
-		job_gather(qu, r, w, is->action, is->flags);
+	else if (is->outcome.verdict != DONE)
+		refused(qu, r, &is->outcome);
+	else if ((is->flags & ROUTE_EXPANDS) != 0)
+		expands(qu, r, is);
+	else
+		routed(qu, r, is);
 	msg_settle(qu, m);
 	ask_next(qu);
 	queue_run_soon(qu);
@@ -178,6 +225,7 @@ void
 schedule_asks(struct queue *qu)
 {
 	ask_next(qu);
+	expand_run(qu);
 }
 
 /* ---- what is due ---- */
@@ -191,7 +239,7 @@ due_parked(struct queue *qu, struct msg *m, struct index_rcpt *row, int64_t now)
 	    backoff_warn_due(qu->p.conf->warn, m->arrived / 1000000,
 		row->next - 1, now);
 
-	row->next = schedule_latest(qu, m, now);
+	row->next = schedule_latest(qu, m, row->ttl, now);
 	schedule_put(qu, row);
 	if (warn)
 		rcpt_move(qu, rcpt_add(qu, m, row), &m->late, AT_LATE);
@@ -229,7 +277,10 @@ due_rcpt(struct queue *qu, struct index_rcpt *row)
 	} else if (!rcpt_state_open(row->state)) {
 		row->next = NEVER_DUE;
 		schedule_put(qu, row);
-	} else if (schedule_expired(qu, m, now)) {
+	} else if (schedule_expired(qu, m, row->ttl, now) &&
+	    row->route[0] != '\0') {
+		/* Without a route its action's ttl is not known: it is asked
+		 * for. */
 		result_expire(qu, rcpt_add(qu, m, row));
 	} else if (row->parked &&
 	    (w = way_find(&qu->ways, row->route)) != NULL && w->parked) {
@@ -303,6 +354,8 @@ void
 schedule_start(struct queue *qu)
 {
 	TAILQ_INIT(&qu->asks);
+	TAILQ_INIT(&qu->expansions);
+	TAILQ_INIT(&qu->large_expansions);
 	memset(&qu->due, 0, sizeof qu->due);
 }
 

@@ -80,6 +80,11 @@ rcpt_text(struct view *v, const struct index_rcpt *r,
 	buf_puts(b, ">\n");
 	if (v->ix == NULL)
 		return;
+	if (r->target[0] != '\0') {
+		buf_puts(b, "    stands for: <");
+		print_text(b, r->target);
+		buf_puts(b, ">\n");
+	}
 	if (rcpt_state_open(r->state))
 		buf_printf(b, "    attempts: %u, next: %s\n", r->attempts,
 		    next_try_print(next, v->now, when, sizeof when));
@@ -135,6 +140,29 @@ rcpts_print(struct view *v)
 	return true;
 }
 
+/* Of a child: whose recipient it stands for. */
+static void
+parent_print(struct view *v)
+{
+	const struct head *h = &v->m.head;
+	struct buf *b = &v->c->out;
+	char id[ID_LEN + 1];
+
+	if (h->of.addr == NULL)
+		return;
+	id_print(h->of.id, id);
+	if (v->c->json) {
+		json_member(b, ",\"of\":{", "id", id);
+		json_number(b, ",", "n", h->of.n);
+		json_member(b, ",", "recipient", h->of.addr);
+		buf_puts(b, "}");
+		return;
+	}
+	buf_printf(b, "of: %s recipient %u <", id, h->of.n);
+	print_text(b, h->of.addr);
+	buf_puts(b, ">\n");
+}
+
 static bool
 envelope_json(struct view *v)
 {
@@ -147,6 +175,7 @@ envelope_json(struct view *v)
 	json_number(b, ",", "size", v->msg.content + v->msg.trace);
 	json_bool(b, ",", "damaged", v->m.damaged);
 	facts_print(v);
+	parent_print(v);
 	buf_puts(b, ",\"recipients\":[");
 	if (!rcpts_print(v))
 		return false;
@@ -168,6 +197,7 @@ envelope_text(struct view *v)
 	print_text(b, v->msg.sender);
 	buf_puts(b, ">\n");
 	facts_print(v);
+	parent_print(v);
 	buf_printf(b, "size: %llu\n",
 	    (unsigned long long)(v->msg.content + v->msg.trace));
 	if (v->m.damaged)

@@ -58,7 +58,7 @@ next_try_of(struct index *ix, const struct index_rcpt *r, struct next_try *next)
 		return;
 	next->held = route_held(ix, r->route);
 	if (r->parked && index_get_way(ix, r->route, &way) == INDEX_OK)
-		next->when = way.next;
+		next->when = way.next > way.ready ? way.next : way.ready;
 }
 
 const char *
@@ -87,6 +87,8 @@ rcpt_json(struct buf *b, const char *begin, const struct index_rcpt *r,
 	json_member(b, ",", "recipient", r->addr);
 	if (!indexed)
 		return;
+	if (r->target[0] != '\0')
+		json_member(b, ",", "target", r->target);
 	json_number(b, ",", "attempts", r->attempts);
 	json_time(b, ",", "tried", r->tried);
 	json_time(b, ",", "next", next->known && !next->held ? next->when : 0);

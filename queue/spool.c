@@ -103,7 +103,7 @@ last_checkpoint(struct spool *s)
 		return;
 	if (j->ops->syncfs(s->dirs.journal) == -1 || !journal_retire(j, j->cur))
 		log_warn("checkpoint", "failed, the journal is kept: error=%s",
-		    strerror(errno));
+		    q(strerror(errno)));
 }
 
 void
@@ -340,7 +340,7 @@ spool_corrupt(struct spool *s, uint64_t id, enum spool_place place,
 {
 	if (!dirs_set_aside(&s->dirs, place, id))
 		log_warn("spool-corrupt", "cannot set it aside: error=%s",
-		    strerror(errno));
+		    q(strerror(errno)));
 	log_event(id, "spool-corrupt", "why=%s", q(why));
 	s->hooks.corrupt(s->hooks.arg, id, why);
 }

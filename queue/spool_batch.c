@@ -163,7 +163,7 @@ settle(struct spool *s, const struct flush_op *op)
 		state = settled(have, set->state);
 		if (pwrite(fd, &state, 1, (off_t)set->off) != 1)
 			log_event(set->id, "spool-state", "error=%s",
-			    strerror(errno));
+			    q(strerror(errno)));
 	}
 	if (fd != -1)
 		close(fd);
@@ -233,14 +233,14 @@ follow(struct spool *s, const struct flush_batch *b)
 		if (b->failed != NULL)
 			log_warn("journal",
 			    "nothing is accepted before a checkpoint: call=%s error=%s",
-			    b->failed, strerror(b->error));
+			    b->failed, q(strerror(b->error)));
 	}
 	if (s->broken && !st.broken)
 		log_event(0, "journal", "in order again");
 	s->broken = st.broken;
 	if (st.checkpoint == CP_FAILED && !s->retry.set && !s->again) {
 		log_warn("checkpoint", "failed, is tried again: error=%s",
-		    strerror(st.checkpoint_error));
+		    q(strerror(st.checkpoint_error)));
 		timer_set(s->loop, &s->retry, s->retry_wait, on_retry, s);
 	}
 	idle = st.checkpoint == CP_NONE || st.checkpoint == CP_GOOD;

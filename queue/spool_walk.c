@@ -74,7 +74,7 @@ look_at(struct spool *s, enum spool_place place, uint64_t id)
 		/* Delivered, or moved to cur/, since its name was read. */
 		if (errno != ENOENT)
 			log_event(id, "spool-open", "error=%s",
-			    strerror(errno));
+			    q(strerror(errno)));
 		return;
 	}
 	arena_init(&a, SPOOL_ARENA_MAX);

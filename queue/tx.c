@@ -128,8 +128,8 @@ tx_on_open(void *self, struct ipc_chan *from, struct ipc_msg *msg)
 		return;
 	tx = tx_new(qu, from->instance, m->tx);
 	tx->facts = m->facts;
-	/* Only we make notifications. */
-	tx->facts.flags &= ~(uint32_t)FACT_OURS;
+	/* Only we make notifications, and children. */
+	tx->facts.flags &= ~(uint32_t)(FACT_OURS | FACT_EXPANDED);
 	tx->size = m->size;
 	tx->head.sender = arena_copy(&tx->arena, m->sender);
 }
@@ -169,15 +169,17 @@ tx_on_rcpt(void *self, struct ipc_chan *from, struct ipc_msg *msg)
 
 /* ---- a file for it ---- */
 
-/* An id that was never given out: of now, or the one after the last. */
+/* An id that was never given out: of now, or the one after the last; with
+ * those that may be derived from it (id.h). */
 static uint64_t
-next_id(struct queue *qu)
+next_id(struct queue *qu, uint32_t n_rcpt)
 {
 	uint64_t id = id_now() & ~(ID_STEP - 1);
 
 	if (id <= qu->last_id)
 		id = (qu->last_id & ~(ID_STEP - 1)) + ID_STEP;
-	return qu->last_id = id;
+	qu->last_id = id_last(id, n_rcpt);
+	return id;
 }
 
 /* -1 and errno. */
@@ -188,7 +190,7 @@ create_file(struct queue *qu, struct tx *tx)
 
 	tx->head.facts = tx->facts;
 	for (tries = 0; tries < ID_TRIES; tries++) {
-		tx->head.id = next_id(qu);
+		tx->head.id = next_id(qu, tx->head.n_rcpt);
 		tx->head.arrived = now_usec();
 		fd = spool_create(qu->spool, &tx->head);
 		if (fd != -1) {
@@ -219,7 +221,7 @@ make_file(struct queue *qu, struct tx *tx)
 	if (!spool_accepts(qu->spool, tx->size, &why))
 		return why;
 	if ((tx->fd = create_file(qu, tx)) == -1) {
-		log_warn("create", "error=%s", strerror(errno));
+		log_warn("create", "error=%s", q(strerror(errno)));
 		return "no file can be made";
 	}
 	return NULL;
@@ -305,7 +307,7 @@ tx_answer(struct queue *qu)
 	while ((tx = TAILQ_FIRST(&qu->answers)) != NULL) {
 		TAILQ_REMOVE(&qu->answers, tx, answer);
 		if (tx->instance == TX_OURS) {
-			bounce_told(qu, tx, tx->ok);
+			tx->told(qu, tx, tx->ok);
 			continue;
 		}
 		c = qu->p.peer[PROC_SESSION][tx->instance];
@@ -370,6 +372,8 @@ tx_on_commit(void *self, struct ipc_chan *from, struct ipc_msg *msg)
 	struct tx *tx = tx_find(qu, from->instance, m->tx);
 	const char *why = NULL;
 
+	if (qu->stopping)
+		return; /* the next queue is asked again */
 	if (tx != NULL && tx->head.id == m->id && tx->state >= TX_ST_FLUSH) {
 		tx->question = msg->id; /* asked again: one answer is enough */
 		return;
@@ -435,22 +439,6 @@ tx_on_abort(void *self, struct ipc_chan *from, struct ipc_msg *msg)
 	say_gone(from, msg->id, m->id);
 }
 
-void
-tx_peer_down(struct queue *qu, struct ipc_chan *c)
-{
-	struct tx *tx, *next;
-
-	for (tx = TAILQ_FIRST(&qu->tx_of[c->instance]); tx != NULL; tx = next) {
-		next = TAILQ_NEXT(tx, entry);
-		/* What is being flushed stays: nobody else will send it
-		 * again, and twice is better than never. */
-		if (tx->state >= TX_ST_FLUSH)
-			tx->orphan = true;
-		else
-			tx_drop(&tx);
-	}
-}
-
 /* ---- after our restart ---- */
 
 static bool
@@ -467,6 +455,23 @@ sweep(void *arg)
 	timer_clear(&qu->sweep);
 	qu->swept = true;
 	spool_sweep(qu->spool, qu->first_id, keep, qu);
+}
+
+/* Each session process that was here when we came has said what it writes;
+ * who comes later has just begun to live and writes nothing. */
+static void
+look_listed(struct queue *qu)
+{
+	const struct ipc_chan *c;
+	uint32_t i;
+
+	for (i = 0; i < PROC_MAX; i++) {
+		c = qu->p.peer[PROC_SESSION][i];
+		if (c != NULL && c->fd != -1 && !qu->session_listed[i])
+			return;
+	}
+	if (!qu->swept)
+		sweep(qu);
 }
 
 void
@@ -488,16 +493,38 @@ void
 tx_on_listed(void *self, struct ipc_chan *from, struct ipc_msg *msg)
 {
 	struct queue *qu = self;
-	uint32_t i;
 
 	(void)msg;
 	qu->session_listed[from->instance] = true;
-	for (i = 0; i < qu->p.start.count[PROC_SESSION] && i < PROC_MAX; i++) {
-		if (!qu->session_listed[i])
-			return;
+	look_listed(qu);
+}
+
+/* Its number may be used again by the process that comes. */
+static void
+orphan(struct queue *qu, struct tx *tx)
+{
+	tx->orphan = true;
+	hash_del(&qu->tx_numbers, &tx->by_number);
+	tx->number = tx->head.id;
+	hash_add(&qu->tx_numbers, &tx->by_number,
+	    number_key(tx->instance, tx->number));
+}
+
+void
+tx_peer_down(struct queue *qu, struct ipc_chan *c)
+{
+	struct tx *tx, *next;
+
+	for (tx = TAILQ_FIRST(&qu->tx_of[c->instance]); tx != NULL; tx = next) {
+		next = TAILQ_NEXT(tx, entry);
+		/* What is being flushed stays: nobody else will send it
+		 * again, and twice is better than never. */
+		if (tx->state >= TX_ST_FLUSH)
+			orphan(qu, tx);
+		else
+			tx_drop(&tx);
 	}
-	if (!qu->swept)
-		sweep(qu);
+	look_listed(qu);
 }
 
 void
@@ -507,17 +534,28 @@ tx_start(struct queue *qu)
 	uint64_t index = index_last_id(qu->index);
 
 	qu->last_id = spool > index ? spool : index;
-	qu->first_id = next_id(qu);
+	/* Of the last one it is not known how many it had kept. */
+	if (qu->last_id != 0)
+		qu->last_id = id_last(qu->last_id, RCPT_MAX);
+	qu->first_id = next_id(qu, 0);
 	timer_set(qu->p.loop, &qu->sweep, SWEEP_MSEC, sweep, qu);
 }
 
 /* ---- our own ---- */
 
+bool
+tx_is_known(struct queue *qu, uint64_t id)
+{
+	return tx_has_id(qu, id) || was_committed(qu, id);
+}
+
 struct tx *
-tx_ours(struct queue *qu, struct msg *about)
+tx_ours(struct queue *qu, struct msg *about,
+    void (*told)(struct queue *qu, struct tx *tx, bool ok))
 {
 	struct tx *tx = tx_new(qu, TX_OURS, about->id);
 
+	tx->told = told;
 	tx->about = about;
 	return tx;
 }

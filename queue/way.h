@@ -1,9 +1,12 @@
 /*
- * Routes: whose turn it is, how many jobs each may run, which are down.  Pure
- * memory: no messages, no disk; the clock is a parameter.
+ * Routes: whose turn it is, how many jobs each may run and how fast, which are
+ * down.  Pure memory: no messages, no disk; the clock is a parameter, in
+ * seconds since 1970 or, where it is called msec, in milliseconds.
  *
  * A route is up, down until a time, or on probe: then one job at a time shows
- * whether it works again.
+ * whether it works again.  One with a rate has tokens: the jobs that it may
+ * begin before the clock is looked at again.  Without any it is closed, and
+ * what is for it waits in the index.
  *
  * SPDX-License-Identifier: ISC
  */
@@ -20,6 +23,7 @@
 #include "hash.h"
 #include "index.h"
 #include "loop.h"
+#include "rate.h"
 #include "verdict.h"
 
 #define WAYS_MAX    20000 /* routes in memory */
@@ -36,18 +40,35 @@ struct way_job {
 
 TAILQ_HEAD(way_jobs, way_job);
 
+/* Of a route whose messages are counted. */
+struct way_rate {
+	struct rate rate;
+	uint32_t tokens;
+	struct timer timer; /* route.c: until there are some again */
+};
+
+/* What keeps a route in memory. */
+enum way_kept {
+	WAY_BUSY, /* work, or something that no row tells */
+	WAY_IDLE, /* nothing */
+	WAY_RATED /* what it sent lately, which its row tells too */
+};
+
 struct way {
 	struct hash_node node;
 	enum way_state state;
+	uint32_t max;     /* ceiling of limit */
 	uint32_t limit;   /* jobs at once while it is up */
 	uint32_t running; /* jobs given out */
 	uint32_t waiting; /* jobs in the list */
 	struct way_jobs jobs;
-	uint32_t failures;    /* in a row */
-	int64_t next;         /* down until, seconds since 1970 */
-	int64_t since;        /* of the first failure in the row */
-	struct outcome *last; /* of the last failure, or NULL */
-	bool held;            /* by the operator */
+	uint32_t failures; /* in a row */
+	int64_t next;      /* down until, seconds since 1970 */
+	int64_t since;     /* of the first failure in the row */
+	struct backoff backoff;
+	struct way_rate *rate; /* NULL: as fast as may be */
+	struct outcome *last;  /* of the last failure, or NULL */
+	bool held;             /* by the operator */
 	/* What route.c keeps here. */
 	void *owner;
 	bool known;      /* the index was asked about it */
@@ -56,10 +77,14 @@ struct way {
 	bool stored;     /* it has a row in the index */
 	uint32_t asking; /* taken from there, on their way into the list */
 	struct index_cursor cursor;
-	uint32_t last_deliver; /* ended a job of it, CONF_NONE: none */
+	uint32_t last_deliver; /* had a job of it, CONF_NONE: none */
+	/* Its connections are counted: one process has all of them, so that
+	 * none is idle in another. */
+	bool counted;
 	struct timer timer;
 	/* private */
-	bool in_turn, in_idle;
+	bool in_turn;
+	uint8_t kept; /* enum way_kept */
 	TAILQ_ENTRY(way) turn, idle;
 	char route[ROUTE_MAX + 1];
 };
@@ -69,16 +94,16 @@ TAILQ_HEAD(way_list, way);
 struct ways {
 	struct hash hash;
 	struct way_list turns; /* have a job and may run it, in their order */
-	struct way_list idle;  /* nothing to remember, oldest first */
+	struct way_list idle;  /* WAY_IDLE, oldest first */
+	struct way_list rated; /* WAY_RATED, likewise */
 	uint32_t n, n_idle;
-	uint32_t concurrency; /* ceiling of each limit */
-	struct backoff backoff;
+	const struct conf *conf;
 	uint32_t (*random)(void);
 };
 
-/* concurrency: jobs a route may run at most; 0 counts as 1. */
-void ways_init(struct ways *ws, uint32_t concurrency,
-    const struct backoff *backoff, uint32_t (*random)(void));
+/* What each route may do is said by `limit` and `retry`. */
+void ways_init(struct ways *ws, const struct conf *conf,
+    uint32_t (*random)(void));
 /* All are forgotten; no job may be in them. */
 void ways_free(struct ways *ws);
 
@@ -87,7 +112,7 @@ struct way *way_find(const struct ways *ws, const char *route);
 struct way *way_get(struct ways *ws, const char *route);
 
 /* True if a recipient for it may come into memory now: up or on probe, not
- * held, room in the list. */
+ * held, a token for it, room in the list. */
 bool way_open(const struct way *w);
 /* How many jobs more it can use soon, so that the list neither runs dry nor
  * grows; 0: none. */
@@ -97,8 +122,11 @@ uint32_t way_hunger(const struct way *w);
 void way_add(struct ways *ws, struct way *w, struct way_job *job);
 void way_remove(struct ways *ws, struct way_job *job);
 
-/* The job whose turn it is, now running; NULL: none may run. */
-struct way_job *way_take(struct ways *ws);
+/* The job whose turn it is, now running, for one token; NULL: none may run.
+ * *marked: what rate_save() gives is more than before. */
+struct way_job *way_take(struct ways *ws, int64_t now_msec, bool *marked);
+/* Time has passed: counts the tokens of a route with a rate. */
+void way_tick(struct ways *ws, struct way *w, int64_t now_msec);
 /* A job that runs already (a restart found it running). */
 void way_running(struct ways *ws, struct way *w);
 /* A running job came to nothing and tells nothing about the route. */

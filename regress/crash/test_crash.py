@@ -1,6 +1,8 @@
 """2,000 messages over 20 sessions, while every process but the parent is killed
-with SIGKILL again and again at random.  Afterwards each message that got its
-250 has arrived, whole; how many came twice is counted and shown.
+with SIGKILL again and again at random.  A part of them goes to an alias that
+stands for three addresses.  Afterwards each message that got its 250 has
+arrived, whole, at each of its targets; how many came twice is counted and
+shown; no child was made twice.
 
     POSTERN_SEED=n   the same victims in the same order
 
@@ -9,6 +11,7 @@ SPDX-License-Identifier: ISC
 import hashlib
 import os
 import random
+import re
 import signal
 import smtplib
 import threading
@@ -23,6 +26,17 @@ from lib.instance import CHILDREN, conf
 SESSIONS = 20
 EACH = 100
 SECONDS = 40.0  # for one client's messages, were nothing in its way
+EXPANDED = 4    # each fourth message is for the alias
+TEAM = ("t1@x.test", "t2@x.test", "t3@x.test")
+NAMES = {"x.test": ["MX 10 mx.x.test."], "mx.x.test": ["A 127.0.0.1"]}
+
+
+def is_for_team(mark):
+    return int(mark.rpartition("-")[2]) % EXPANDED == 0
+
+
+def targets(mark):
+    return TEAM if is_for_team(mark) else (f"{mark}@x.test",)
 
 
 class Client(threading.Thread):
@@ -52,7 +66,8 @@ class Client(threading.Thread):
         s = self.session
         code, said = s.mail("s@c.test")
         if code == 250:
-            code, said = s.rcpt(f"{mark}@x.test")
+            code, said = s.rcpt("team@mx.test" if is_for_team(mark) else
+                                f"{mark}@x.test")
         if code == 250:
             code, said = s.data(content)
         if code == 250:
@@ -122,8 +137,16 @@ def test_crash(lab, record_property):
     seed = int(os.environ.get("POSTERN_SEED", random.randrange(10 ** 6)))
     print("seed", seed)
     r = lab.receiver()
-    it = lab.postern(conf(lab.dns(), r.port, retry="1s*1000",
-                          lines=["smtp limit max-mails 1000"]))
+    path = lab.path("aliases")
+    path.write_text(f"team: {', '.join(TEAM)}\n")
+    it = lab.postern(conf(
+        lab.dns(NAMES), retry="1s*1000", lines=[
+            "hostname mx.test", "smtp limit max-mails 1000",
+            f'table aliases "file:{path}"'], rules=[
+            'action "team" expand-only alias <aliases>',
+            f'action "out" relay port {r.port}',
+            'match from any for local action "team"',
+            'match from any for any action "out"']))
     begin = time.monotonic()
     clients = [Client(it, n, seed + n, begin + 120) for n in range(SESSIONS)]
     killer = Killer(it, seed)
@@ -136,18 +159,20 @@ def test_crash(lab, record_property):
     killer.over.set()
     killer.join()
     acked = [m for c in clients for m in c.acked]
+    want = {(m, a) for m in acked for a in targets(m)}
     seen = Counter()
 
     def all_in():
         seen.clear()
-        seen.update(m.parsed()["X-Mark"] for m in list(r.messages))
-        return set(acked) <= set(seen)
+        seen.update((m.parsed()["X-Mark"], a) for m in list(r.messages)
+                    for a in m.rcpts)
+        return want <= set(seen)
     try:
         base.wait_until(all_in, "every acknowledged message", 60, 0.5)
     except AssertionError:
-        lost = sorted(set(acked) - set(seen))
+        lost = sorted(want - set(seen))
         raise AssertionError(
-            f"seed {seed}: {len(lost)} of {len(acked)} lost: {lost[:20]}; "
+            f"seed {seed}: {len(lost)} of {len(want)} lost: {lost[:20]}; "
             f"queue: {it.queue()[:3]}")
     it.empty(60)
     base.wait_until(lambda: not it.spool_files(), "the files are gone")
@@ -159,9 +184,13 @@ def test_crash(lab, record_property):
         assert hashlib.sha1(body).hexdigest() == p["X-Sum"], p["X-Mark"]
     assert all(killer.killed[name] >= 3 for name in CHILDREN), killer.killed
     twice = sum(n - 1 for n in seen.values())
+    made = Counter(re.findall(r"queue: (\w{13}) expanded ", it.log()))
+    assert len(made) >= len(acked) // EXPANDED // 2
+    assert max(made.values()) == 1, "a child was made twice"
     record_property("note", (
         f"crash: seed {seed}, {sum(killer.killed.values())} kills "
         f"({', '.join(f'{k} {v}' for k, v in sorted(killer.killed.items()))}"
-        f"), {len(acked)} acknowledged, 0 lost, {twice} duplicates, "
+        f"), {len(acked)} acknowledged for {len(want)} targets, 0 lost, "
+        f"{twice} duplicates, {len(made)} children, "
         f"{sum(c.again for c in clients)} sent again, "
         f"{time.monotonic() - begin:.0f} s"))

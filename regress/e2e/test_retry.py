@@ -62,6 +62,97 @@ def test_remembered(lab):
     assert len(times) == 3, "tried too early"
 
 
+def test_by_domain(lab):
+    """Each domain has its own steps: exact, below another, or the default;
+    the first line that names it."""
+    times = {}
+
+    def say(session):
+        times.setdefault(session.key, []).append(time.monotonic())
+        return "450 4.2.1 later"
+    r = lab.receiver()
+    reply = r.reply
+
+    def by_address(stage, session, key):
+        session.key = key
+        return reply(stage, session, key)
+    r.reply = by_address
+    r.table["rcpt"] = say
+    mx = {f"{n}.test": ["MX 10 mx.x.test."] for n in
+          ("x", "y", "sub.z", "z", "xn--bcher-kva")}
+    it = lab.postern(conf(
+        lab.dns({**mx, "mx.x.test": ["A 127.0.0.1"]}), r.port, retry="1h",
+        lines=['retry domain "X.test" 1s*100',
+               'retry domain { "nowhere.test", "*.z.test", "b\u00fccher.test" } '
+               "2s*100",
+               'retry domain "sub.z.test" 1h']))
+    to = [f"b@{d}" for d in ("x.test", "y.test", "sub.z.test", "z.test",
+                             "xn--bcher-kva.test")]
+    for rcpt in to:
+        it.send("a@c.test", rcpt)
+    base.wait_until(lambda: len(times.get(to[2], ())) >= 3 and
+                    len(times.get(to[4], ())) >= 3, "three attempts", 30)
+    for rcpt, step in ((to[0], 1), (to[2], 2), (to[4], 2)):
+        for got in gaps(times[rcpt]):
+            assert step * 0.5 <= got <= step * 1.3 + 1.5, (rcpt, got)
+    assert len(times[to[0]]) > len(times[to[2]])
+    assert len(times[to[1]]) == len(times[to[3]]) == 1
+
+
+def test_route_by_domain(lab):
+    """A route that is down is tried by the steps of its own name: the domain
+    of mail that goes to its mail servers, the host of another."""
+    port = base.free_port("127.0.0.2")
+    dns = lab.dns({"x.test": ["A 127.0.0.2"]})
+    it = lab.postern(conf(dns, retry="1h", lines=[
+        'retry domain "127.0.0.2" 1s*100', 'retry domain "x.test" 2h'],
+        rules=[f'action "out" relay host "smtp://127.0.0.2:{port}"',
+               'match from any for any action "out"']))
+    it.send("a@c.test", "b@x.test")
+    it.logged(r"route-down failures=3 wait=[123] ")
+    r = lab.receiver(address="127.0.0.2", port=port)
+    r.wait(1)
+    it.empty()
+
+
+def test_ttl_of_action(lab):
+    """An action's ttl in place of the queue's, shorter or longer; also when
+    the index is made again and it was never tried since."""
+    r = lab.receiver(rcpt="450 4.2.1 later")
+    box = lab.receiver(address="127.0.0.3")
+    dns = lab.dns({"x.test": ["A 127.0.0.1"], "y.test": ["A 127.0.0.1"],
+                   "z.test": ["A 127.0.0.1"]})
+    it = lab.postern(conf(dns, retry="1s*1000", lines=["queue ttl 4s"], rules=[
+        f'action "home" relay host "smtp://127.0.0.3:{box.port}"',
+        f'action "short" relay port {r.port} ttl 2s',
+        f'action "long" relay port {r.port} ttl 1h',
+        f'action "out" relay port {r.port}',
+        'match from any for domain "c.test" action "home"',
+        'match from any for domain "x.test" action "short"',
+        'match from any for domain "y.test" action "long"',
+        'match from any for any action "out"']))
+    begin = time.monotonic()
+    it.send("a@c.test", "b@x.test")
+    it.send("a@c.test", "b@y.test")
+    it.send("a@c.test", "b@z.test")
+    box.wait(1)
+    assert 1.5 < time.monotonic() - begin < 3.9
+    assert b"b@x.test" in box.messages[0].content
+    box.wait(2)
+    assert b"b@z.test" in box.messages[1].content
+    base.wait_until(lambda: [q["recipient"] for q in it.queue()] ==
+                    ["b@y.test"], "the others are done")
+    it.ctl("rebuild")
+    time.sleep(2)
+    row, = base.wait_until(lambda: it.queue(), "made again")
+    assert row["recipient"] == "b@y.test"
+    base.wait_until(lambda: it.queue()[0]["attempts"] >= 2, "tried again", 30)
+    assert len(box.messages) == 2
+    r.table["rcpt"] = "250 2.1.5 ok"
+    it.ctl("flush", "all")
+    it.empty()
+
+
 def test_wakes_route(lab):
     """The first success wakes what waits for the same place."""
     from lib.receiver import Receiver

@@ -21,6 +21,10 @@ must_be_same(const struct head *a, const struct head *b)
 	MUST(a->id == b->id && a->arrived == b->arrived);
 	MUST(memcmp(&a->facts, &b->facts, sizeof a->facts) == 0);
 	MUST(strcmp(a->sender, b->sender) == 0 && a->n_rcpt == b->n_rcpt);
+	MUST((a->of.addr == NULL) == (b->of.addr == NULL));
+	MUST(a->of.addr == NULL ||
+	    (a->of.id == b->of.id && a->of.n == b->of.n &&
+		strcmp(a->of.addr, b->of.addr) == 0));
 	for (i = 0; i < a->n_rcpt; i++)
 		MUST(a->rcpt[i].state == b->rcpt[i].state &&
 		    strcmp(a->rcpt[i].addr, b->rcpt[i].addr) == 0);

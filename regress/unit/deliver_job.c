@@ -157,6 +157,91 @@ reuse(void)
 	test_stop(&t);
 }
 
+/* ---- what the configuration says of a relay ---- */
+
+/* `limit domain one.test messages N` */
+static void
+limit(struct test *t, uint32_t messages)
+{
+	struct conf *c = (struct conf *)t->d.conf;
+	struct conf_limit l = { .messages = messages };
+	struct conf_entry name = { .key = image_text(c, "one.test") };
+
+	image_rows(c, &l.domain, &name, 1, sizeof name);
+	image_rows(c, &c->limit, &l, 1, sizeof l);
+}
+
+static void
+messages(void)
+{
+	static const struct manner good[HOSTS] = { GOOD };
+	static const struct manner few[HOSTS] = { { .max_rcpt = 2,
+	    .pipelining = true } };
+	static struct test t;
+	unsigned int i;
+
+	test_start(&t, good);
+	limit(&t, 2);
+	for (i = 1; i <= 5; i++) {
+		give(&t, i, "mx:one.test", 1, 0, false);
+		test_run(&t, 1);
+	}
+	test_run(&t, 0);
+	CHECK("job: two messages on each connection",
+	    t.server[0].mails == 5 && t.server[0].conns == 3);
+	CHECK("job: which ends in order", t.server[0].quits == 2);
+	for (i = 6; i <= 8; i++) {
+		give(&t, i, "mx:implicit.test", 1, 0, false);
+		test_run(&t, 1);
+	}
+	CHECK("job: others have their own",
+	    t.server[0].mails == 8 && t.server[0].conns == 4);
+	test_stop(&t);
+	test_start(&t, few);
+	limit(&t, 1);
+	give(&t, 1, "mx:one.test", 5, 0, false);
+	test_run(&t, 1);
+	CHECK("job: also for the recipients of one message",
+	    t.server[0].mails == 3 && t.server[0].conns == 3 &&
+		strstr(t.log, "later") == NULL);
+	test_stop(&t);
+}
+
+static void
+mail_from(void)
+{
+	/* Columns: mail-from, the sender, what is said. */
+	static const char *const rows[][3] = {
+		{ "", "s@example.com", "s@example.com" },
+		{ "out@relay.test", "s@example.com", "out@relay.test" },
+		{ "out", "s@example.com", "out@example.com" },
+		{ "@relay.test", "s@example.com", "s@relay.test" },
+		{ "@relay.test", "\"a@b\"@example.com", "\"a@b\"@relay.test" },
+		{ "out@relay.test", "", "" },
+		{ "@relay.test", "", "" },
+		{ "out@relay.test", "nobody", "nobody" },
+	};
+	static const struct manner good[HOSTS] = { GOOD };
+	static struct test t;
+	struct conf_action *a;
+	const struct job *j;
+	char name[96];
+	size_t i;
+
+	for (i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		test_start(&t, good);
+		a = (struct conf_action *)CONF_ACTION(t.d.conf, 0);
+		a->mail_from = image_text((struct conf *)t.d.conf, rows[i][0]);
+		t.sender = rows[i][1];
+		give(&t, 1, "mx:trouble.test", 1, 0, false);
+		j = TAILQ_FIRST(&t.d.jobs);
+		snprintf(name, sizeof name, "mail-from %s of %s", rows[i][0],
+		    rows[i][1]);
+		CHECK(name, j != NULL && strcmp(j->sender, rows[i][2]) == 0);
+		test_stop(&t);
+	}
+}
+
 /* Many at once, on one route. */
 static void
 many(void)
@@ -256,6 +341,8 @@ main(void)
 	signal(SIGPIPE, SIG_IGN);
 	table();
 	reuse();
+	messages();
+	mail_from();
 	many();
 	own_trouble();
 	restart();

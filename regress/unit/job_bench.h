@@ -148,10 +148,11 @@ struct server {
 	int fd;
 	struct watch rd;
 	struct conn conn[8];
-	unsigned int conns, mails;
+	unsigned int conns, mails, quits;
 };
 
 struct test {
+	const char *sender; /* of the jobs; NULL: any */
 	struct loop *loop;
 	struct proc proc;
 	struct deliver d;
@@ -230,6 +231,7 @@ conn_line(struct conn *c, const char *line)
 		c->content = c->rcpts > 0;
 		conn_say(c, c->content ? "354 go" : "503 nobody");
 	} else if (starts(line, "QUIT")) {
+		c->server->quits++;
 		conn_say(c, "221 bye");
 		conn_close(c);
 		return false;
@@ -584,7 +586,8 @@ give(struct test *t, uint64_t number, const char *route, uint32_t rcpts,
 		    "host:smtp://127.0.0.1:%u", t->port);
 	else
 		strlcpy(take.route, route, sizeof take.route);
-	strlcpy(take.sender, "s@example.com", sizeof take.sender);
+	strlcpy(take.sender, t->sender == NULL ? "s@example.com" : t->sender,
+	    sizeof take.sender);
 	job_take(&t->d, &take, fd);
 	for (i = 0; i < rcpts; i++) {
 		memset(&rcpt, 0, sizeof rcpt);

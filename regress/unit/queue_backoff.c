@@ -7,14 +7,13 @@
 
 #include "unit.h"
 
-static const struct conf_retry steps[] = { { 300, 2 }, { 900, 1 },
-	{ 3600, 1 } };
-static const struct conf_retry tiny[] = { { 1, 1 } };
+static const struct conf_step steps[] = { { 300, 2 }, { 900, 1 }, { 3600, 1 } };
+static const struct conf_step tiny[] = { { 1, 1 } };
 
 /* Columns: name, steps, their number, ceiling, failures, seconds. */
 static const struct {
 	const char *name;
-	const struct conf_retry *steps;
+	const struct conf_step *steps;
 	uint32_t n, max, failures, want;
 } rows[] = {
 	{ "first step", steps, 3, 14400, 1, 300 },
@@ -50,7 +49,9 @@ static void
 check_jitter(void)
 {
 	struct backoff b = { steps, 3, 14400 }, short_ = { tiny, 1, 60 };
+	struct backoff few = { tiny, 1, 0 };
 	uint32_t low = UINT32_MAX, high = 0, top = 0, zero = 1, s, r;
+	bool bad = false;
 
 	for (r = 0; r < 5000; r++) {
 		s = backoff_seconds(&b, 1, r);
@@ -63,6 +64,13 @@ check_jitter(void)
 	CHECK("jitter goes down to -15 %", low == 255);
 	CHECK("jitter goes up to +15 %", high == 345);
 	CHECK("jitter stays below the ceiling", top <= 14400 && top > 14000);
+	for (few.max = 1; few.max <= 10; few.max++) {
+		for (r = 0; r < 5; r++) {
+			s = backoff_seconds(&few, 50, r);
+			bad |= s > few.max || (few.max <= 3 && s < few.max);
+		}
+	}
+	CHECK("a ceiling of a few seconds is reached", !bad);
 	CHECK("never less than a second", zero);
 	CHECK("the largest random number",
 	    backoff_seconds(&b, 1, UINT32_MAX) <= 345);

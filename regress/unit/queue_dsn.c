@@ -29,6 +29,8 @@ set_up(enum dsn_kind kind)
 	rcpts[0].last.local = 0;
 	rcpts[1].addr = "carol@example.net";
 	rcpts[1].relay = "";
+	rcpts[0].until = 1763977200;
+	rcpts[1].until = 1764063600;
 	outcome_set(&rcpts[1].last, LATER, WIDTH_SITE, 0, "4.4.1",
 	    "no answer from any host");
 	dsn = (struct dsn){ .kind = kind,
@@ -38,7 +40,6 @@ set_up(enum dsn_kind kind)
 		.to = "alice@example.org",
 		.arrived = 1763718000,
 		.now = 1763718200,
-		.until = 1764063600,
 		.rcpt = rcpts,
 		.n_rcpt = 2,
 		.header = unit_guard(header, sizeof header - 1),
@@ -185,6 +186,37 @@ check_delayed(void)
 	    has(t, "To: <postmaster@mx.example.org>\r\n"));
 }
 
+/* RFC 3464 2.3.1: the original recipient stands first. */
+static void
+check_original(void)
+{
+	const char *t;
+
+	set_up(DSN_FAILED);
+	rcpts[0].orig = "team@example.org";
+	t = printed(0);
+	CHECK("original: lines", t != NULL && lines_good(t));
+	CHECK("original: fields in their order",
+	    has(t,
+		"\r\n\r\nOriginal-Recipient: rfc822; team@example.org\r\nFinal-Recipient: rfc822; bob@example.net\r\nAction: failed\r\n"));
+	CHECK("original: said to a person",
+	    has(t,
+		"<bob@example.net>\r\n    for which <team@example.org> stands here\r\n"));
+	CHECK("original: of one of them", count(t, "Original-Recipient") == 1);
+	rcpts[0].orig = "a\r\nX-Evil: 3@b";
+	t = printed(0);
+	CHECK("original: a line end does nothing",
+	    t != NULL && lines_good(t) && !has(t, "\nX-Evil"));
+	set_up(DSN_DELAYED);
+	t = printed(0);
+	CHECK("each has its own end",
+	    has(t, "Will-Retry-Until: Mon, 24 Nov 2025 09:40:00 +0000\r\n") &&
+		has(t,
+		    "Will-Retry-Until: Tue, 25 Nov 2025 09:40:00 +0000\r\n"));
+	CHECK("the last is said to a person",
+	    has(t, "It is tried until: Tue, 25 Nov 2025"));
+}
+
 static void
 check_strangers(void)
 {
@@ -283,6 +315,7 @@ main(void)
 	check_ids();
 	check_failed();
 	check_delayed();
+	check_original();
 	check_strangers();
 	check_relays();
 	check_status();

@@ -38,6 +38,27 @@ parse(const char *in, size_t len, struct arena *a, struct head *h, bool *more)
 	return head_parse(unit_guard(in, len), len, a, h, more);
 }
 
+static int
+same_parent(const struct head *a, const struct head *b)
+{
+	if (a->of.addr == NULL || b->of.addr == NULL)
+		return a->of.addr == b->of.addr;
+	return a->of.id == b->of.id && a->of.n == b->of.n &&
+	    strcmp(a->of.addr, b->of.addr) == 0;
+}
+
+static struct head
+child(void)
+{
+	struct head h = sample();
+
+	h.facts.flags |= FACT_EXPANDED;
+	h.of.id = h.id - 6 * ID_STEP;
+	h.of.n = 2;
+	h.of.addr = "team@example.org";
+	return h;
+}
+
 /* Printed and read back, it is the same. */
 static void
 check_round(const char *name, struct head *h)
@@ -61,7 +82,7 @@ check_round(const char *name, struct head *h)
 	same = why == NULL && back.id == h->id && back.arrived == h->arrived &&
 	    memcmp(&back.facts, &h->facts, sizeof back.facts) == 0 &&
 	    strcmp(back.sender, h->sender) == 0 && back.n_rcpt == h->n_rcpt &&
-	    back.len == h->len && b.len == h->len;
+	    same_parent(&back, h) && back.len == h->len && b.len == h->len;
 	for (i = 0; same && i < h->n_rcpt; i++)
 		same = strcmp(back.rcpt[i].addr, h->rcpt[i].addr) == 0 &&
 		    back.rcpt[i].state == h->rcpt[i].state &&
@@ -94,6 +115,12 @@ rounds(void)
 	memset(h.facts.helo, 0xff, HOST_MAX);
 	memset(h.facts.auth, '"', ADDR_MAX);
 	check_round("longest texts", &h);
+	h = child();
+	check_round("a child", &h);
+	h.facts = (struct facts){ .flags = FACT_EXPANDED };
+	h.of.n = RCPT_MAX - 1;
+	h.of.addr = longest;
+	check_round("a child of the last recipient", &h);
 	h = sample();
 	for (i = 0; states[i] != '\0'; i++)
 		many[i] = (struct head_rcpt){ .state = states[i],
@@ -112,9 +139,9 @@ rounds(void)
 
 /* Cut anywhere, it asks for more and never reads past the cut. */
 static void
-cuts(void)
+cuts(struct head h)
 {
-	struct head h = sample(), back;
+	struct head back;
 	struct arena a;
 	struct buf b;
 	size_t n, wrong = 0;
@@ -142,9 +169,9 @@ cuts(void)
 
 /* Each byte but a state changed to another is found. */
 static void
-flips(void)
+flips(struct head h)
 {
-	struct head h = sample(), back;
+	struct head back;
 	size_t n, i, wrong = 0;
 	struct arena a;
 	struct buf b;
@@ -211,6 +238,19 @@ bad(void)
 		{ "fact twice", START CLIENT "tag: a\ntag: a\n" },
 		{ "tag too long",
 		    START CLIENT "tag: 012345678901234567890123456789012\n" },
+		{ "a parent without an id",
+		    START CLIENT "of: 0DZ5KQ 0 <a@b>\nfrom: <>\n" },
+		{ "a parent without a number",
+		    START CLIENT "of: 0DZ5KQ2X4M000 <a@b>\nfrom: <>\n" },
+		{ "a parent's number too large",
+		    START CLIENT "of: 0DZ5KQ2X4M000 30000 <a@b>\nfrom: <>\n" },
+		{ "a parent without an address",
+		    START CLIENT "of: 0DZ5KQ2X4M000 0 a@b\nfrom: <>\n" },
+		{ "a parent twice",
+		    START CLIENT
+		    "of: 0DZ5KQ2X4M000 0 <a@b>\nof: 0DZ5KQ2X4M000 0 <a@b>\n" },
+		{ "a parent behind the sender",
+		    START CLIENT "from: <>\nof: 0DZ5KQ2X4M000 0 <a@b>\n" SUM },
 		{ "no recipient", START CLIENT "from: <>\n" SUM },
 		{ "no state", START CLIENT "from: <>\nrcpt: <a@b>\n" SUM },
 		{ "wrong sum", START CLIENT "from: <>\nrcpt: q <a@b>\n" SUM },
@@ -258,8 +298,10 @@ int
 main(void)
 {
 	rounds();
-	cuts();
-	flips();
+	cuts(sample());
+	cuts(child());
+	flips(sample());
+	flips(child());
 	bad();
 	ceilings();
 	return unit_end();

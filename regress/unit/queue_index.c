@@ -158,8 +158,49 @@ rows(void)
 	len = row_pack_way(&w, row);
 	CHECK("a route",
 	    row_unpack_way(row, len, &w2) && memcmp(&w, &w2, sizeof w) == 0);
-	row[0] = 2;
+	row[0] = 3;
 	CHECK("another version", !row_unpack_way(row, len, &w2));
+}
+
+/* What few rows have. */
+static void
+longer_rows(void)
+{
+	struct index_rcpt r = a_rcpt(7, 1, "b@example.org", "mx:x", 5), r2;
+	struct index_way w = { .failures = 9, .next = 1, .ready = 77 }, w2;
+	struct index_msg m = a_msg(7, "a@example.org"), m2;
+	uint8_t row[ROW_MAX];
+	size_t len, n, wrong = 0, i;
+
+	r.ttl = 3600;
+	len = row_pack_rcpt(&r, row);
+	CHECK("a ttl",
+	    row_unpack_rcpt(row, len, &r2) && (r2.id = 7) && (r2.n = 1) &&
+		memcmp(&r, &r2, sizeof r) == 0);
+	r.ttl = UINT32_MAX;
+	memset(r.target, 't', ADDR_MAX);
+	len = row_pack_rcpt(&r, row);
+	CHECK("a target",
+	    row_unpack_rcpt(row, len, &r2) && (r2.id = 7) && (r2.n = 1) &&
+		memcmp(&r, &r2, sizeof r) == 0);
+	for (n = 0; n < len; n++)
+		wrong += row_unpack_rcpt(unit_guard(row, n), n, &r2);
+	w.n_marks = RATE_MARKS;
+	for (i = 0; i < RATE_MARKS; i++) {
+		w.mark[i].at = INT64_MAX - (int64_t)i;
+		w.mark[i].n = UINT32_MAX;
+	}
+	memset(w.last.text, 'x', OUTCOME_TEXT_MAX);
+	memset(w.route, 'r', ROUTE_MAX);
+	len = row_pack_way(&w, row);
+	CHECK("a rate",
+	    row_unpack_way(row, len, &w2) && memcmp(&w, &w2, sizeof w) == 0);
+	for (n = 0; n < len; n++)
+		wrong += row_unpack_way(unit_guard(row, n), n, &w2);
+	CHECK("cut short anywhere as well", wrong == 0);
+	len = row_pack_msg(&m, row);
+	row[0] = 2;
+	CHECK("no message has more", !row_unpack_msg(row, len, &m2));
 }
 
 static void
@@ -643,6 +684,7 @@ main(void)
 	if (mkdtemp(dir) == NULL)
 		return 1;
 	rows();
+	longer_rows();
 	keys();
 	walks();
 	ways_and_facts();

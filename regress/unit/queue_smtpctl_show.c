@@ -123,6 +123,13 @@ make_spool(void)
 {
 	static const uint64_t token[2] = { 1, 2 };
 	struct index_way way = { .route = "mx:example.net", .failures = 2 };
+	struct index_way slow = { .route = "mx:slow.example",
+		.ready = (int64_t)time(NULL) + 3600,
+		.n_marks = 1,
+		.mark[0].n = 9 };
+	struct index_way well = { .route = "mx:well.example",
+		.n_marks = 1,
+		.mark[0].n = 9 };
 	struct spool_dirs d;
 	struct index *ix;
 	const char *why;
@@ -146,7 +153,10 @@ make_spool(void)
 	make_rows(t.id[0], ix, 1);
 	make_rows(t.id[1], ix, INT64_C(253402300000));
 	way.next = INT64_C(253402300000);
-	if (index_put_way(ix, &way) != INDEX_OK ||
+	/* One that has had what its rate allows, and one that has not. */
+	if (index_put_way(ix, &slow) != INDEX_OK ||
+	    index_put_way(ix, &well) != INDEX_OK ||
+	    index_put_way(ix, &way) != INDEX_OK ||
 	    !index_fact_put(ix, "hold:mx:held.example", "1") ||
 	    !index_fact_put(ix, "pause", "1"))
 		die("index");
@@ -245,10 +255,12 @@ static const struct {
 	    EXIT_NO_MATCH, 1, "nothing matches" },
 	{ "list_usage", "show queue", 1, { "--nothing" }, EX_USAGE, 2,
 	    "usage: smtpctl show queue" },
-	{ "routes", "show routes", 0, { NULL }, EX_OK, 2,
+	{ "routes", "show routes", 0, { NULL }, EX_OK, 3,
 	    "mx:example.net                   down  2 " },
-	{ "routes_json", "show routes", 1, { NULL }, EX_OK, 1,
-	    "{\"route\":\"mx:example.net\",\"held\":false,\"failures\":2,\"since\":null,\"next\":\"9999-12-31T23:46:40Z\",\"last\":null}\n" },
+	{ "routes_slow", "show routes", 0, { NULL }, EX_OK, 3,
+	    "mx:slow.example                  slow  0        -       " },
+	{ "routes_json", "show routes", 1, { NULL }, EX_OK, 2,
+	    "{\"route\":\"mx:example.net\",\"state\":\"down\",\"held\":false,\"failures\":2,\"since\":null,\"next\":\"9999-12-31T23:46:40Z\",\"last\":null}\n" },
 	{ "status", "show status", 0, { NULL }, EX_TEMPFAIL, 4,
 	    "smtpd: not running\nqueue: 2 messages, 2 recipients wait\ndeliveries: paused\n" },
 	{ "status_json", "show status", 1, { NULL }, EX_TEMPFAIL, 1,

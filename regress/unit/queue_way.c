@@ -4,14 +4,12 @@
  *
  * SPDX-License-Identifier: ISC
  */
-#include "way.h"
-
+#include "conf_image.h"
 #include "unit.h"
+#include "way.h"
 
 #define JOBS 1000
 
-static const struct conf_retry steps[] = { { 100, 1 }, { 200, 1 } };
-static const struct backoff backoff = { steps, 2, 1000 };
 static struct way_job jobs[JOBS];
 static int n_jobs;
 
@@ -22,11 +20,61 @@ no_random(void)
 	return 0;
 }
 
+/* 100 and 200 s; 10 and 40 s where the name ends in "quick.test". */
+static struct conf *
+make_conf(uint32_t concurrency)
+{
+	static const struct conf_step steps[] = { { 100, 1 }, { 200, 1 } };
+	static const struct conf_step quick[] = { { 10, 1 }, { 40, 1 } };
+	struct conf *c = image_new();
+	struct conf_retry rules[2] = { { .max = 1000 }, { .max = 1000 } };
+	struct conf_entry name = { .key = image_text(c, "*.quick.test") };
+
+	c->route_concurrency = concurrency;
+	image_rows(c, &rules[0].step, steps, 2, sizeof steps[0]);
+	image_rows(c, &rules[1].step, quick, 2, sizeof quick[0]);
+	image_rows(c, &rules[1].domain, &name, 1, sizeof name);
+	image_rows(c, &c->retry, rules, 2, sizeof rules[0]);
+	return c;
+}
+
+/* The same, and limits: three at once at one.test, two messages in 10 s at
+ * slow.test. */
+static struct conf *
+make_limits(void)
+{
+	struct conf *c = make_conf(20);
+	struct conf_limit l[2] = { { .concurrency = 3 },
+		{ .rate = 2, .per = 10 } };
+	struct conf_entry one = { .key = image_text(c, "one.test") };
+	struct conf_entry slow = { .key = image_text(c, "*.slow.test") };
+
+	image_rows(c, &l[0].domain, &one, 1, sizeof one);
+	image_rows(c, &l[1].domain, &slow, 1, sizeof slow);
+	image_rows(c, &c->limit, l, 2, sizeof l[0]);
+	return c;
+}
+
 static void
 start(struct ways *ws, uint32_t concurrency)
 {
-	ways_init(ws, concurrency, &backoff, no_random);
+	ways_init(ws, make_conf(concurrency), no_random);
 	n_jobs = 0;
+}
+
+static void
+stop(struct ways *ws)
+{
+	ways_free(ws);
+	free((void *)ws->conf);
+}
+
+static struct way_job *
+take(struct ways *ws)
+{
+	bool marked;
+
+	return way_take(ws, 0, &marked);
 }
 
 static void
@@ -44,7 +92,7 @@ turns(struct ways *ws, int n)
 	struct way_job *job;
 	int i;
 
-	for (i = 0; i < n && (job = way_take(ws)) != NULL; i++)
+	for (i = 0; i < n && (job = take(ws)) != NULL; i++)
 		out[i] = job->way->route[strlen(job->way->route) - 1];
 	out[i] = '\0';
 	return out;
@@ -72,7 +120,7 @@ end(struct ways *ws, struct way *w, enum verdict v, enum width width,
 static uint32_t
 runs(struct ways *ws, struct way *w)
 {
-	while (way_take(ws) != NULL)
+	while (take(ws) != NULL)
 		;
 	return w->running;
 }
@@ -101,7 +149,7 @@ check_turns(void)
 	way_undo(&ws, a);
 	CHECK("what came to nothing frees a place",
 	    strcmp(turns(&ws, 9), "a") == 0);
-	ways_free(&ws);
+	stop(&ws);
 }
 
 static void
@@ -115,10 +163,10 @@ check_remove(void)
 	add(&ws, a, 3);
 	way_remove(&ws, &jobs[1]);
 	CHECK("one less waits", a->waiting == 2);
-	CHECK("first in order", way_take(&ws) == &jobs[0]);
-	CHECK("without the one removed", way_take(&ws) == &jobs[2]);
-	CHECK("none left", way_take(&ws) == NULL);
-	ways_free(&ws);
+	CHECK("first in order", take(&ws) == &jobs[0]);
+	CHECK("without the one removed", take(&ws) == &jobs[2]);
+	CHECK("none left", take(&ws) == NULL);
+	stop(&ws);
 }
 
 static void
@@ -147,14 +195,14 @@ check_concurrency(void)
 	CHECK("who refuses for good does not let it grow", a->limit == 4);
 	end(&ws, a, LATER, WIDTH_RCPT, 0);
 	CHECK("nor does what is about a recipient", a->limit == 4);
-	ways_free(&ws);
+	stop(&ws);
 	start(&ws, 2);
 	a = way_get(&ws, "mx:a");
 	CHECK("configured lower than the start", a->limit == 2);
-	ways_free(&ws);
+	stop(&ws);
 	start(&ws, 0);
 	CHECK("none configured is one", way_get(&ws, "mx:a")->limit == 1);
-	ways_free(&ws);
+	stop(&ws);
 }
 
 static void
@@ -175,14 +223,14 @@ check_down(void)
 	CHECK("who ran beside it is the same failure",
 	    end(&ws, a, LATER, WIDTH_SITE, 1001) == WAY_SAME &&
 		a->failures == 1);
-	CHECK("nothing of it runs", way_take(&ws) == NULL);
+	CHECK("nothing of it runs", take(&ws) == NULL);
 	CHECK("others are not touched", b->state == WAY_UP);
 	while (a->running > 0)
 		way_undo(&ws, a);
 	CHECK("not before its time", !way_wake(&ws, a, 1084));
 	CHECK("at its time", way_wake(&ws, a, 1085));
 	CHECK("one tries", runs(&ws, a) == 1);
-	CHECK("and no second", way_take(&ws) == NULL && way_hunger(a) == 0);
+	CHECK("and no second", take(&ws) == NULL && way_hunger(a) == 0);
 	CHECK("it fails again",
 	    end(&ws, a, LATER, WIDTH_SITE, 1085) == WAY_FELL);
 	CHECK("waits longer", a->next == 1085 + 170 && a->failures == 2);
@@ -197,7 +245,7 @@ check_down(void)
 	CHECK("at a low pace", runs(&ws, a) == 1);
 	end(&ws, a, DONE, WIDTH_SITE, 1257);
 	CHECK("that grows", runs(&ws, a) == 2);
-	ways_free(&ws);
+	stop(&ws);
 }
 
 static void
@@ -222,7 +270,7 @@ check_rise_while_down(void)
 	CHECK("a recipient's trouble proves nothing", a->state == WAY_PROBE);
 	end(&ws, a, NEVER, WIDTH_SITE, 1003);
 	CHECK("a refusal proves that it is there", a->state == WAY_UP);
-	ways_free(&ws);
+	stop(&ws);
 }
 
 static void
@@ -235,11 +283,11 @@ check_hold(void)
 	a = way_get(&ws, "mx:a");
 	add(&ws, a, 2);
 	way_hold(&ws, a, true);
-	CHECK("held: nothing runs", way_take(&ws) == NULL);
+	CHECK("held: nothing runs", take(&ws) == NULL);
 	CHECK("held: nobody comes in", !way_open(a) && way_hunger(a) == 0);
 	way_hold(&ws, a, false);
 	CHECK("released: it runs", runs(&ws, a) == 2);
-	ways_free(&ws);
+	stop(&ws);
 }
 
 static void
@@ -257,8 +305,8 @@ check_restore(void)
 	way_running(&ws, a);
 	add(&ws, a, 1);
 	CHECK("one that a restart found running is the probe",
-	    way_take(&ws) == NULL);
-	ways_free(&ws);
+	    take(&ws) == NULL);
+	stop(&ws);
 }
 
 static void
@@ -293,13 +341,116 @@ check_bounds(void)
 	CHECK("there is a bound", ws.n == WAYS_MAX && i < WAYS_MAX);
 	way_hold(&ws, way_find(&ws, "mx:7"), false);
 	CHECK("one that is idle makes room", way_get(&ws, "mx:x") != NULL);
-	ways_free(&ws);
+	stop(&ws);
+}
+
+static void
+check_rules(void)
+{
+	struct ways ws;
+	struct way *a, *b;
+
+	ways_init(&ws, make_limits(), no_random);
+	n_jobs = 0;
+	a = way_get(&ws, "mx:one.test");
+	b = way_get(&ws, "host:smtp://a.quick.test:25");
+	add(&ws, a, 20);
+	add(&ws, b, 20);
+	CHECK("its own concurrency", runs(&ws, a) == 3);
+	CHECK("and that of others", b->running == WAY_START);
+	end(&ws, a, DONE, WIDTH_SITE, 0);
+	CHECK("it does not grow over it", runs(&ws, a) == 3);
+	CHECK("its own back-off, by the host's name",
+	    end(&ws, b, LATER, WIDTH_SITE, 1000) == WAY_FELL &&
+		b->next == 1000 + 9);
+	stop(&ws);
+}
+
+static void
+check_rate(void)
+{
+	struct ways ws;
+	struct way *a, *b;
+	bool marked;
+
+	ways_init(&ws, make_limits(), no_random);
+	n_jobs = 0;
+	a = way_get(&ws, "mx:a.slow.test");
+	b = way_get(&ws, "mx:b");
+	CHECK("as many as it may send", way_hunger(a) == 2);
+	add(&ws, a, 1);
+	CHECK("room for one more", way_open(a) && way_hunger(a) == 0);
+	add(&ws, a, 1);
+	CHECK("and for no third", !way_open(a));
+	add(&ws, a, 1); /* it gathered before */
+	add(&ws, b, 3);
+	CHECK("each is counted",
+	    way_take(&ws, 100000, &marked) == &jobs[0] && marked);
+	way_take(&ws, 100000, &marked);
+	CHECK("one without a rate is not", !marked);
+	CHECK("the second", way_take(&ws, 103000, &marked) == &jobs[1]);
+	CHECK("no third", strcmp(turns(&ws, 9), "bb") == 0 && !way_open(a));
+	CHECK("nothing more is wanted from the index", way_hunger(a) == 0);
+	while (a->running > 0)
+		way_ended(&ws, a, &(struct outcome){ .verdict = DONE }, 0);
+	CHECK("ends change nothing", take(&ws) == NULL);
+	way_tick(&ws, a, 109999);
+	CHECK("not before its time", take(&ws) == NULL);
+	way_tick(&ws, a, 110000);
+	CHECK("one at its time",
+	    way_take(&ws, 110000, &marked) == &jobs[2] && !way_open(a));
+	way_tick(&ws, a, 113000);
+	CHECK("and the next one", way_open(a) && a->rate->tokens == 1);
+	way_undo(&ws, a);
+	stop(&ws);
+}
+
+/* What a route sent is not forgotten with it, if its row tells it. */
+static void
+check_rate_kept(void)
+{
+	struct ways ws;
+	struct way *a;
+	char route[32];
+	bool marked;
+	int i;
+
+	ways_init(&ws, make_limits(), no_random);
+	n_jobs = 0;
+	a = way_get(&ws, "mx:a.slow.test");
+	add(&ws, a, 1);
+	way_take(&ws, 1000, &marked);
+	way_undo(&ws, a);
+	for (i = 0; i < 3 * WAYS_MAX; i++) {
+		snprintf(route, sizeof route, "mx:%d", i);
+		way_get(&ws, route);
+	}
+	CHECK("kept without a row", way_find(&ws, "mx:a.slow.test") == a);
+	a->stored = true;
+	way_touch(&ws, a);
+	for (i = 0; i < 3 * WAYS_MAX; i++) {
+		snprintf(route, sizeof route, "mx:%d", i);
+		way_get(&ws, route);
+	}
+	CHECK("kept with one, where there is room",
+	    way_find(&ws, "mx:a.slow.test") == a);
+	for (i = 0; i < WAYS_MAX; i++) {
+		snprintf(route, sizeof route, "mx:%d", i);
+		if ((a = way_get(&ws, route)) != NULL)
+			way_hold(&ws, a, true);
+	}
+	CHECK("gone where there is none",
+	    way_find(&ws, "mx:a.slow.test") == NULL && ws.n == WAYS_MAX);
+	stop(&ws);
 }
 
 int
 main(void)
 {
 	check_turns();
+	check_rules();
+	check_rate();
+	check_rate_kept();
 	check_remove();
 	check_concurrency();
 	check_down();

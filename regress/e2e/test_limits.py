@@ -1,0 +1,186 @@
+"""Limits of destinations: connections at once, messages on one connection,
+messages in a time, also over a restart; and what waiting for them costs.
+
+SPDX-License-Identifier: ISC
+"""
+import os
+import signal
+import time
+
+from lib import base
+from lib.instance import conf
+
+NAMES = {"x.test": ["MX 10 mx.x.test."], "y.test": ["MX 10 mx.y.test."],
+         "mx.x.test": ["A 127.0.0.1"], "mx.y.test": ["A 127.0.0.2"]}
+
+
+def stage(lab, *lines, slow=0.0):
+    """x.test and y.test have receivers of their own, on one port."""
+    def dot(session):
+        time.sleep(slow)
+        return "250 2.0.0 taken"
+    port = base.free_port("127.0.0.1", "127.0.0.2")
+    x = lab.receiver(port=port, dot=dot)
+    y = lab.receiver(port=port, address="127.0.0.2", dot=dot)
+    it = lab.postern(conf(lab.dns(NAMES), port, lines=lines))
+    return it, x, y
+
+
+def feed(it, n, *domains):
+    """n messages to each domain, in one go."""
+    it.ctl("pause")
+    with it.smtp() as s:
+        for k in range(n):
+            for domain in domains:
+                s.sendmail("s@c.test", [f"b{k}@{domain}"], f"n: {k}\r\n\r\n")
+    it.ctl("resume")
+
+
+def windows(times, n, per):
+    """True if no window of `per` seconds has more than n of the times."""
+    return all(b - a >= per for a, b in zip(times, times[n:]))
+
+
+def test_concurrency(lab):
+    """One destination has a limit of its own, others have that of all."""
+    it, x, y = stage(lab, 'limit domain "x.test" concurrency 2',
+                     "limit route concurrency 4", slow=0.1)
+    feed(it, 30, "x.test", "y.test")
+    x.wait(30)
+    y.wait(30)
+    it.empty()
+    assert x.most_open == 2
+    # Each deliver process may have kept as many, idle, for a moment.
+    assert 2 < y.most_open <= 4 * len(it.pids("deliver"))
+
+
+def test_concurrency_above(lab):
+    """It may also be more than all others have; *. is what is below."""
+    it, x, y = stage(lab, 'limit domain { "nowhere.test", "*.test" } '
+                     "concurrency 9", "limit route concurrency 3", slow=0.2)
+    feed(it, 60, "x.test")
+    x.wait(60)
+    it.empty()
+    assert 3 < x.most_open <= 9
+
+
+def test_messages(lab):
+    """QUIT after so many on one connection."""
+    it, x, y = stage(lab, 'limit domain "x.test" concurrency 1 messages 3',
+                     "limit route concurrency 1")
+    feed(it, 10, "x.test", "y.test")
+    x.wait(10)
+    y.wait(10)
+    it.empty()
+    on = [m.number for m in x.messages]
+    assert [on.count(n) for n in sorted(set(on))] == [3, 3, 3, 1]
+    base.wait_until(lambda: x.lines.count("QUIT") >= 3, "QUIT after three")
+    assert len({m.number for m in y.messages}) == 1
+
+
+def test_rate(lab):
+    """Never more in any window; others are not held up; waiting is free."""
+    it, x, y = stage(lab, 'limit domain "x.test" rate 10/3s')
+    feed(it, 25, "x.test", "y.test")
+    y.wait(25, timeout=5)
+    assert len(x.messages) <= 11
+    queue, = it.pids("queue")
+    # No work while nothing may be sent, and nothing held in memory.
+    x.wait(10)
+    base.wait_until(lambda: all(q["parked"] for q in it.queue() if
+                                q["state"] == "waiting"), "parked", 2)
+    before = base.cpu_ticks(queue)
+    status = it.ctl("show", "status", "--json").json
+    status = status[0] if isinstance(status, list) else status
+    x.wait(25, timeout=15)
+    assert base.cpu_ticks(queue) - before <= 15
+    it.empty()
+    times = sorted(m.time for m in x.messages)
+    assert windows(times, 10, 2.8), [t - times[0] for t in times]
+    assert times[-1] - times[0] < 9, "slower than it may be"
+    assert "in_memory=0" in str(status) or not status.get("in_memory"), status
+
+
+def test_rate_over_restarts(lab):
+    """A queue that is killed, and a daemon that is stopped, start with what
+    was sent before."""
+    it, x, y = stage(lab, 'limit domain "x.test" rate 6/4s')
+    feed(it, 20, "x.test")
+    x.wait(6)
+    for n in range(4):
+        for pid in it.pids("queue"):
+            os.kill(pid, signal.SIGKILL)
+        time.sleep(0.7)
+    x.wait(12)
+    it.stop()
+    it.start()
+    x.wait(18, timeout=20)
+    it.stop()
+    it.start()
+    x.wait(20, timeout=20)
+    it.empty()
+    times = sorted(m.time for m in x.messages)
+    assert len(times) == 20
+    assert windows(times, 6, 3.8), [t - times[0] for t in times]
+
+
+def test_rate_after_power_cut(lab):
+    """Without an index nothing is known of the past: it begins slowly."""
+    it, x, y = stage(lab, 'limit domain "x.test" rate 8/4s')
+    feed(it, 30, "x.test")
+    x.wait(8)
+    for pid in [it.pid] + it.pids():
+        os.kill(pid, signal.SIGKILL)
+    it.child.stop()
+    it.child = None
+    n = len(x.messages)
+    begin = time.time()
+    it.start()
+    x.wait(n + 6, timeout=20)
+    times = [m.time - begin for m in x.messages[n:]]
+    # Half a second for each; no eight at once.
+    assert times[5] >= 2, times
+    x.wait(30, timeout=40)
+    it.empty()
+
+
+def test_rate_of_many(lab):
+    """What waits for a rate keeps no other destination waiting, however much
+    of it there is."""
+    it, x, y = stage(lab, 'limit domain "x.test" rate 1/1h')
+    it.ctl("pause")
+    for k in range(5):
+        it.send("s@c.test", [f"b{k}.{n}@x.test" for n in range(900)])
+    it.ctl("resume")
+    base.wait_until(lambda: len([q for q in it.queue() if q["parked"]]) > 4000,
+                    "parked", 30)
+    it.send("s@c.test", "b@y.test")
+    y.wait(1, timeout=5)
+    status = str(it.ctl("show", "status").stdout)
+    row = next(q for q in it.queue() if q["parked"])
+    wait = it.ctl("show", "queue", f"{row['id']}:{row['n']}").stdout
+    assert "in 59m" in wait or "in 1h" in wait, wait
+    assert len(x.messages) == 1, status
+    it.ctl("remove", "all")
+    it.empty()
+
+
+def test_explained(lab):
+    """smtpctl explain says what holds, and which line says so."""
+    it, x, y = stage(lab, "limit route concurrency 7",
+                     'limit domain "x.test" concurrency 2 rate 10/1m',
+                     'retry domain "x.test" 10m*2, 30m up to 2h',
+                     "queue ttl 3d", "bounce warn-interval 1h")
+    steps = it.ctl("explain", "--json", "--from", "s@c.test",
+                   "b@x.test").json
+    said = [(s["step"], s.get("at", "").rpartition(":")[2], s.get("text"))
+            for s in steps]
+    line = {n: str(k) for k, n in enumerate(
+        it.conf_path.read_text().splitlines(), 1)}
+    own = next(v for k, v in line.items() if k.startswith("limit domain"))
+    retry = next(v for k, v in line.items() if k.startswith("retry domain"))
+    assert ("limit", own, "at most 2 connections at once, 0 now") in said
+    assert ("limit", "", "at most 100 messages on one connection") in said
+    assert ("limit", own, "at most 10 messages in 1m, 10 more now") in said
+    assert ("retry", retry, "after 10m*2, 30m, then doubled up to 2h") in said
+    assert ("ttl", "", "given up after 3d") in said

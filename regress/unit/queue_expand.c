@@ -1,0 +1,892 @@
+/*
+ * Recipients that stand for several: a queue over a spool of its own, and a
+ * lookup at the other end of a channel that answers as told.  Children are
+ * whole, made once whatever is lost, and never expanded again.
+ *
+ * SPDX-License-Identifier: ISC
+ */
+#include <sys/socket.h>
+#include <sys/stat.h>
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdarg.h>
+
+#include <bsd/string.h>
+
+#include <xxhash.h>
+
+#include "conf_image.h"
+#include "id.h"
+#include "log.h"
+#include "queue.h"
+#include "spool_priv.h"
+#include "spool_read.h"
+#include "unit.h"
+
+enum { WAIT_MS = 15000, LOOK_MS = 5, MANY = 10000, SMALL = 700 };
+
+/* ---- what queue_main.c has ---- */
+
+void
+queue_commit(struct queue *qu)
+{
+	timer_clear(&qu->commit);
+	msg_store(qu);
+	index_commit(qu->index);
+}
+
+static void
+on_commit(void *arg)
+{
+	queue_commit(arg);
+	tx_answer(arg);
+}
+
+void
+queue_changed(struct queue *qu)
+{
+	if (!qu->commit.set)
+		timer_set(qu->p.loop, &qu->commit, 5, on_commit, qu);
+}
+
+static void
+on_run(void *arg)
+{
+	schedule_asks(arg);
+}
+
+void
+queue_run_soon(struct queue *qu)
+{
+	if (!qu->run.set)
+		timer_set(qu->p.loop, &qu->run, 0, on_run, qu);
+}
+
+bool
+queue_index_ok(struct queue *qu, enum index_error e)
+{
+	(void)qu;
+	if (e != INDEX_OK && e != INDEX_NONE)
+		abort();
+	return e == INDEX_OK;
+}
+
+void
+queue_stop(struct queue *qu, bool spoil)
+{
+	(void)qu;
+	(void)spoil;
+}
+
+/* ---- lookup ---- */
+
+enum manner {
+	LIST,     /* as it should be */
+	SILENT,   /* no answer at all */
+	REFUSES,  /* 550 */
+	LATELY,   /* 451 */
+	CHANGES,  /* another list on the second page, once */
+	RESTLESS, /* each time */
+	SHORT,    /* fewer than it says */
+	EMPTY_ADDR,
+	TOO_MANY,
+	NO_END, /* an address without its NUL */
+	OTHER_PAGE,
+	AGAIN /* a child, that expands all the same */
+};
+
+/* Columns: address, how it is answered, how many it stands for. */
+static const struct alias {
+	const char *addr;
+	enum manner manner;
+	uint32_t n;
+} aliases[] = {
+	{ "three@a.test", LIST, 3 },
+	{ "two@a.test", LIST, 2 },
+	{ "many@a.test", LIST, MANY },
+	{ "many1@a.test", LIST, MANY },
+	{ "many2@a.test", LIST, MANY },
+	{ "many3@a.test", LIST, MANY },
+	{ "many4@a.test", LIST, MANY },
+	{ "many5@a.test", LIST, MANY },
+	{ "pages@a.test", CHANGES, 400 },
+	{ "restless@a.test", RESTLESS, 400 },
+	{ "silent@a.test", SILENT, 3 },
+	{ "refused@a.test", REFUSES, 3 },
+	{ "later@a.test", LATELY, 3 },
+	{ "short@a.test", SHORT, 3 },
+	{ "empty@a.test", EMPTY_ADDR, 3 },
+	{ "toomany@a.test", TOO_MANY, EXPAND_MAX + 1 },
+	{ "noend@a.test", NO_END, 3 },
+	{ "otherpage@a.test", OTHER_PAGE, 3 },
+	{ "again@a.test", AGAIN, 3 },
+};
+
+struct world {
+	struct world *next; /* none is freed: what they hold is not leaked */
+	struct queue qu;
+	struct ipc_chan at_lookup, at_queue;
+	char dir[64];
+	struct timer look;
+	bool (*truth)(struct world *w);
+	msec until;
+	bool late;
+	unsigned int asked, pages, most;
+	uint32_t changes;
+};
+
+static struct world *worlds;
+
+static const struct alias *
+alias_of(const char *addr)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof aliases / sizeof aliases[0]; i++) {
+		if (strcmp(aliases[i].addr, addr) == 0)
+			return &aliases[i];
+	}
+	return NULL;
+}
+
+static void
+on_route_ask(void *self, struct ipc_chan *from, struct ipc_msg *msg)
+{
+	const struct route_ask *ask = msg->body;
+	const struct alias *a = alias_of(ask->rcpt);
+	struct world *w = self;
+	struct route_is is;
+	bool expand = a != NULL &&
+	    ((ask->facts.flags & FACT_EXPANDED) == 0 || a->manner == AGAIN);
+
+	w->asked++;
+	memset(&is, 0, sizeof is);
+	outcome_set(&is.outcome, DONE, WIDTH_RCPT, 0, NULL, "here");
+	if (expand)
+		is.flags = ROUTE_EXPANDS;
+	else
+		strlcpy(is.route, "mx:x.test", sizeof is.route);
+	route_is_send(from, msg->id, &is, -1);
+}
+
+/* As many addresses as there is room for. */
+static void
+fill(const struct alias *a, struct expand_is *is)
+{
+	size_t used = 0, room = sizeof is->text;
+	int n;
+
+	while (is->from + is->n < a->n) {
+		n = snprintf(is->text + used, room - used, "r%u@x.test",
+		    is->from + is->n);
+		if (n < 0 || (size_t)n >= room - used)
+			break;
+		used += (size_t)n + 1;
+		is->n++;
+	}
+	if (used < room)
+		memset(is->text + used, 0, room - used);
+}
+
+static void
+spoil(struct world *w, const struct alias *a, const struct expand_ask *ask,
+    struct expand_is *is)
+{
+	switch (a->manner) {
+	case CHANGES:
+		if (w->changes == 0 && ask->from > 0)
+			w->changes++;
+		is->sum += w->changes;
+		break;
+	case RESTLESS:
+		is->sum += ++w->changes;
+		break;
+	case SHORT:
+		is->n--;
+		is->total--;
+		is->from = 1;
+		break;
+	case EMPTY_ADDR:
+		is->text[0] = '\0';
+		break;
+	case NO_END:
+		memset(is->text, 'x', sizeof is->text);
+		is->text[sizeof is->text - 1] = '\0';
+		break;
+	case OTHER_PAGE:
+		is->from++;
+		break;
+	case REFUSES:
+		outcome_set(&is->outcome, NEVER, WIDTH_RCPT, 550, "5.4.6",
+		    "nobody is left");
+		break;
+	case LATELY:
+		outcome_set(&is->outcome, LATER, WIDTH_RCPT, 451, "4.4.3",
+		    "not now");
+		break;
+	default:
+		break;
+	}
+}
+
+static void
+on_expand_ask(void *self, struct ipc_chan *from, struct ipc_msg *msg)
+{
+	const struct expand_ask *ask = msg->body;
+	const struct alias *a = alias_of(ask->rcpt);
+	struct world *w = self;
+	struct expand_is is;
+
+	w->pages++;
+	if (w->qu.n_large > w->most)
+		w->most = w->qu.n_large;
+	if (a->manner == SILENT)
+		return;
+	memset(&is, 0, sizeof is);
+	outcome_set(&is.outcome, DONE, WIDTH_RCPT, 0, NULL, "these");
+	is.sum = 4711;
+	is.total = a->n;
+	is.from = ask->from;
+	fill(a, &is);
+	spoil(w, a, ask, &is);
+	expand_is_send(from, msg->id, &is, -1);
+}
+
+static ipc_handler *const lookup_handlers[IPC_TYPES] = {
+	[IPC_ROUTE_ASK] = on_route_ask,
+	[IPC_EXPAND_ASK] = on_expand_ask,
+};
+static ipc_handler *const queue_handlers[IPC_TYPES] = { 0 };
+
+static void
+on_lost(void *self, struct ipc_chan *c, const char *why)
+{
+	(void)self;
+	(void)c;
+	printf("# channel lost: %s\n", why);
+}
+
+/* ---- a world ---- */
+
+static struct conf *
+make_conf(void)
+{
+	static const struct conf_step steps[] = { { 600, 1 } };
+	struct conf_retry rule = { .max = 3600 };
+	struct conf *c = image_new();
+
+	c->queue_ttl = 4 * 86400;
+	c->route_concurrency = 20;
+	c->hostname = image_text(c, "mx.test");
+	image_rows(c, &rule.step, steps, 1, sizeof steps[0]);
+	image_rows(c, &c->retry, &rule, 1, sizeof rule);
+	return c;
+}
+
+/* A queue over w->dir; its index made anew from the files. */
+static void
+world_open(struct world *w)
+{
+	const uint64_t token[2] = { 1, 2 };
+	struct queue *qu = &w->qu;
+	struct spool_hooks hooks;
+	const char *why = NULL;
+	bool empty;
+	int i, fd[2];
+
+	TAILQ_INIT(&qu->dirty);
+	TAILQ_INIT(&qu->answers);
+	TAILQ_INIT(&qu->ctls);
+	STAILQ_INIT(&qu->unsaved);
+	for (i = 0; i <= PROC_MAX; i++)
+		TAILQ_INIT(&qu->tx_of[i]);
+	qu->p.loop = loop_new();
+	qu->p.conf = make_conf();
+	ways_init(&qu->ways, qu->p.conf, arc4random);
+	schedule_start(qu);
+	restore_hooks(qu, &hooks);
+	qu->spool = spool_open(qu->p.loop, w->dir, &hooks, &why);
+	qu->index = index_open(w->dir, token, true, &empty, &why);
+	if (qu->spool == NULL || qu->index == NULL)
+		abort();
+	qu->replaying = true;
+	if (!spool_replay(qu->spool))
+		abort();
+	restore_replayed(qu);
+	tx_start(qu);
+	qu->open = true;
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET, 0, fd) == -1)
+		abort();
+	ipc_init(&w->at_queue, qu->p.loop, PROC_QUEUE, PROC_LOOKUP, 0,
+	    queue_handlers, qu, on_lost);
+	ipc_init(&w->at_lookup, qu->p.loop, PROC_LOOKUP, PROC_QUEUE, 0,
+	    lookup_handlers, w, on_lost);
+	ipc_attach(&w->at_queue, fd[0]);
+	ipc_attach(&w->at_lookup, fd[1]);
+	ipc_go(&w->at_queue);
+	ipc_go(&w->at_lookup);
+	qu->p.peer[PROC_LOOKUP][0] = &w->at_queue;
+	while (spool_walk(qu->spool, 100))
+		;
+	schedule_kick(qu);
+}
+
+/* dir: of an earlier one, or NULL. */
+static struct world *
+world_new(const char *dir)
+{
+	struct world *w = xcalloc(1, sizeof *w);
+
+	w->next = worlds;
+	worlds = w;
+	strlcpy(w->dir, dir == NULL ? "/tmp/postern-unit-XXXXXX" : dir,
+	    sizeof w->dir);
+	if (dir == NULL && mkdtemp(w->dir) == NULL)
+		abort();
+	world_open(w);
+	return w;
+}
+
+/* Its loop ends; what it knew is forgotten, as when a process is killed. */
+static void
+world_close(struct world *w)
+{
+	ipc_detach(&w->at_lookup);
+	timer_clear(&w->look);
+	w->qu.stopping = true;
+	spool_close(&w->qu.spool);
+	index_close(&w->qu.index);
+}
+
+static void
+remove_dir(const char *dir)
+{
+	char path[PATH_MAX];
+	struct dirent *e;
+	DIR *d = opendir(dir);
+
+	if (d == NULL)
+		return;
+	while ((e = readdir(d)) != NULL) {
+		if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
+			continue;
+		snprintf(path, sizeof path, "%s/%s", dir, e->d_name);
+		if (unlink(path) == -1)
+			remove_dir(path);
+	}
+	closedir(d);
+	rmdir(dir);
+}
+
+static void
+on_look(void *arg)
+{
+	struct world *w = arg;
+
+	w->late = loop_msec() > w->until;
+	if (w->late || w->truth(w)) {
+		loop_stop(w->qu.p.loop);
+		return;
+	}
+	timer_set(w->qu.p.loop, &w->look, LOOK_MS, on_look, w);
+}
+
+/* Runs until it is true; false: too late. */
+static bool
+run(struct world *w, bool (*truth)(struct world *w))
+{
+	w->truth = truth;
+	w->until = loop_msec() + WAIT_MS;
+	timer_set(w->qu.p.loop, &w->look, 0, on_look, w);
+	loop_run(w->qu.p.loop);
+	return !w->late;
+}
+
+/* Nothing is asked, copied or made durable any more. */
+static bool
+is_quiet(struct world *w)
+{
+	const struct queue *qu = &w->qu;
+
+	return qu->n_asked == 0 && TAILQ_EMPTY(&qu->asks) &&
+	    qu->n_expanding == 0 && TAILQ_EMPTY(&qu->expansions) &&
+	    TAILQ_EMPTY(&qu->large_expansions) && qu->n_flushing == 0 &&
+	    TAILQ_EMPTY(&qu->answers) && !qu->commit.set && !qu->run.set &&
+	    (!qu->due_timer.set || qu->due_armed > now_sec()) &&
+	    qu->spool->given == NULL && qu->spool->collect->n_ops == 0 &&
+	    qu->spool->collect->n_gone == 0;
+}
+
+/* All were asked for, and one is never answered. */
+static bool
+is_stuck(struct world *w)
+{
+	return w->pages > 0 && w->qu.n_expanding == 1 &&
+	    TAILQ_EMPTY(&w->qu.asks) && w->qu.n_asked == 0 &&
+	    TAILQ_EMPTY(&w->qu.expansions) && !w->qu.run.set;
+}
+
+static bool
+settle(struct world *w)
+{
+	return run(w, is_quiet);
+}
+
+/* ---- messages ---- */
+
+static uint64_t
+id_of(unsigned int n)
+{
+	return UINT64_C(0x2222000000000000) + n * 1000 * ID_STEP;
+}
+
+struct sent {
+	struct spool_work work;
+	struct world *w;
+	struct head head;
+	struct head_rcpt rcpt[8];
+	struct trailer trailer;
+	int fd;
+	bool done;
+};
+
+static void
+on_sent(struct spool_work *work, bool ok)
+{
+	struct sent *s = (struct sent *)work;
+
+	if (!ok)
+		abort();
+	s->done = true;
+	close(s->fd);
+	schedule_fresh(&s->w->qu, &s->head, &s->trailer, SPOOL_NEW);
+}
+
+static void
+fill_content(uint64_t id, uint8_t *mem, size_t size)
+{
+	size_t i;
+
+	for (i = 0; i < size; i++)
+		mem[i] = (uint8_t)('a' + (id / ID_STEP + i / 7) % 26);
+}
+
+/* Message n with this content to these, up to NULL; it is on its way. */
+static void
+send_to(struct world *w, struct sent *s, unsigned int n, size_t size, ...)
+{
+	uint8_t *mem = xcalloc(1, size + 1);
+	char end[TRAILER_LEN];
+	const char *addr;
+	va_list ap;
+
+	memset(s, 0, sizeof *s);
+	s->w = w;
+	s->work.fn = on_sent;
+	s->head = (struct head){ .id = id_of(n),
+		.arrived = now_usec() - 5000000,
+		.facts = { .flags = FACT_ESMTP,
+		    .client = "192.0.2.1",
+		    .helo = "h.test" },
+		.sender = "alice@example.org",
+		.rcpt = s->rcpt };
+	va_start(ap, size);
+	while ((addr = va_arg(ap, const char *)) != NULL)
+		s->rcpt[s->head.n_rcpt++] =
+		    (struct head_rcpt){ .state = RCPT_WAITING, .addr = addr };
+	va_end(ap);
+	s->fd = spool_create(w->qu.spool, &s->head);
+	fill_content(s->head.id, mem, size);
+	s->trailer = (struct trailer){ .content = size - size / 4,
+		.trace = size / 4,
+		.content_facts = CONTENT_8BIT,
+		.sum = XXH3_64bits(mem, size) };
+	trailer_print(&s->trailer, end);
+	if (s->fd == -1 || write(s->fd, mem, size) != (ssize_t)size ||
+	    write(s->fd, end, sizeof end) != (ssize_t)sizeof end ||
+	    !spool_commit(w->qu.spool, &s->work, s->head.id, s->fd, NULL, 0))
+		abort();
+	free(mem);
+}
+
+/* ---- what is on disk ---- */
+
+static bool
+is_there(struct world *w, uint64_t id)
+{
+	return dirs_has(&w->qu.spool->dirs, id);
+}
+
+static int
+state_of(struct world *w, const struct sent *s, uint32_t n)
+{
+	enum spool_place place;
+	int fd = dirs_find(&w->qu.spool->dirs, s->head.id, O_RDWR, &place);
+	int state = fd == -1 ? -1 : spool_state_get(fd, s->rcpt[n].off);
+
+	if (fd != -1)
+		close(fd);
+	return state;
+}
+
+static void
+set_state(struct world *w, const struct sent *s, uint32_t n, char state)
+{
+	enum spool_place place;
+	int fd = dirs_find(&w->qu.spool->dirs, s->head.id, O_RDWR, &place);
+
+	if (pwrite(fd, &state, 1, (off_t)s->rcpt[n].off) != 1)
+		abort();
+	close(fd);
+}
+
+/* NULL if the child of recipient n is whole and stands for count, or what is
+ * wrong with it. */
+static const char *
+child_wrong(struct world *w, const struct sent *s, uint32_t n, uint32_t count)
+{
+	uint64_t id = id_child(s->head.id, n);
+	uint64_t size = s->trailer.content + s->trailer.trace;
+	uint8_t *want = xcalloc(1, size + 1), *have = xcalloc(1, size + 1);
+	enum spool_place place;
+	const char *why = NULL;
+	struct trailer t;
+	struct arena a;
+	struct head h;
+	char name[32];
+	uint32_t i;
+	int fd;
+
+	fd = dirs_find(&w->qu.spool->dirs, id, O_RDONLY, &place);
+	if (fd == -1)
+		return "it is not there";
+	arena_init(&a, 0);
+	fill_content(s->head.id, want, size);
+	if ((why = spool_read(fd, id, &a, &h, &t)) != NULL)
+		goto fail;
+	why = "its head is another one";
+	if (h.facts.flags != (s->head.facts.flags | FACT_EXPANDED) ||
+	    strcmp(h.facts.helo, s->head.facts.helo) != 0 ||
+	    strcmp(h.sender, s->head.sender) != 0 ||
+	    h.arrived != s->head.arrived || h.n_rcpt != count)
+		goto fail;
+	why = "it does not name its parent";
+	if (h.of.id != s->head.id || h.of.n != n || h.of.addr == NULL ||
+	    strcmp(h.of.addr, s->rcpt[n].addr) != 0)
+		goto fail;
+	why = "its recipients are others";
+	for (i = 0; i < count; i++) {
+		snprintf(name, sizeof name, "r%u@x.test", i);
+		if (strcmp(h.rcpt[i].addr, name) != 0)
+			goto fail;
+	}
+	why = "its trailer is another one";
+	if (memcmp(&t, &s->trailer, sizeof t) != 0)
+		goto fail;
+	why = "its content is another one";
+	if (pread(fd, have, size, (off_t)h.len) != (ssize_t)size ||
+	    memcmp(want, have, size) != 0)
+		goto fail;
+	why = NULL;
+fail:
+	close(fd);
+	arena_free(&a);
+	free(want);
+	free(have);
+	return why;
+}
+
+static void
+check_child(const char *name, struct world *w, const struct sent *s, uint32_t n,
+    uint32_t count)
+{
+	const char *why = child_wrong(w, s, n, count);
+
+	if (why != NULL)
+		printf("# %s: %s\n", name, why);
+	CHECK(name, why == NULL);
+}
+
+/* Files in new/, cur/ and tmp/. */
+static unsigned int
+files(struct world *w)
+{
+	static const char *const tops[] = { "new", "cur", "tmp" };
+	char path[PATH_MAX];
+	struct dirent *e, *f;
+	unsigned int n = 0;
+	DIR *d, *sub;
+	size_t i;
+
+	for (i = 0; i < 3; i++) {
+		snprintf(path, sizeof path, "%s/%s", w->dir, tops[i]);
+		d = opendir(path);
+		while ((e = readdir(d)) != NULL) {
+			if (strlen(e->d_name) == ID_LEN)
+				n++;
+			if (strlen(e->d_name) != 2 || e->d_name[0] == '.')
+				continue;
+			snprintf(path, sizeof path, "%s/%s/%s", w->dir, tops[i],
+			    e->d_name);
+			sub = opendir(path);
+			while ((f = readdir(sub)) != NULL)
+				n += strlen(f->d_name) == ID_LEN;
+			closedir(sub);
+		}
+		closedir(d);
+	}
+	return n;
+}
+
+/* ---- cases ---- */
+
+static void
+one_child(size_t size, const char *name)
+{
+	struct world *w;
+	struct sent s;
+
+	w = world_new(NULL);
+	send_to(w, &s, 1, size, "three@a.test", "plain@x.test", NULL);
+	CHECK(name, settle(w));
+	check_child("the child is whole", w, &s, 0, 3);
+	CHECK("its parent's recipient is at its end",
+	    state_of(w, &s, 0) == RCPT_EXPANDED);
+	CHECK("the other one is not", state_of(w, &s, 1) == RCPT_WAITING);
+	CHECK("one page was enough", w->pages == 1);
+	CHECK("nothing else is there", files(w) == 2);
+	CHECK("the child's recipients were asked for", w->asked == 2 + 3);
+	world_close(w);
+	remove_dir(w->dir);
+}
+
+static void
+all_expanded(void)
+{
+	struct world *w;
+	struct sent s;
+
+	w = world_new(NULL);
+	send_to(w, &s, 1, SMALL, "three@a.test", "two@a.test", NULL);
+	CHECK("two aliases", settle(w));
+	CHECK("the parent is gone", !is_there(w, s.head.id));
+	check_child("the first child", w, &s, 0, 3);
+	check_child("the second child", w, &s, 1, 2);
+	CHECK("two files", files(w) == 2);
+	world_close(w);
+	remove_dir(w->dir);
+}
+
+static void
+pages(void)
+{
+	struct world *w;
+	struct sent s[2];
+
+	w = world_new(NULL);
+	send_to(w, &s[0], 1, SMALL, "pages@a.test", "x@x.test", NULL);
+	CHECK("several pages", settle(w));
+	check_child("a list that changed while it was read", w, &s[0], 0, 400);
+	CHECK("was read again", w->changes == 1 && w->pages == 4);
+	send_to(w, &s[1], 2, SMALL, "restless@a.test", NULL);
+	CHECK("a list that changes always", settle(w));
+	CHECK("is tried later",
+	    state_of(w, &s[1], 0) == RCPT_WAITING && w->changes < 20);
+	CHECK("and leaves nothing", files(w) == 3);
+	world_close(w);
+	remove_dir(w->dir);
+}
+
+static void
+very_many(void)
+{
+	struct world *w;
+	struct sent s;
+
+	w = world_new(NULL);
+	send_to(w, &s, 1, SMALL, "many@a.test", "many1@a.test", "many2@a.test",
+	    "many3@a.test", "many4@a.test", "many5@a.test", "two@a.test", NULL);
+	CHECK("six times ten thousand", settle(w));
+	check_child("the first", w, &s, 0, MANY);
+	check_child("the last", w, &s, 5, MANY);
+	check_child("the short one", w, &s, 6, 2);
+	CHECK("never more than four at once", w->most == 4);
+	CHECK("and none twice", files(w) == 7);
+	world_close(w);
+	remove_dir(w->dir);
+}
+
+static void
+no_list(void)
+{
+	/* Columns: address, its state afterwards. */
+	static const struct {
+		const char *addr;
+		char state;
+	} rows[] = {
+		{ "refused@a.test", RCPT_OWED },
+		{ "later@a.test", RCPT_WAITING },
+		{ "short@a.test", RCPT_WAITING },
+		{ "empty@a.test", RCPT_WAITING },
+		{ "toomany@a.test", RCPT_WAITING },
+		{ "noend@a.test", RCPT_WAITING },
+		{ "otherpage@a.test", RCPT_WAITING },
+	};
+	struct index_rcpt row;
+	struct world *w;
+	struct sent s;
+	size_t i;
+
+	for (i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		w = world_new(NULL);
+		/* The other one is asked for as long as the world stands, so
+		 * that no notification is made. */
+		send_to(w, &s, 1, SMALL, rows[i].addr, "silent@a.test", NULL);
+		run(w, is_stuck);
+		CHECK(rows[i].addr, state_of(w, &s, 0) == rows[i].state);
+		CHECK("no child", files(w) == 1);
+		queue_commit(&w->qu);
+		CHECK("it is tried by its steps",
+		    index_get_rcpt(w->qu.index, s.head.id, 0, &row) ==
+			    INDEX_OK &&
+			row.attempts == 1 &&
+			(row.state == RCPT_OWED ||
+			    row.next >= now_sec() + 500));
+		world_close(w);
+		remove_dir(w->dir);
+	}
+}
+
+static void
+never_again(void)
+{
+	struct index_rcpt row;
+	struct world *w;
+	struct sent s;
+	uint64_t child;
+
+	w = world_new(NULL);
+	send_to(w, &s, 1, SMALL, "again@a.test", NULL);
+	s.head.facts.flags |= FACT_EXPANDED; /* as a child is indexed */
+	CHECK("an alias in a child", settle(w));
+	child = id_child(s.head.id, 0);
+	CHECK("is not expanded", !is_there(w, child) && w->pages == 0);
+	queue_commit(&w->qu);
+	CHECK("but waits for a better configuration",
+	    index_get_rcpt(w->qu.index, s.head.id, 0, &row) == INDEX_OK &&
+		row.state == RCPT_WAITING && row.next > now_sec());
+	world_close(w);
+	remove_dir(w->dir);
+}
+
+/* The mark in the parent is lost, the child is not: not a second one. */
+static void
+mark_lost(size_t size, bool child_gone)
+{
+	struct world *w;
+	struct sent s;
+	uint64_t child;
+	ino_t inode;
+	struct stat st;
+	char path[PATH_MAX], name[SPOOL_PATH_MAX];
+
+	w = world_new(NULL);
+	send_to(w, &s, 1, size, "three@a.test", "plain@x.test", NULL);
+	settle(w);
+	child = id_child(s.head.id, 0);
+	snprintf(path, sizeof path, "%s/new/%s", w->dir,
+	    dirs_path(child, name));
+	CHECK("a child", stat(path, &st) == 0);
+	inode = st.st_ino;
+	world_close(w);
+	if (child_gone)
+		unlink(path);
+	w = world_new(w->dir);
+	set_state(w, &s, 0, RCPT_WAITING);
+	world_close(w);
+	/* Its index is made of what the files say. */
+	w = world_new(w->dir);
+	CHECK("its mark is lost", settle(w));
+	CHECK("it is marked again", state_of(w, &s, 0) == RCPT_EXPANDED);
+	CHECK("nobody was asked", w->pages == 0);
+	if (child_gone)
+		CHECK("a child that was delivered does not come back",
+		    !is_there(w, child));
+	else
+		CHECK("the child is the same file",
+		    stat(path, &st) == 0 && st.st_ino == inode);
+	world_close(w);
+	remove_dir(w->dir);
+}
+
+/* What a crash left in tmp/ is not in the way. */
+static void
+left_over(void)
+{
+	char path[PATH_MAX], name[ID_LEN + 1];
+	struct world *w;
+	struct sent s;
+	int fd;
+
+	w = world_new(NULL);
+	snprintf(path, sizeof path, "%s/tmp/%s", w->dir,
+	    id_print(id_child(id_of(1), 0), name));
+	fd = open(path, O_WRONLY | O_CREAT, 0600);
+	if (fd == -1 || write(fd, "half", 4) != 4)
+		abort();
+	close(fd);
+	send_to(w, &s, 1, SMALL, "three@a.test", NULL);
+	CHECK("half a file of an earlier try", settle(w));
+	check_child("is written anew", w, &s, 0, 3);
+	CHECK("and nothing is left of it", files(w) == 1);
+	world_close(w);
+	remove_dir(w->dir);
+}
+
+/* Taken out while lookup is asked: by the operator, for one. */
+static void
+taken_out(void)
+{
+	struct world *w;
+	struct sent s;
+	struct rcpt *r;
+
+	w = world_new(NULL);
+	send_to(w, &s, 1, SMALL, "silent@a.test", NULL);
+	run(w, is_stuck);
+	r = rcpt_find(&w->qu, s.head.id, 0);
+	CHECK("it is asked for",
+	    r != NULL && r->at == AT_EXPANDS && w->qu.n_expanding == 1 &&
+		w->qu.n_tx == 1);
+	if (r != NULL)
+		result_again(&w->qu, r, 60, "taken out");
+	CHECK("and is not any more",
+	    rcpt_find(&w->qu, s.head.id, 0) == NULL && w->qu.n_expanding == 0 &&
+		w->qu.n_tx == 0);
+	CHECK("nothing else happens", settle(w) && files(w) == 1);
+	world_close(w);
+	remove_dir(w->dir);
+}
+
+int
+main(void)
+{
+	log_to_stderr("unit", false);
+	one_child(SMALL, "a small message");
+	one_child(SPOOL_SMALL + 12345, "a large one");
+	one_child(3 * 1024 * 1024, "one that is copied in turns");
+	all_expanded();
+	pages();
+	very_many();
+	no_list();
+	never_again();
+	mark_lost(SMALL, false);
+	mark_lost(SMALL, true);
+	mark_lost(SPOOL_SMALL + 100, false);
+	left_over();
+	taken_out();
+	return unit_end();
+}
