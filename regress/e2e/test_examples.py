@@ -1,0 +1,172 @@
+"""The examples in etc/: each starts as it stands, but for addresses, ports and
+paths of a test, and does with mail what it says.
+
+SPDX-License-Identifier: ISC
+"""
+import re
+
+import pytest
+
+from lib import base
+
+ETC = base.ROOT / "etc"
+EXAMPLES = sorted(p.name for p in ETC.glob("*.conf"))
+WHERE = {"localhost": "127.0.0.1", "egress": "127.0.0.2",
+         "127.0.0.1": "127.0.0.1"}
+
+
+def text_of(lab, name, changes, files):
+    """The example for a test: what stands left of a change must be in it."""
+    text = (ETC / name).read_text()
+    for path, content in dict(files).items():
+        file = lab.path("file")
+        file.write_text(content)
+        file.chmod(0o600 if "KEY" in content else 0o644)
+        assert path in text, path
+        text = text.replace(path, str(file))
+    for old, new in dict(changes).items():
+        assert old in text, old
+        text = text.replace(old, new)
+    return re.sub(r"(?m)^listen on (\S+)( port \d+)?",
+                  lambda m: f"listen on {WHERE[m[1]]} port {{port}}", text)
+
+
+def start(lab, name, changes=(), files=()):
+    """The example at work, and a receiver for all that it sends."""
+    r = lab.receiver()
+    dns = lab.dns({"friend.test": ["MX 10 mx.friend.test."],
+                   "mx.friend.test": ["A 127.0.0.1"]})
+    changes = {old: new.format(r.port) for old, new in dict(changes).items()}
+    files = {path: content.replace("{PORT}", str(r.port))
+             for path, content in dict(files).items()}
+    text = text_of(lab, name, changes, files)
+    if "\nhostname " not in text:
+        text = "hostname host.example.org\n" + text
+    it = lab.postern(f"resolver {dns.address} port {dns.port} timeout 3s\n"
+                     + text)
+    return it, r
+
+
+def refused(it, sender, rcpt):
+    with it.smtp() as s:
+        s.ehlo()
+        s.mail(sender)
+        return s.rcpt(rcpt)[0] == 550
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_checks(name, tmp_path):
+    """Nothing but files that are not here keeps any of them from a start, and
+    none of them is open to strangers."""
+    assert not re.search(r"(?m)^match from any for any (?!reject)",
+                         (ETC / name).read_text())
+    out = base.run([base.BUILD / "smtpd", "-n", "-R", tmp_path / "root", "-f",
+                    ETC / name])
+    for line in out.stderr.splitlines():
+        assert line.endswith("configuration OK") or \
+            re.search(r"No such file|default route", line), line
+
+
+def test_default(lab):
+    it, r = start(lab, "smtpd.conf", {'"relay" relay': '"relay" relay port {}'})
+    it.send("ann@host.example.org", "bob@friend.test")
+    assert r.wait(1)[0].rcpts == ["bob@friend.test"]
+    assert not refused(it, "ann@host.example.org", "bob@elsewhere.test")
+
+
+def test_null_client(lab):
+    """Everything goes to the hub, with the senders of the house."""
+    it, r = start(lab, "example.nullclient.conf",
+                  {"smtp://mail.example.org": "smtp://127.0.0.1:{}"})
+    it.send("root@host.example.org", ["root@host.example.org",
+                                      "bob@friend.test"])
+    got = r.wait(1)
+    assert {m.sender for m in got} == {"root@example.org"}
+    base.wait_until(lambda: sorted(a for m in r.messages for a in m.rcpts) ==
+                    ["bob@friend.test", "root@host.example.org"],
+                    "both are there")
+
+
+def test_host(lab):
+    """Aliases come to addresses elsewhere; the rest goes out."""
+    it, r = start(lab, "example.host.conf",
+                  {'action "outbound" relay': 'action "outbound" relay port {}'},
+                  {"/etc/aliases": "root: admin@friend.test\n"
+                                   "postmaster: root\n"})
+    it.send("cron@host.example.org", "postmaster@host.example.org")
+    assert r.wait(1)[0].rcpts == ["admin@friend.test"]
+    it.send("ann@host.example.org", "bob@friend.test")
+    base.wait_until(lambda: r.messages[-1].rcpts == ["bob@friend.test"],
+                    "it went out")
+    assert refused(it, "ann@host.example.org", "no-such-user@host.example.org")
+
+
+def test_smarthost(lab):
+    it, r = start(lab, "example.smarthost.conf",
+                  {'smarthost = "smtp://mail.example.net:587"':
+                   'smarthost = "smtp://127.0.0.1:{}"'})
+    it.send("ann@host.example.org", "bob@elsewhere.test")
+    assert r.wait(1)[0].rcpts == ["bob@elsewhere.test"]
+
+
+def private_key(lab):
+    out = base.run(["openssl", "genrsa", "2048"])
+    assert out.returncode == 0, out.stderr
+    return out.stdout
+
+
+def test_mx(lab):
+    """Roles, recipients, strangers, forged senders, and mail that leaves."""
+    it, r = start(
+        lab, "example.mx.conf",
+        {'action "outer" relay': 'action "outer" relay port {}'},
+        {"/etc/postern/servers": "example.org smtp://127.0.0.1:{PORT}\n"
+                                 "example.com smtp://127.0.0.1:{PORT}\n",
+         "/etc/postern/recipients": "ann@example.org\n@example.com\n",
+         "/etc/postern/roles": "postmaster@example.org: ann@example.org, "
+                               "bob@friend.test\n"
+                               "info@example.com: error:550 closed\n",
+         "/etc/postern/dkim/example.org.mail.key": private_key(lab)})
+    it.send("carl@friend.test", "ann@example.org")
+    assert r.wait(1)[0].rcpts == ["ann@example.org"]
+    it.send("carl@friend.test", "any@example.com")
+    base.wait_until(lambda: r.messages[-1].rcpts == ["any@example.com"],
+                    "all of a domain")
+    assert refused(it, "carl@friend.test", "info@example.com")
+    it.send("ann@example.org", "carl@friend.test",
+            "From: ann@example.org\r\nSubject: t\r\n\r\nhello\r\n")
+    base.wait_until(lambda: r.messages[-1].rcpts == ["carl@friend.test"],
+                    "it left")
+    assert b"DKIM-Signature:" in r.messages[-1].content
+    before = len(r.messages)
+    it.send("carl@friend.test", "postmaster@example.org")
+    base.wait_until(lambda: sorted(a for m in r.messages[before:]
+                                   for a in m.rcpts) ==
+                    ["ann@example.org", "bob@friend.test"], "the role's two")
+    # Strangers, whom loopback has none of.
+    for sender, rcpt, verdict in (
+            ("x@y.test", "ann@example.org", "inner"),
+            ("x@y.test", "gone@example.org", "reject"),
+            ("ann@example.org", "ann@example.org", "reject"),
+            ("x@y.test", "bob@friend.test", "no rule")):
+        said = it.ctl("explain", "--src", "198.51.100.1", "--from", sender,
+                      rcpt, check=False)
+        assert verdict in said.stdout, (sender, rcpt, said.stdout, said.stderr)
+
+
+def test_backup_mx(lab):
+    """Mail waits while the first server is down, and goes when it is up."""
+    it, r = start(lab, "example.backup-mx.conf",
+                  {'host "smtp://mx1.example.org"':
+                   'host "smtp://127.0.0.1:{}"',
+                   "{ example.org, mx1.example.org } 1m*5, 5m up to 15m":
+                   "{{ example.org, 127.0.0.1 }} 1s*5"},
+                  {"/etc/postern/recipients": "ann@example.org\n"})
+    port = r.port
+    r.stop()
+    it.send("carl@friend.test", "ann@example.org")
+    base.wait_until(lambda: [q for q in it.queue() if q["attempts"] > 0],
+                    "it was tried", 20)
+    again = lab.receiver(port=port)
+    assert again.wait(1, 20)[0].rcpts == ["ann@example.org"]
+    assert refused(it, "carl@friend.test", "gone@example.org")
