@@ -2,7 +2,7 @@
 
 # ---- Debian packages: the only lists ----
 PKGS_BUILD = gcc make libc6-dev libssl-dev liblmdb-dev libldns-dev \
-	libbsd-dev libevent-dev libxxhash-dev
+	libbsd-dev libevent-dev libxxhash-dev libidn2-dev
 PKGS_RUN = openssl ca-certificates curl
 PKGS_TEST = python3-pytest python3-pytest-xdist python3-pytest-timeout \
 	python3-dkim python3-nacl python3-dnspython opendkim-tools nsd swaks \
@@ -32,10 +32,11 @@ endif
 CFLAGS_ALL = $(CSTD) $(WARN) $(OPT) $(HARD_C) $(CFLAGS)
 
 # ---- what is linked into what: what a process cannot do is not in it ----
-LIBS_common = -levent_core -lbsd -lxxhash
+LIBS_common = -levent_core -lbsd -lxxhash -lidn2
 LIBS_smtpd =
 LIBS_session =
-LIBS_lookup =
+LIBS_lookup = -llmdb -lpthread
+LIBS_spawn =
 LIBS_keys = -lcrypto
 LIBS_sendmail =
 LIBS_queue = -llmdb -lpthread
@@ -46,16 +47,18 @@ LIBS_deliver = -lldns -lssl -lcrypto
 BIN_smtpd = smtpd sendmail
 BIN_queue = smtpctl
 BIN_deliver =
-EXEC_smtpd = session lookup keys
+EXEC_smtpd = session lookup keys spawn
 EXEC_queue = queue control
 EXEC_deliver = deliver
 
 ROOMS = smtpd queue deliver
 PROGS = $(foreach r,$(ROOMS),$(BIN_$(r):%=$(B)/%) $(EXEC_$(r):%=$(B)/libexec/%))
 
-# A program's own file is room/program.c or room/program_main.c; the rest of
-# a room is an archive, of which each program takes what it calls.
-MAINS = $(foreach r,$(ROOMS),$(BIN_$(r):%=$(r)/%.c) $(EXEC_$(r):%=$(r)/%_main.c))
+# A program's own file is room/program.c, room/program_main.c, or with root's
+# rights room/priv_program.c; the rest of a room is an archive, of which each
+# program takes what it calls.
+main_of = $(if $(wildcard $(1)/priv_$(2).c),$(1)/priv_$(2),$(1)/$(2)_main)
+MAINS = $(foreach r,$(ROOMS),$(BIN_$(r):%=$(r)/%.c) $(foreach p,$(EXEC_$(r)),$(call main_of,$(r),$(p)).c))
 SRC_common = $(wildcard common/*.c)
 $(foreach r,$(ROOMS),$(eval SRC_$(r) = $$(filter-out $(MAINS),$$(wildcard $(r)/*.c))))
 
@@ -74,7 +77,7 @@ $(3): $(B)/obj/$(4).o $(B)/lib$(1).a $(B)/libcommon.a
 	$(CC) $(OPT) $(HARD_L) -o $$@ $$^ $$(LIBS_$(2)) $(LIBS_common) $(LDFLAGS)
 endef
 $(foreach r,$(ROOMS),$(foreach p,$(BIN_$(r)),$(eval $(call LINK,$(r),$(p),$(B)/$(p),$(r)/$(p)))))
-$(foreach r,$(ROOMS),$(foreach p,$(EXEC_$(r)),$(eval $(call LINK,$(r),$(p),$(B)/libexec/$(p),$(r)/$(p)_main))))
+$(foreach r,$(ROOMS),$(foreach p,$(EXEC_$(r)),$(eval $(call LINK,$(r),$(p),$(B)/libexec/$(p),$(call main_of,$(r),$(p))))))
 
 # Rooms see their own headers and common's, never each other's.
 $(B)/obj/%.o: %.c
@@ -85,7 +88,7 @@ $(B)/obj/%.o: %.c
 UNIT_SRC = $(wildcard regress/unit/*.c)
 UNITS = $(UNIT_SRC:regress/unit/%.c=$(B)/unit/%)
 LIBS_unit_common =
-LIBS_unit_smtpd = -lcrypto
+LIBS_unit_smtpd = -lcrypto -llmdb -lpthread
 LIBS_unit_queue = -llmdb -lcrypto -lpthread
 LIBS_unit_deliver = -lldns -lssl -lcrypto
 
@@ -127,6 +130,12 @@ $(B)/fuzz/%: regress/fuzz/%.c $$(wildcard regress/fuzz/*.h regress/unit/*.h) $$(
 	    -fsanitize=fuzzer,$(FUZZ_SAN) $(HARD_L) -o $@ $< \
 	    $(B)/lib$(firstword $(subst _, ,$*)).a $(B)/libcommon.a \
 	    $(LIBS_unit_$(firstword $(subst _, ,$*))) $(LIBS_common) $(LDFLAGS)
+
+# ---- what `make bench` asks directly: regress/bench/NAME.c, with smtpd's room ----
+$(B)/bench/%: regress/bench/%.c regress/unit/conf_image.h $(B)/libsmtpd.a $(B)/libcommon.a
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS_ALL) -Icommon -Ismtpd -Iregress/unit $(HARD_L) -o $@ $< \
+	    $(B)/libsmtpd.a $(B)/libcommon.a $(LIBS_unit_smtpd) $(LIBS_common) $(LDFLAGS)
 
 clean:
 	rm -rf $(B)
@@ -175,7 +184,7 @@ PYTEST = POSTERN_BUILD=$(abspath $(B)) POSTERN_PEERS=$(abspath $(PEERS)) \
 	POSTERN_SAN=$(SAN) PYTHONDONTWRITEBYTECODE=1 $(PYTHON) -m pytest \
 	-c regress/pytest.ini --rootdir regress
 TESTS ?= regress
-TESTFLAGS ?= -q -n 2 --dist loadfile
+TESTFLAGS ?= -q -n 6 --dist loadfile
 TALLY ?=
 
 peers: $(PEERS)/postfix/usr/sbin/smtp-sink
@@ -195,7 +204,7 @@ test: packages
 # ---- measuring it ----
 bench: packages
 	@test $$(id -u) = 0 || { echo "make bench: as root, or by sudo"; exit 1; }
-	$(MAKE) all peers users
+	$(MAKE) all peers users $(B)/bench/lookup
 	@POSTERN_BUILD=$(abspath $(B)) POSTERN_PEERS=$(abspath $(PEERS)) \
 	    PYTHONDONTWRITEBYTECODE=1 $(PYTHON) regress/bench/bench.py $(BENCH)
 

@@ -88,6 +88,9 @@ def processes():
 def mains():
     found = {p.name[:-len("_main.c")]: p for p in sources("*/*_main.c")}
     found["smtpd"] = ROOT / "smtpd/smtpd.c"
+    for p in sources("*/priv_*.c"):  # with root's rights
+        if re.search(r"^main\(", p.read_text(), re.M):
+            found[p.name[len("priv_"):-len(".c")]] = p
     return found
 
 
@@ -122,7 +125,7 @@ def test_users_agree():
     assert {n: roots[r["root"]] for n, r in processes().items()
             if n != "smtpd"} == ROOTS
     made = set(re.findall(r"^u (\S+)", text("etc/postern.sysusers"), re.M))
-    assert made == set(table.values())
+    assert made == set(table.values()) - {"root"}
 
 
 # ---- rooms ----
@@ -225,7 +228,8 @@ def test_ipc_handled():
     """Each message is sent by its sender's room and handled in its
     receiver's."""
     room = {"SESSION": "smtpd", "LOOKUP": "smtpd", "KEYS": "smtpd",
-            "PARENT": "smtpd", "QUEUE": "queue", "CONTROL": "queue",
+            "PARENT": "smtpd", "SPAWN": "smtpd",
+            "QUEUE": "queue", "CONTROL": "queue",
             "DELIVER": "deliver", "ANY": "*"}
     rows = macro_rows("common/ipc_table.h", "IPC_TABLE")
     answers = {r[5] for r in rows}
@@ -256,7 +260,8 @@ def manual(name):
 
 
 def test_manuals_are_there():
-    assert {"smtpd.8", "smtpd.conf.5", "smtpctl.8", "postern.7"} <= {
+    assert {"smtpd.8", "smtpd.conf.5", "smtpctl.8", "postern.7", "table.5",
+            "smtpd-tables.7"} <= {
         p.name for p in MANUALS}
 
 
@@ -268,9 +273,74 @@ def test_mandoc_lint(path):
     assert out.returncode == 0, out.stdout
 
 
+def items(title):
+    """Head and body of each item in a part of smtpd.conf(5): from the title of
+    a section or subsection to the next.  Heads without a body of their own
+    share that of the next.  An empty title: all of the page."""
+    page = text("man/smtpd.conf.5")
+    parts = re.split(r"(?m)^\.S[hs] (.*)\n", page)[1:]
+    body = "\n".join(b for t, b in zip(parts[::2], parts[1::2])
+                     if title in ("", t) and t != "NOT YET IN THIS VERSION")
+    assert body, title
+    found, heads = [], []
+    for block in re.split(r"(?m)^\.It ", body)[1:]:
+        block = re.sub(r"\\\n", " ", block)
+        head, _, rest = block.partition("\n")
+        if head.startswith("Xo"):
+            head, _, rest = block.partition("\n.Xc\n")
+        heads.append(re.sub(r"\s+", " ", re.sub(r"(?m)^\.", "", head)))
+        rest = re.sub(r"(?m)^\.(El|Bl|Pp).*\n?", "", rest)
+        if rest.strip():
+            found += [(h, rest) for h in heads]
+            heads = []
+    return found + [(h, "") for h in heads]
+
+
+# Where in smtpd.conf(5) words of a place stand: part of the page, what stands
+# before them in the head of their item, what the list of those that are not
+# yet in this version calls it.
+MANUAL_PLACES = {
+    "TOP": ("", "", "statements"),
+    "LISTENER": ("LISTENERS", "", "listen on"),
+    "LOCAL_SOCKET": ("LISTENERS", "", "listen on socket"),
+    "METHOD": ("Methods", "", "action"),
+    "LOCAL": ("Options of all methods but relay", "", "action"),
+    "RELAY": ("Options of relay", "", "action ... relay"),
+    "URL": ("Options of relay", "", "relay host"),
+    "MDA": ("", "mda", "mda"),
+    "MTA": ("QUEUE", "mta", "mta"),
+    "SCHEDULER": ("QUEUE", "scheduler", "scheduler"),
+    "FROM": ("RULES", "from", "match from"),
+    "QUEUE": ("QUEUE", "queue", "queue"),
+    "SMTP": ("SMTP", "smtp", "smtp"),
+    "SMTP_LIMIT": ("SMTP", "", None),
+    "LIMIT": ("SMTP", "limit", "limit"),
+    "LIMIT_ROUTE": ("QUEUE", "limit route", None),
+    "LIMIT_DOMAIN": ("QUEUE", "", None),
+    "LIMIT_CLIENT": ("SMTP", "limit client", None),
+    "RESOLVER": ("SMTP", "resolver", None),
+    "METRICS_ON": ("LOG", "metrics on", None),
+}
+
+
+def item_words(head):
+    """The words of an item's head that are typed as they stand, in order."""
+    plain = re.sub(r"\b(?:Ns|Op|Oo|Oc|Xo|Li|No|Pf)\b|[<>]|\\&", " ", head)
+    plain = re.sub(r"\bAr [\w.-]+(?: \|| :|)(?: Ns)?", " ", plain)
+    return re.sub(r"\b(?:Ic|Cm)\b|[|,:@/]", " ", plain).split()
+
+
+def items_of(place, word):
+    title, before, _ = MANUAL_PLACES[place]
+    words = before.split() + [word]
+    return [(h, b) for h, b in items(title)
+            if item_words(h)[:len(words)] == words or
+            (place in ("LIMIT_CLIENT", "RESOLVER", "METRICS_ON") and
+             item_words(h)[:len(before.split())] == before.split())]
+
+
 def test_directives_in_the_manual():
-    """Each word of the grammar stands in smtpd.conf(5), and each setting's
-    default is the one that is written there."""
+    """Each word of the grammar stands in smtpd.conf(5)."""
     page = re.sub(r"\s+", " ", manual("smtpd.conf.5"))
     words = {(r[0], unquote(r[1])) for r in
              macro_rows("smtpd/conf_table.h", "CONF_WORDS") +
@@ -282,13 +352,91 @@ def test_directives_in_the_manual():
     assert not missing, missing
 
 
-def test_pre_6_4_and_missing_are_refused():
-    """Words of OpenSMTPD that are not there yet are in no row that works."""
-    have = {(r[0], r[1]) for r in macro_rows("smtpd/conf_table.h",
-                                             "CONF_WORDS")}
+def test_words_not_yet_in_the_manual():
+    """Each word that is refused by name is marked as such where it stands in
+    smtpd.conf(5), and listed at the end; no other is."""
+    rows = [(r[0], unquote(r[1])) for r in
+            macro_rows("smtpd/conf_table.h", "CONF_NOT_YET")]
+    for place, word in rows:
+        if place == "URL" and word in ("list", "table", "label"):
+            continue  # these are no words that are typed
+        found = items_of(place, word)
+        assert found, f"{place} {word} has no item"
+        for head, body in found:
+            assert "(Not yet.)" in body, f"{place} {head} is not marked"
+    page = text("man/smtpd.conf.5")
+    part = re.search(r"\.Sh NOT YET IN THIS VERSION\n(.*?)\n\.Sh", page,
+                     re.S)[1]
+    listed = {}
+    for block in re.split(r"(?m)^\.It Ic ", part)[1:]:
+        name, _, rest = block.partition("\n")
+        rest = re.sub(r"(?m)^(\.(Ic|Cm) |\.El$|an?$)|,", " ", rest)
+        listed.setdefault(name, set()).update(rest.split())
+    wanted = {}
+    for place, word in rows:
+        wanted.setdefault(MANUAL_PLACES[place][2], set()).add(word)
+    assert listed == wanted
+    words = {w for _, w in rows} | {"host", "rdns"}
+    for head, body in items(""):
+        if "(Not yet.)" in body and not head.startswith("Ar label"):
+            assert set(item_words(head)) & words, head
+
+
+def number(arg):
+    """A number of a table: sizes and times have names."""
+    names = dict(KIB=1024, MIB=1 << 20, MINUTE=60, HOUR=3600, DAY=86400,
+                 UINT32_MAX=2 ** 32 - 1)
+    names["RCPT_MAX"] = int(re.search(r"#define RCPT_MAX\s+(?:\\\n\s*)?(\d+)",
+                                      text("common/bounds.h"))[1])
+    assert re.fullmatch(r"[\w *]+", arg), arg
+    return eval(arg, {"__builtins__": {}}, names)
+
+
+def as_written(value, reader):
+    """A number as people write it: 4d, 35M, 1000."""
+    units = {"time": (("d", 86400), ("h", 3600), ("m", 60), ("s", 1)),
+             "size": (("G", 1 << 30), ("M", 1 << 20), ("K", 1 << 10))}
+    for letter, factor in units.get(reader, ()):
+        if value % factor == 0:
+            return f"{value // factor}{letter}"
+    return str(value)
+
+
+@pytest.mark.parametrize("row", macro_rows("smtpd/conf_table.h",
+                                           "CONF_SETTINGS"),
+                         ids=lambda r: f"{r[0]}-{unquote(r[1])}".lower())
+def test_settings_in_the_manual(row):
+    """Least, most and default of a setting stand in its item, units and all."""
+    place, word, reader = row[0], unquote(row[1]), row[2]
+    found = items_of(place, word)
+    assert found, f"{place} {word} has no item"
+    values = [number(r) for r in row[4:7]]
+    wanted = {as_written(v, reader) for v in values if v != 0}
+    if reader == "port" and place != "LISTENER" or values[1] == 2 ** 32 - 1:
+        wanted -= {as_written(v, reader) for v in values[:2]}
+    bodies = [re.sub(r"\s+", " ", b) for _, b in found]
+    assert any(all(re.search(rf"(?<![\w.-]){v}(?![\w-])", b) for v in wanted)
+               for b in bodies), (word, wanted, bodies)
+
+
+def test_words_of_the_grammar():
+    """A word stands once in its place; what is refused by name, and what a
+    mend is for, is a place and word of the grammar, or is not."""
+    rows = (macro_rows("smtpd/conf_table.h", "CONF_WORDS") +
+            macro_rows("smtpd/conf_table.h", "CONF_SETTINGS"))
+    have = {(r[0], r[1]) for r in rows}
+    assert len(have) == len(rows)
+    places = {r[0] for r in macro_rows("smtpd/conf_table.h", "CONF_PLACES")}
+    assert {place for place, _ in have} <= places
+    # Those that readers of values ask have no words of the grammar.
     not_yet = {(r[0], r[1]) for r in macro_rows("smtpd/conf_table.h",
-                                                "CONF_NOT_YET")}
-    assert not have & not_yet
+                                                "CONF_NOT_YET")
+               if r[0] != "URL"}
+    assert not_yet <= have
+    mends = {(r[0], r[1]) for r in macro_rows("smtpd/conf_table.h",
+                                              "CONF_MENDS")}
+    assert {place for place, _ in mends} <= places
+    assert not mends & have
 
 
 def test_smtpctl_verbs_in_the_manual():
@@ -325,6 +473,18 @@ def test_events():
         if not re.search(rf"(?<![\w-]){re.escape(name)}(?![\w-])", pages):
             missing.append((name, where))
     assert events() and not missing, missing
+
+
+def test_log_words_are_quoted():
+    """What has blanks in it is one value of a line of the log."""
+    bare = []
+    for path in sources("smtpd/*.c", "queue/*.c", "deliver/*.c",
+                        "common/*.c"):
+        for call in re.findall(r"\blog_(?:warn|event)\([^;]*?;",
+                               path.read_text()):
+            if re.search(r"(?<!q\()\b(?:mdb_)?strerror\(", call):
+                bare.append(f"{path}: {call}")
+    assert not bare, bare
 
 
 def test_clang_format():
@@ -379,7 +539,7 @@ def test_hardening():
 
 
 # What a process cannot do is not in its binary.
-LINKED = {"lmdb": {"queue", "smtpctl"}, "ldns": {"deliver"},
+LINKED = {"lmdb": {"lookup", "queue", "smtpctl"}, "ldns": {"deliver"},
           "ssl": {"deliver"}, "crypto": {"deliver", "keys", "smtpctl"}}
 
 
