@@ -25,6 +25,7 @@
 #include "spool_priv.h"
 #include "spool_read.h"
 #include "unit.h"
+#include "unit_dir.h"
 
 enum { WAIT_MS = 15000, LOOK_MS = 5, MANY = 10000, SMALL = 700 };
 
@@ -362,26 +363,6 @@ world_close(struct world *w)
 }
 
 static void
-remove_dir(const char *dir)
-{
-	char path[PATH_MAX];
-	struct dirent *e;
-	DIR *d = opendir(dir);
-
-	if (d == NULL)
-		return;
-	while ((e = readdir(d)) != NULL) {
-		if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
-			continue;
-		snprintf(path, sizeof path, "%s/%s", dir, e->d_name);
-		if (unlink(path) == -1)
-			remove_dir(path);
-	}
-	closedir(d);
-	rmdir(dir);
-}
-
-static void
 on_look(void *arg)
 {
 	struct world *w = arg;
@@ -660,7 +641,7 @@ one_child(size_t size, const char *name)
 	CHECK("nothing else is there", files(w) == 2);
 	CHECK("the child's recipients were asked for", w->asked == 2 + 3);
 	world_close(w);
-	remove_dir(w->dir);
+	unit_remove(w->dir);
 }
 
 static void
@@ -677,7 +658,7 @@ all_expanded(void)
 	check_child("the second child", w, &s, 1, 2);
 	CHECK("two files", files(w) == 2);
 	world_close(w);
-	remove_dir(w->dir);
+	unit_remove(w->dir);
 }
 
 static void
@@ -697,7 +678,7 @@ pages(void)
 	    state_of(w, &s[1], 0) == RCPT_WAITING && w->changes < 20);
 	CHECK("and leaves nothing", files(w) == 3);
 	world_close(w);
-	remove_dir(w->dir);
+	unit_remove(w->dir);
 }
 
 static void
@@ -716,7 +697,7 @@ very_many(void)
 	CHECK("never more than four at once", w->most == 4);
 	CHECK("and none twice", files(w) == 7);
 	world_close(w);
-	remove_dir(w->dir);
+	unit_remove(w->dir);
 }
 
 static void
@@ -756,7 +737,7 @@ no_list(void)
 			(row.state == RCPT_OWED ||
 			    row.next >= now_sec() + 500));
 		world_close(w);
-		remove_dir(w->dir);
+		unit_remove(w->dir);
 	}
 }
 
@@ -779,7 +760,7 @@ never_again(void)
 	    index_get_rcpt(w->qu.index, s.head.id, 0, &row) == INDEX_OK &&
 		row.state == RCPT_WAITING && row.next > now_sec());
 	world_close(w);
-	remove_dir(w->dir);
+	unit_remove(w->dir);
 }
 
 /* The mark in the parent is lost, the child is not: not a second one. */
@@ -819,7 +800,7 @@ mark_lost(size_t size, bool child_gone)
 		CHECK("the child is the same file",
 		    stat(path, &st) == 0 && st.st_ino == inode);
 	world_close(w);
-	remove_dir(w->dir);
+	unit_remove(w->dir);
 }
 
 /* What a crash left in tmp/ is not in the way. */
@@ -843,7 +824,7 @@ left_over(void)
 	check_child("is written anew", w, &s, 0, 3);
 	CHECK("and nothing is left of it", files(w) == 1);
 	world_close(w);
-	remove_dir(w->dir);
+	unit_remove(w->dir);
 }
 
 /* Taken out while lookup is asked: by the operator, for one. */
@@ -868,7 +849,7 @@ taken_out(void)
 		w->qu.n_tx == 0);
 	CHECK("nothing else happens", settle(w) && files(w) == 1);
 	world_close(w);
-	remove_dir(w->dir);
+	unit_remove(w->dir);
 }
 
 int

@@ -7,7 +7,6 @@
 
 #include <sys/stat.h>
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -18,29 +17,10 @@
 #include "index_priv.h"
 #include "log.h"
 #include "unit.h"
+#include "unit_dir.h"
 
 static char dir[64];
 static const uint64_t token[2] = { 1, 2 }, other[2] = { 3, 4 };
-
-static void
-remove_all(const char *path)
-{
-	char below[PATH_MAX];
-	struct dirent *e;
-	DIR *d = opendir(path);
-
-	if (d == NULL)
-		return;
-	while ((e = readdir(d)) != NULL) {
-		if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
-			continue;
-		snprintf(below, sizeof below, "%s/%s", path, e->d_name);
-		if (unlink(below) == -1)
-			remove_all(below);
-	}
-	closedir(d);
-	rmdir(path);
-}
 
 static struct index *
 open_it(const uint64_t t[2], bool fresh, bool *empty)
@@ -692,6 +672,6 @@ main(void)
 	bad_rows();
 	trust();
 	beside();
-	remove_all(dir);
+	unit_remove(dir);
 	return unit_end();
 }

@@ -361,7 +361,7 @@ prepare(struct room *r, const struct cut *cut, enum damage how)
 
 	*r = (struct room){ 0 };
 	snprintf(r->dir, sizeof r->dir, "%.40s.copy", master);
-	room_remove(r->dir);
+	unit_remove(r->dir);
 	room_copy(master, r->dir);
 	model_records(cut->n);
 	cut_journal(r->dir, cut->slot, cut->at, cut->with);
@@ -728,8 +728,8 @@ main(void)
 	rebuilt();
 	no_journal();
 	refused();
-	room_remove(master);
+	unit_remove(master);
 	snprintf(m.room.dir, sizeof m.room.dir, "%.40s.copy", master);
-	room_remove(m.room.dir);
+	unit_remove(m.room.dir);
 	return unit_end();
 }

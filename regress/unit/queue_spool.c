@@ -30,7 +30,7 @@ static void
 end(struct room *r)
 {
 	room_close(r);
-	room_remove(r->dir);
+	unit_remove(r->dir);
 }
 
 /* Commits n messages of this size and waits. */
@@ -68,7 +68,7 @@ lock_and_open(void)
 	room_close(&r);
 	CHECK("unlocked", !spool_locked(r.dir));
 	CHECK("no directory", !room_open(&bad));
-	room_remove(r.dir);
+	unit_remove(r.dir);
 }
 
 static void

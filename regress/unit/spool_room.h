@@ -26,6 +26,7 @@
 #include "log.h"
 #include "spool_priv.h"
 #include "spool_read.h"
+#include "unit_dir.h"
 
 #define ROOM_IDS  4096
 #define ROOM_WAIT 20000 /* ms that anything may take */
@@ -108,26 +109,6 @@ static struct journal_ops room_ops = { .pwrite = room_pwrite,
 	.step = room_step };
 
 /* ---- directories ---- */
-
-static void
-room_remove(const char *dir)
-{
-	char path[PATH_MAX];
-	struct dirent *e;
-	DIR *d = opendir(dir);
-
-	if (d == NULL)
-		return;
-	while ((e = readdir(d)) != NULL) {
-		if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
-			continue;
-		snprintf(path, sizeof path, "%s/%s", dir, e->d_name);
-		if (unlink(path) == -1)
-			room_remove(path);
-	}
-	closedir(d);
-	rmdir(dir);
-}
 
 static inline void
 room_copy(const char *from, const char *to)
