@@ -2,13 +2,17 @@
 
 # ---- Debian packages: the only lists ----
 PKGS_BUILD = gcc make libc6-dev libssl-dev liblmdb-dev libldns-dev \
-	libbsd-dev libevent-dev libxxhash-dev libidn2-dev
+	libbsd-dev libevent-dev libxxhash-dev libidn2-dev libjansson-dev \
+	libpam0g-dev libcrypt-dev libidn-dev
 PKGS_RUN = openssl ca-certificates curl
 PKGS_TEST = python3-pytest python3-pytest-xdist python3-pytest-timeout \
 	python3-dkim python3-nacl python3-dnspython opendkim-tools nsd swaks \
 	mandoc clang clang-format libclang-rt-14-dev strace iproute2 \
-	libdb5.3 libicu72 libnsl2 libsasl2-2
-PKGS_PEERS = postfix # unpacked below build/peers, not installed
+	libdb5.3 libicu72 libnsl2 libsasl2-2 libgnutls-dane0 libidn12 \
+	libpcre2-8-0 msmtp mutt python3-cryptography python3-openssl \
+	libnet-ssleay-perl
+# Unpacked below build/peers, not installed: each to a folder of its name.
+PKGS_PEERS = postfix opensmtpd exim4-daemon-light
 
 # ---- where things go ----
 B ?= build
@@ -34,20 +38,25 @@ CFLAGS_ALL = $(CSTD) $(WARN) $(OPT) $(HARD_C) $(CFLAGS)
 # ---- what is linked into what: what a process cannot do is not in it ----
 LIBS_common = -levent_core -lbsd -lxxhash -lidn2
 LIBS_smtpd =
-LIBS_session =
-LIBS_lookup = -llmdb -lpthread
+LIBS_session = -lssl -lcrypto
+LIBS_lookup = -llmdb -lpthread -lcrypt -ljansson -lcrypto -lidn
+LIBS_guard = -lldns
 LIBS_spawn =
+LIBS_pam = -lpam
+ifneq ($(SAN),) # it calls the crypt(3) that is there at start; modules load one later
+LIBS_pam += -Wl,--push-state,--no-as-needed -lcrypt -Wl,--pop-state
+endif
 LIBS_keys = -lcrypto
 LIBS_sendmail =
 LIBS_queue = -llmdb -lpthread
 LIBS_control =
-LIBS_smtpctl = -llmdb -lcrypto -lpthread
+LIBS_smtpctl = -llmdb -lcrypt -lcrypto -lpthread -lidn
 LIBS_deliver = -lldns -lssl -lcrypto
 
 BIN_smtpd = smtpd sendmail
 BIN_queue = smtpctl
 BIN_deliver =
-EXEC_smtpd = session lookup keys spawn
+EXEC_smtpd = session lookup guard keys spawn pam
 EXEC_queue = queue control
 EXEC_deliver = deliver
 
@@ -87,9 +96,9 @@ $(B)/obj/%.o: %.c
 # ---- unit tests: regress/unit/ROOM_NAME.c is linked with that room ----
 UNIT_SRC = $(wildcard regress/unit/*.c)
 UNITS = $(UNIT_SRC:regress/unit/%.c=$(B)/unit/%)
-LIBS_unit_common =
-LIBS_unit_smtpd = -lcrypto -llmdb -lpthread
-LIBS_unit_queue = -llmdb -lcrypto -lpthread
+LIBS_unit_common = -lldns -lssl -lcrypto -lidn
+LIBS_unit_smtpd = -lldns -lssl -lcrypto -lcrypt -ljansson -llmdb -lpthread -lidn
+LIBS_unit_queue = -llmdb -lcrypt -lcrypto -lpthread -lidn
 LIBS_unit_deliver = -lldns -lssl -lcrypto
 
 unit: $(UNITS)
@@ -102,27 +111,36 @@ $(B)/unit/%: regress/unit/%.c $$(wildcard regress/unit/*.h) $$(B)/lib$$(firstwor
 	    $(LIBS_unit_$(firstword $(subst _, ,$*))) $(LIBS_common) $(LDFLAGS)
 
 # ---- fuzzers: regress/fuzz/ROOM_NAME.c, linked as the unit tests are ----
-# `make fuzz` tries each for FUZZ_SECONDS; what it finds goes to a new folder
-# in /tmp, and what breaks something ends the run.
+# `make fuzz` tries each for FUZZ_SECONDS, FUZZ_JOBS at once; what it finds goes
+# to a new folder in /tmp, and what breaks something fails.
 FUZZ_SECONDS ?= 10
+FUZZ_JOBS ?= 1
 FUZZ_SRC = $(wildcard regress/fuzz/*.c)
 FUZZ_NAMES = $(FUZZ_SRC:regress/fuzz/%.c=%)
+# Those whose input comes from the network.
+FUZZ_NETWORK = $(filter smtpd_% common_% deliver_%,$(filter-out \
+	common_conf common_ipc common_num common_table common_trailer \
+	common_resolv smtpd_args smtpd_conf smtpd_message \
+	smtpd_protocol smtpd_table,$(FUZZ_NAMES)))
 FUZZ ?= $(FUZZ_NAMES)
 FUZZ_SAN = address,undefined
 FUZZ_FLAGS = -max_len=4096 -timeout=10 -rss_limit_mb=1024 -close_fd_mask=1 -print_final_stats=1
 
 fuzz: packages
 	@$(MAKE) CC=clang OPT="-O1 -g" SAN=fuzzer-no-link,$(FUZZ_SAN) B=$(B)/fuzz $(FUZZ:%=$(B)/fuzz/fuzz/%)
-	@dir=$$(mktemp -d /tmp/postern-fuzz-XXXXXX) || exit 1; \
-	for f in $(FUZZ); do \
-		mkdir $$dir/$$f; \
-		$(B)/fuzz/fuzz/$$f $(FUZZ_FLAGS) -max_total_time=$(FUZZ_SECONDS) \
-		    -artifact_prefix=$$dir/$$f- $$dir/$$f regress/fuzz/corpus/$$f \
-		    >$$dir/$$f.log 2>&1 || { tail -n 60 $$dir/$$f.log; \
-			echo "not ok $$f: see $$dir"; exit 1; }; \
-		echo "ok $$f ($$(sed -n 's/^stat::number_of_executed_units: *//p' $$dir/$$f.log) inputs)"; \
-	done; \
+	@dir=$$(mktemp -d /tmp/postern-fuzz-XXXXXX) && \
+	printf '%s\n' $(FUZZ) | xargs -P $(FUZZ_JOBS) -I F sh -c ' \
+		mkdir '$$dir'/F; \
+		$(B)/fuzz/fuzz/F $(FUZZ_FLAGS) -max_total_time=$(FUZZ_SECONDS) \
+		    -artifact_prefix='$$dir'/F- '$$dir'/F regress/fuzz/corpus/F \
+		    >'$$dir'/F.log 2>&1 || { tail -n 60 '$$dir'/F.log; \
+			echo "not ok F: see '$$dir'"; exit 1; }; \
+		n=$$(sed -n "s/^stat::number_of_executed_units: *//p" '$$dir'/F.log); \
+		echo "ok F ($$n inputs)"' && \
 	rm -rf $$dir
+
+fuzz-network:
+	@$(MAKE) fuzz FUZZ="$(FUZZ_NETWORK)"
 
 $(B)/fuzz/%: regress/fuzz/%.c $$(wildcard regress/fuzz/*.h regress/unit/*.h) $$(B)/lib$$(firstword $$(subst _, ,$$*)).a $(B)/libcommon.a
 	@mkdir -p $(@D)
@@ -184,17 +202,16 @@ PYTEST = POSTERN_BUILD=$(abspath $(B)) POSTERN_PEERS=$(abspath $(PEERS)) \
 	POSTERN_SAN=$(SAN) PYTHONDONTWRITEBYTECODE=1 $(PYTHON) -m pytest \
 	-c regress/pytest.ini --rootdir regress
 TESTS ?= regress
-TESTFLAGS ?= -q -n 6 --dist loadfile
+TESTFLAGS ?= -q -n 10 --dist loadfile
 TALLY ?=
 
-peers: $(PEERS)/postfix/usr/sbin/smtp-sink
+peers: $(PKGS_PEERS:%=$(PEERS)/%)
 
-$(PEERS)/postfix/usr/sbin/smtp-sink:
+$(PKGS_PEERS:%=$(PEERS)/%): $(PEERS)/%:
 	@mkdir -p $(PEERS)
-	cd $(PEERS) && rm -rf *.deb postfix* && \
-	    apt-get -q -o APT::Sandbox::User=root download $(PKGS_PEERS) && \
-	    dpkg -x postfix_*.deb postfix.new && mv postfix.new postfix && \
-	    rm -f *.deb
+	cd $(PEERS) && rm -rf $*_*.deb $*.new && \
+	    apt-get -q -o APT::Sandbox::User=root download $* && \
+	    dpkg -x $*_*.deb $*.new && mv $*.new $* && rm -f $*_*.deb
 
 test: packages
 	@test $$(id -u) = 0 || { echo "make test: as root, or by sudo: the tests try the separation of privileges"; exit 1; }
@@ -204,12 +221,12 @@ test: packages
 # ---- measuring it ----
 bench: packages
 	@test $$(id -u) = 0 || { echo "make bench: as root, or by sudo"; exit 1; }
-	$(MAKE) all peers users $(B)/bench/lookup
+	$(MAKE) all peers users $(B)/bench/lookup $(B)/bench/load
 	@POSTERN_BUILD=$(abspath $(B)) POSTERN_PEERS=$(abspath $(PEERS)) \
 	    PYTHONDONTWRITEBYTECODE=1 $(PYTHON) regress/bench/bench.py $(BENCH)
 
 .PHONY: packages packages-build packages-run users run peers test bench
 
-.PHONY: all unit fuzz clean format format-check
+.PHONY: all unit fuzz fuzz-network clean format format-check
 .SECONDARY:
 -include $(shell find $(B)/obj -name '*.d' 2>/dev/null)

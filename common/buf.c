@@ -23,8 +23,38 @@ buf_init(struct buf *b, size_t max)
 void
 buf_free(struct buf *b)
 {
+	/* What was drained or moved is wiped already. */
+	if (b->wipe && b->mem != NULL)
+		explicit_bzero(b->mem + b->off, b->len);
 	free(b->mem);
-	*b = (struct buf){ .max = b->max };
+	*b = (struct buf){ .max = b->max, .wipe = b->wipe };
+}
+
+/* What is in use to the front. */
+static void
+move_down(struct buf *b)
+{
+	memmove(b->mem, b->mem + b->off, b->len);
+	if (b->wipe)
+		explicit_bzero(b->mem + b->len, b->off);
+	b->off = 0;
+}
+
+/* realloc() would leave the old bytes where they were. */
+static void
+grow(struct buf *b, size_t cap)
+{
+	uint8_t *old = b->mem;
+
+	if (!b->wipe || old == NULL) {
+		b->mem = xrealloc(old, cap, 1);
+	} else {
+		b->mem = xcalloc(1, cap);
+		memcpy(b->mem, old, b->len);
+		explicit_bzero(old, b->len);
+		free(old);
+	}
+	b->cap = cap;
 }
 
 uint8_t *
@@ -36,18 +66,15 @@ buf_room(struct buf *b, size_t len)
 		return NULL;
 	if (b->max != 0 && need > b->max)
 		return NULL;
-	if (b->off + b->len + len > b->cap && b->off > 0) {
-		memmove(b->mem, b->mem + b->off, b->len);
-		b->off = 0;
-	}
+	if (b->off + b->len + len > b->cap && b->off > 0)
+		move_down(b);
 	if (need > b->cap) {
 		cap = b->cap == 0 ? BUF_MIN : b->cap;
 		while (cap < need)
 			cap += cap / 2;
 		if (b->max != 0 && cap > b->max)
 			cap = b->max;
-		b->mem = xrealloc(b->mem, cap, 1);
-		b->cap = cap;
+		grow(b, cap);
 	}
 	if (b->mem == NULL) {
 		b->mem = xcalloc(1, BUF_MIN);
@@ -108,6 +135,8 @@ buf_printf(struct buf *b, const char *fmt, ...)
 void
 buf_drain(struct buf *b, size_t len)
 {
+	if (b->wipe && b->mem != NULL)
+		explicit_bzero(b->mem + b->off, len < b->len ? len : b->len);
 	if (len >= b->len) {
 		b->off = 0;
 		b->len = 0;

@@ -18,6 +18,7 @@ struct buf {
 	size_t len; /* bytes in use */
 	size_t cap;
 	size_t max; /* ceiling for len, 0 for none */
+	bool wipe;  /* secrets go through it: nothing of them is left behind */
 };
 
 void buf_init(struct buf *b, size_t max);

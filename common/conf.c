@@ -44,6 +44,8 @@ static const struct {
 	ROWS(retry, conf_retry),
 	ROWS(limit, conf_limit),
 	ROWS(other, conf_other),
+	ROWS(oauth, conf_oauth),
+	ROWS(dnslist, conf_dnslist),
 	ROWS(local_addr, conf_entry),
 };
 
@@ -68,6 +70,7 @@ static const struct {
 	INNER(retry, conf_retry, domain, conf_entry),
 	INNER(retry, conf_retry, step, conf_step),
 	INNER(limit, conf_limit, domain, conf_entry),
+	INNER(dnslist, conf_dnslist, answer, conf_entry),
 };
 
 #define INDEX(span, row, field, of)                                            \
@@ -87,6 +90,9 @@ static const struct {
 	INDEX(listen, conf_listen, auth_table, table),
 	INDEX(listen, conf_listen, hostnames, table),
 	INDEX(listen, conf_listen, senders, table),
+	INDEX(listen, conf_listen, proxy, table),
+	INDEX(listen, conf_listen, xclient, table),
+	INDEX(listen, conf_listen, submission_table, table),
 	INDEX(action, conf_action, alias, table),
 	INDEX(action, conf_action, virtual_, table),
 	INDEX(action, conf_action, userbase, table),
@@ -97,6 +103,15 @@ static const struct {
 	INDEX(action, conf_action, src, table),
 	INDEX(action, conf_action, helo_src, table),
 	INDEX(match, conf_match, action, action),
+};
+
+/* Indexes in struct conf itself.  Columns: the field, the span that it points
+ * into. */
+static const struct {
+	size_t field, of;
+} own_indexes[] = {
+	{ offsetof(struct conf, limit_except), offsetof(struct conf, table) },
+	{ offsetof(struct conf, grey_except), offsetof(struct conf, table) },
 };
 
 /* Indexes in rows of an inner span.  Columns: as above, but the span in the
@@ -183,6 +198,10 @@ indexes_fit(const struct conf *c)
 	uint32_t j, k;
 	size_t i;
 
+	for (i = 0; i < N(own_indexes); i++) {
+		if (!index_fits(c, c, own_indexes[i].field, own_indexes[i].of))
+			return false;
+	}
 	for (i = 0; i < N(indexes); i++) {
 		outer = span_at(c, indexes[i].off);
 		for (j = 0; j < outer.n; j++) {

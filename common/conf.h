@@ -107,6 +107,8 @@ struct conf_ref {
 
 enum conf_dhe { DHE_NONE, DHE_AUTO, DHE_LEGACY };
 
+/* Several rows may have one name: certificates for the same host with keys of
+ * several kinds, in the order of the file. */
 struct conf_pki {
 	conf_str name; /* in lower case; "*": for any name */
 	conf_str cert, key;
@@ -117,6 +119,43 @@ struct conf_pki {
 struct conf_ca {
 	conf_str name, cert;
 	struct conf_at at;
+};
+
+/* ---- who may come, and as whom (ours) ---- */
+
+/* `oauth issuer U audience A keys F [user CLAIM]`: bearer tokens (RFC 7519)
+ * that we take. */
+struct conf_oauth {
+	conf_str issuer, audience;
+	conf_str path; /* JWKS (RFC 7517), opened by the parent */
+	conf_str user; /* the claim that names the user; empty: "email", else
+			* "sub" */
+	struct conf_at at;
+};
+
+/* `dnsbl D [weight N] [answer { ... }]`, `dnswl D ...`: RFC 5782. */
+struct conf_dnslist {
+	conf_str domain;
+	int32_t weight; /* dnswl: below 0 */
+	/* struct conf_entry: "127.0.0.2", "127.0.0.4-127.0.0.11"; none: any
+	 * of 127.0.0.0/8 that is no refusal */
+	struct conf_span answer;
+	struct conf_at at;
+};
+
+/* `limit client ...`, `limit network ...`: of one address, of one network.
+ * 0: not said.  N in so many seconds. */
+struct conf_rate {
+	uint32_t n, per;
+};
+struct conf_client {
+	uint32_t sessions;         /* at once */
+	uint32_t errors;           /* bad commands in one hour */
+	struct conf_rate rate;     /* connections */
+	struct conf_rate messages; /* MAIL */
+	struct conf_rate rcpts;    /* recipients accepted */
+	struct conf_rate unknown;  /* recipients refused for good */
+	struct conf_rate failures; /* of AUTH; also of one user */
 };
 
 /* ---- filters ---- */
@@ -211,7 +250,19 @@ struct conf_listen {
 	uint8_t tls;      /* enum conf_listen_tls */
 	uint8_t verify;   /* of client certificates */
 	uint8_t auth;     /* enum conf_listen_auth */
-	uint8_t masquerade, mask_src, no_dsn, received_auth, proxy_v2;
+	uint8_t masquerade, mask_src, no_dsn, received_auth;
+	uint8_t proxy_v2; /* every client begins with a PROXY header, of v2 */
+	/* ours */
+	uint8_t lmtp;          /* RFC 2033 instead of SMTP */
+	uint8_t auth_insecure; /* AUTH without TLS too */
+	uint8_t dnsbl;         /* the lists are asked, and count */
+	uint8_t greylist;
+	uint8_t submission;   /* every client is one of ours (RFC 6409) */
+	uint32_t greet_delay; /* seconds of silence that a client must stand */
+	uint32_t tarpit;      /* seconds before each reply of 4xx and 5xx */
+	uint32_t proxy;       /* table of clients that say PROXY, v1 or v2 */
+	uint32_t xclient;     /* table of clients that may say XCLIENT */
+	uint32_t submission_table;
 	conf_str name;     /* as written, for the log */
 	conf_str tag;      /* empty: none */
 	conf_str hostname; /* empty: conf.hostname */
@@ -395,6 +446,9 @@ struct conf_other {
 /* What content with a bare CR or LF gets. */
 enum conf_bare { BARE_REJECT, BARE_FIX };
 
+/* What 8-bit content gets whose MAIL did not say so (RFC 6152). */
+enum conf_eight { EIGHT_ACCEPT, EIGHT_REJECT };
+
 struct conf {
 	uint32_t magic;
 	uint32_t size; /* bytes, pool included */
@@ -426,8 +480,19 @@ struct conf {
 	uint8_t sub_addr_delim;    /* '+' unless said */
 	conf_str smtp_ciphers;
 
-	/* `limit client`; 0: not said */
-	uint32_t client_sessions, client_rate, client_per, client_errors;
+	uint8_t eight_bit; /* content without BODY=8BITMIME: enum conf_eight */
+
+	/* who may come */
+	struct conf_client client, network;
+	uint32_t network_v4, network_v6;  /* bits that make a network */
+	uint32_t limit_except;            /* table of clients without limits */
+	int32_t dnsbl_reject, dnsbl_junk; /* from this score on; 0: never */
+
+	/* `greylist delay T window T keep T except <t>` */
+	uint32_t grey_delay;  /* seconds until a triplet may pass */
+	uint32_t grey_window; /* ... and before it is forgotten */
+	uint32_t grey_keep;   /* a triplet that passed is known for so long */
+	uint32_t grey_except; /* table of clients that need not wait */
 
 	/* queue */
 	uint32_t queue_ttl;           /* seconds */
@@ -449,6 +514,7 @@ struct conf {
 	struct conf_span table, pki, ca, proc, filter, listen, wrapper, action,
 	    match;
 	struct conf_span dkim, retry, limit, other;
+	struct conf_span oauth, dnslist;
 	struct conf_span local_addr; /* conf_entry: addresses of this host */
 	struct conf_span pool;
 };
@@ -482,6 +548,8 @@ const void *conf_row(const struct conf *c, struct conf_span span, uint32_t i,
 #define CONF_RETRY(c, i)   CONF_ROW(c, i, retry)
 #define CONF_LIMIT(c, i)   CONF_ROW(c, i, limit)
 #define CONF_OTHER(c, i)   CONF_ROW(c, i, other)
+#define CONF_OAUTH(c, i)   CONF_ROW(c, i, oauth)
+#define CONF_DNSLIST(c, i) CONF_ROW(c, i, dnslist)
 
 /* CONF_ENTRY(c, span, i): row i of a span inside a row. */
 #define CONF_SUB(c, span, i, name) \

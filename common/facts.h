@@ -20,7 +20,14 @@ enum {
 	FACT_OURS = 16, /* made by this MTA: a notification */
 	/* The recipients came out of an alias here and are not expanded
 	 * again; rules see them as coming from this host. */
-	FACT_EXPANDED = 32
+	FACT_EXPANDED = 32,
+	FACT_FCRDNS = 64,      /* rdns leads back to the client's address */
+	FACT_RDNS_DOUBT = 128, /* DNS could not say now: rdns is empty */
+	FACT_JUNK = 256,       /* a filter said so */
+	FACT_LMTP = 512,       /* LHLO was said */
+	FACT_SUBMIT = 1024,    /* authenticated, local or listed: one of ours,
+				* whose message we may complete (RFC 6409) */
+	FACT_SMTPUTF8 = 2048   /* MAIL had SMTPUTF8 (RFC 6531 3.4) */
 };
 
 struct facts {
@@ -40,7 +47,35 @@ enum {
 	CONTENT_UTF8 = 2,    /* 8-bit bytes in the header: needs SMTPUTF8 */
 	CONTENT_LONG = 4,    /* a line over 998 bytes */
 	CONTENT_DOT = 8,     /* a line that begins with a dot */
-	CONTENT_NO_EOL = 16, /* the last line has no CRLF (never so by SMTP) */
+	CONTENT_NO_EOL = 16, /* the last line has no CRLF (by BDAT only) */
+	CONTENT_BINARY = 32, /* BODY=BINARYMIME, and it needs it: NUL, bare CR
+			      * or LF, a line over 998 */
+};
+
+/* BODY of MAIL (RFC 6152, RFC 3030). */
+enum body { BODY_UNSAID, BODY_7BIT, BODY_8BITMIME, BODY_BINARYMIME };
+
+/* RET of MAIL and NOTIFY of RCPT (RFC 3461 4.1, 4.3).  NOTIFY: bits; none of
+ * them: not said, which means failure and, as configured, delay. */
+enum dsn_ret { RET_UNSAID, RET_FULL, RET_HDRS };
+enum {
+	NOTIFY_NEVER = 1,
+	NOTIFY_SUCCESS = 2,
+	NOTIFY_FAILURE = 4,
+	NOTIFY_DELAY = 8
+};
+
+/* What MAIL said of the whole message.  Kept with it. */
+struct mail_params {
+	uint8_t body;              /* enum body */
+	uint8_t ret;               /* enum dsn_ret */
+	char envid[ENVID_MAX + 1]; /* xtext, as it came; empty: not said */
+};
+
+/* What RCPT said of one recipient.  Kept with it. */
+struct rcpt_params {
+	uint8_t notify;            /* NOTIFY_* */
+	char orcpt[ORCPT_MAX + 1]; /* "rfc822;..." in xtext, as it came */
 };
 
 #endif

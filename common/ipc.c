@@ -1,7 +1,7 @@
 /*
  * Channels between processes: sending, receiving, questions and their
- * answers.  Used by every process.  Never
- * blocks, never waits for a peer that does not read.
+ * answers.  Used by every process.  Never blocks but in ipc_ask_block(), never
+ * waits for a peer that does not read.
  *
  * SPDX-License-Identifier: ISC
  */
@@ -13,6 +13,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -28,6 +29,7 @@
 struct ipc_out {
 	STAILQ_ENTRY(ipc_out) entry;
 	int fd; /* ours, -1 none */
+	bool secret;
 	size_t len;
 	uint8_t bytes[];
 };
@@ -39,6 +41,8 @@ out_free(struct ipc_chan *c, struct ipc_out *o)
 	c->n_out--;
 	if (o->fd != -1)
 		close(o->fd);
+	if (o->secret)
+		explicit_bzero(o->bytes, o->len);
 	free(o);
 }
 
@@ -100,6 +104,7 @@ put_later(struct ipc_chan *c, const struct ipc_hdr *hdr, const void *body,
 		free(o);
 		return false;
 	}
+	o->secret = ipc_is_secret(hdr->type);
 	o->len = sizeof *hdr + hdr->len;
 	memcpy(o->bytes, hdr, sizeof *hdr);
 	memcpy(o->bytes + sizeof *hdr, body, hdr->len);
@@ -269,7 +274,7 @@ answer(struct ipc_chan *c, struct ipc_msg *m)
 }
 
 static const char *
-take(struct ipc_chan *c, const uint8_t *bytes, size_t got, int *fd)
+take(struct ipc_chan *c, uint8_t *bytes, size_t got, int *fd)
 {
 	struct ipc_hdr hdr;
 	struct ipc_msg m;
@@ -293,6 +298,8 @@ take(struct ipc_chan *c, const uint8_t *bytes, size_t got, int *fd)
 		c->handlers[m.type](c->self, c, &m);
 	if (m.fd != -1)
 		close(m.fd);
+	if (ipc_is_secret(m.type))
+		explicit_bzero(bytes, got);
 	return why;
 }
 
@@ -368,6 +375,62 @@ ipc_last_words(struct ipc_chan *c)
 {
 	while (c->fd != -1 && receive(c))
 		;
+}
+
+/* ---- a question that is waited for ---- */
+
+struct blocked {
+	void *answer;
+	size_t size;
+	bool over, good;
+};
+
+static void
+on_block_answer(void *arg, struct ipc_msg *m)
+{
+	struct blocked *b = arg;
+
+	b->over = true;
+	b->good = m != NULL;
+	if (b->good)
+		memcpy(b->answer, m->body, b->size);
+}
+
+/* Until the peer says something, or time is over. */
+static void
+wait_for_peer(struct ipc_chan *c, msec ms)
+{
+	struct pollfd p = { .fd = c->fd, .events = POLLIN };
+
+	/* What was said before has not left yet. */
+	if (c->wr.what != 0)
+		p.events |= POLLOUT;
+	if (poll(&p, 1, (int)ms) <= 0)
+		return;
+	if ((p.revents & POLLOUT) != 0)
+		on_writable(c->fd, LOOP_WRITE, c);
+	if ((p.revents & ~POLLOUT) != 0)
+		receive(c);
+}
+
+bool
+ipc_ask_block(struct ipc_chan *c, enum ipc_type type, const void *body,
+    void *answer, msec ms)
+{
+	struct blocked b = { .answer = answer,
+		.size = ipc_rows[ipc_rows[type].answer].size };
+	msec end = loop_msec() + ms, left = ms;
+	struct ipc_req r = { 0 };
+
+	if (c->fd == -1)
+		return false;
+	ipc_ask(c, &r, type, body, on_block_answer, &b, ms);
+	while (!b.over && c->fd != -1 && left > 0) {
+		wait_for_peer(c, left);
+		left = end - loop_msec();
+	}
+	ipc_cancel(&r);
+	return b.good;
 }
 
 /* ---- a channel ---- */

@@ -117,6 +117,15 @@ bool ipc_send(struct ipc_chan *c, enum ipc_type type, uint64_t id,
 void ipc_ask(struct ipc_chan *c, struct ipc_req *r, enum ipc_type type,
     const void *body, ipc_answer *fn, void *arg, msec ms);
 
+/*
+ * Asks and waits: for who cannot go on without the answer, and not longer than
+ * ms in all.  answer: room for the struct of the row's answer.  What else the
+ * peer says meanwhile is handled as always.  False: no answer, or the peer is
+ * away; then answer is not to be looked at.
+ */
+bool ipc_ask_block(struct ipc_chan *c, enum ipc_type type, const void *body,
+    void *answer, msec ms);
+
 /* Forgets the question, open or not. */
 void ipc_cancel(struct ipc_req *r);
 

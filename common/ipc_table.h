@@ -3,6 +3,12 @@
  * the architecture.
  *
  *   session --rcpt_ask--> lookup        may this recipient come in?
+ *   session --auth_*----> lookup        is this who he says he is?
+ *   session --filter_ask> lookup        what do the filters say?
+ *   session --client_*--> guard         how much may this client do?
+ *   session --names_ask-> guard         its name, and what lists say of it
+ *   session --tls_sign--> keys          sign this handshake
+ *   session --grey_ask--> queue         was this seen before?
  *   session --tx_*------> queue         keep this message
  *   queue   --route_ask-> lookup        where does this recipient go now?
  *   queue   <-job_want--- deliver       give me work
@@ -10,6 +16,7 @@
  *   queue   <-job_result- deliver       what became of each recipient
  *   deliver --sign_ask--> keys          sign this digest
  *   lookup  --prog_ask--> spawn         start this table's program
+ *   lookup  --pam_ask---> spawn         check this password by PAM
  *   smtpctl --ctl_*-----> control -> queue, parent
  *   smtpctl --explain_*-> control -> lookup, deliver, queue
  *   parent  --proc_*----> all           configuration, sockets, stop
@@ -28,6 +35,7 @@
 #include "bounds.h"
 #include "conf.h"
 #include "facts.h"
+#include "ipc_session.h"
 #include "proc_table.h"
 #include "verdict.h"
 
@@ -56,9 +64,19 @@ struct proc_peer {
 struct proc_listen {
 	uint32_t index;
 };
-/* fd: what a table, a key or resolv.conf is read from.  index: row of
- * conf.table in lookup, of conf.dkim in keys; 0 in deliver. */
+enum proc_file_of {
+	FILE_NONE,
+	FILE_TABLE,  /* index: row of conf.table; to lookup */
+	FILE_DKIM,   /* row of conf.dkim; to keys */
+	FILE_RESOLV, /* resolv.conf; to deliver and guard */
+	FILE_CERT,   /* row of conf.pki, certificates; to keys and session */
+	FILE_KEY,    /* row of conf.pki, the private key; to keys */
+	FILE_CA,     /* row of conf.ca; to session */
+	FILE_OAUTH   /* row of conf.oauth, its JWKS; to lookup */
+};
+/* fd: what it is read from. */
 struct proc_file {
+	uint32_t of; /* enum proc_file_of */
 	uint32_t index;
 };
 /* All has been handed over. */
@@ -94,65 +112,7 @@ struct proc_blame {
 	char why[128];
 };
 
-/* ---- session and lookup ---- */
-
-struct rcpt_ask {
-	struct facts facts;
-	char sender[ADDR_MAX + 1];
-	char rcpt[ADDR_MAX + 1];
-};
-struct rcpt_is {
-	struct outcome outcome; /* DONE: 250, else the reply to give */
-};
-
-/* ---- session and queue ---- */
-
-/* A message begins.  tx: the session's own number for it, on this channel. */
-struct tx_open {
-	uint64_t tx;
-	struct facts facts;
-	uint64_t size; /* SIZE= of MAIL, 0 if not said */
-	char sender[ADDR_MAX + 1];
-};
-struct tx_rcpt {
-	uint64_t tx;
-	char rcpt[ADDR_MAX + 1];
-};
-/* All recipients are said: a file, please. */
-struct tx_data {
-	uint64_t tx;
-};
-/* DONE: fd is open for writing, at its end; id is the message's. */
-struct tx_file {
-	uint64_t id;
-	uint64_t head; /* bytes of the head, which stand before the content */
-	struct outcome outcome;
-};
-/* Content, trace fields and trailer are written.  Idempotent by id; asked
- * again after a queue's restart. */
-struct tx_commit {
-	uint64_t tx, id;
-	uint64_t content, trace; /* bytes */
-	uint32_t content_facts;  /* CONTENT_* */
-};
-struct tx_done {
-	struct outcome outcome; /* DONE: it would survive a power cut */
-};
-/* The session gives it up; answered when nothing is left of it. */
-struct tx_abort {
-	uint64_t tx, id;
-};
-struct tx_gone {
-	uint64_t id;
-};
-/* After a queue's restart: this id of mine is still being written. */
-struct tx_keep {
-	uint64_t tx, id;
-};
-/* ... and that was all. */
-struct tx_listed {
-	uint32_t unused;
-};
+/* ---- session and lookup, guard, keys, queue: ipc_session.h ---- */
 
 /* ---- queue and lookup ---- */
 
@@ -219,11 +179,14 @@ struct job_take {
 	uint32_t n_rcpt;
 	char route[ROUTE_MAX + 1];
 	char sender[ADDR_MAX + 1];
+	uint32_t facts; /* FACT_* of the message */
+	struct mail_params params;
 };
 struct job_rcpt {
 	uint64_t job;
 	uint32_t n;              /* number of the recipient in the message */
 	char rcpt[ADDR_MAX + 1]; /* what is said to the next server */
+	struct rcpt_params params;
 };
 /* The signature of an earlier attempt: use it, do not sign again. */
 struct job_field {
@@ -239,9 +202,11 @@ struct job_go {
 	uint64_t job;
 };
 /* What became of recipient n.  Kept by deliver until job_noted. */
+enum { RESULT_DSN = 1 }; /* the next server took NOTIFY over: it will tell */
 struct job_result {
 	uint64_t job, id;
 	uint32_t n;
+	uint32_t flags; /* RESULT_* */
 	struct outcome outcome;
 	char relay[RELAY_MAX + 1]; /* host[address]:port, empty: none reached */
 	char tls[48];              /* "TLSv1.3:CIPHER", empty: none */
@@ -302,6 +267,16 @@ struct prog_is {
 /* Before it: fd is where that program's standard error is read. */
 struct prog_stderr {
 	uint32_t table;
+};
+
+/* One password to be checked by PAM, in a process of its own. */
+struct pam_ask {
+	uint32_t unused;
+};
+/* DONE: fd is a stream to that process: user NUL password NUL is written to
+ * it, one byte comes back: '0' good, '1' not, '2' nobody knows now. */
+struct pam_is {
+	struct outcome outcome;
 };
 
 /* ---- smtpctl, control, queue, parent ---- */
@@ -376,6 +351,7 @@ struct parent_is {
 struct explain_ask {
 	struct facts facts;
 	uint32_t page; /* 0 first */
+	uint32_t port; /* of the listener it came to; 0: nobody said */
 	char sender[ADDR_MAX + 1];
 	char rcpt[ADDR_MAX + 1];
 };
@@ -427,6 +403,29 @@ enum ipc_fd { IPC_NOFD, IPC_FD, IPC_MAYFD };
 	X(PROC_BLAME,  proc_blame,  ANY,     PARENT,  IPC_NOFD,  NONE) \
 	X(RCPT_ASK,    rcpt_ask,    SESSION, LOOKUP,  IPC_NOFD,  RCPT_IS) \
 	X(RCPT_IS,     rcpt_is,     LOOKUP,  SESSION, IPC_NOFD,  NONE) \
+	X(PEER_ASK,    peer_ask,    SESSION, LOOKUP,  IPC_NOFD,  PEER_IS) \
+	X(PEER_IS,     peer_is,     LOOKUP,  SESSION, IPC_NOFD,  NONE) \
+	X(FILTER_ASK,  filter_ask,  SESSION, LOOKUP,  IPC_NOFD,  FILTER_IS) \
+	X(FILTER_IS,   filter_is,   LOOKUP,  SESSION, IPC_NOFD,  NONE) \
+	X(SENDER_ASK,  sender_ask,  SESSION, LOOKUP,  IPC_NOFD,  SENDER_IS) \
+	X(SENDER_IS,   sender_is,   LOOKUP,  SESSION, IPC_NOFD,  NONE) \
+	X(AUTH_MECHS,  auth_mechs,  LOOKUP,  SESSION, IPC_NOFD,  NONE) \
+	X(AUTH_DATA,   auth_data,   SESSION, LOOKUP,  IPC_NOFD,  NONE) \
+	X(AUTH_ASK,    auth_ask,    SESSION, LOOKUP,  IPC_NOFD,  AUTH_IS) \
+	X(AUTH_IS,     auth_is,     LOOKUP,  SESSION, IPC_NOFD,  NONE) \
+	X(CLIENT_OPEN, client_open, SESSION, GUARD,   IPC_NOFD,  CLIENT_IS) \
+	X(CLIENT_IS,   client_is,   GUARD,   SESSION, IPC_NOFD,  NONE) \
+	X(CLIENT_NOTE, client_note, SESSION, GUARD,   IPC_NOFD,  CLIENT_MAY) \
+	X(CLIENT_MAY,  client_may,  GUARD,   SESSION, IPC_NOFD,  NONE) \
+	X(CLIENT_SHUT, client_shut, SESSION, GUARD,   IPC_NOFD,  NONE) \
+	X(CLIENT_HERE, client_here, SESSION, GUARD,   IPC_NOFD,  NONE) \
+	X(NAMES_ASK,   names_ask,   SESSION, GUARD,   IPC_NOFD,  NAMES_IS) \
+	X(NAMES_IS,    names_is,    GUARD,   SESSION, IPC_NOFD,  NONE) \
+	X(TLS_SIGN,    tls_sign,    SESSION, KEYS,    IPC_NOFD,  TLS_SIGNED) \
+	X(TLS_SIGNED,  tls_signed,  KEYS,    SESSION, IPC_NOFD,  NONE) \
+	X(TICKET_KEY,  ticket_key,  KEYS,    SESSION, IPC_NOFD,  NONE) \
+	X(GREY_ASK,    grey_ask,    SESSION, QUEUE,   IPC_NOFD,  GREY_IS) \
+	X(GREY_IS,     grey_is,     QUEUE,   SESSION, IPC_NOFD,  NONE) \
 	X(TX_OPEN,     tx_open,     SESSION, QUEUE,   IPC_NOFD,  NONE) \
 	X(TX_RCPT,     tx_rcpt,     SESSION, QUEUE,   IPC_NOFD,  NONE) \
 	X(TX_DATA,     tx_data,     SESSION, QUEUE,   IPC_NOFD,  TX_FILE) \
@@ -444,6 +443,8 @@ enum ipc_fd { IPC_NOFD, IPC_FD, IPC_MAYFD };
 	X(PROG_ASK,    prog_ask,    LOOKUP,  SPAWN,   IPC_NOFD,  PROG_IS) \
 	X(PROG_IS,     prog_is,     SPAWN,   LOOKUP,  IPC_MAYFD, NONE) \
 	X(PROG_STDERR, prog_stderr, SPAWN,   LOOKUP,  IPC_FD,    NONE) \
+	X(PAM_ASK,     pam_ask,     LOOKUP,  SPAWN,   IPC_NOFD,  PAM_IS) \
+	X(PAM_IS,      pam_is,      SPAWN,   LOOKUP,  IPC_MAYFD, NONE) \
 	X(JOB_WANT,    job_want,    DELIVER, QUEUE,   IPC_NOFD,  NONE) \
 	X(JOB_TAKE,    job_take,    QUEUE,   DELIVER, IPC_FD,    NONE) \
 	X(JOB_RCPT,    job_rcpt,    QUEUE,   DELIVER, IPC_NOFD,  NONE) \
@@ -470,52 +471,78 @@ enum ipc_fd { IPC_NOFD, IPC_FD, IPC_MAYFD };
 	X(LIMITS_ASK,  limits_ask,  CONTROL, QUEUE,   IPC_NOFD,  LIMITS_IS) \
 	X(LIMITS_IS,   limits_is,   QUEUE,   CONTROL, IPC_NOFD,  NONE)
 
+/* The texts of struct facts in a message. */
+#define IPC_FACTS(X, NAME, name) \
+	X(NAME, name, facts.client) X(NAME, name, facts.helo) \
+	X(NAME, name, facts.rdns) X(NAME, name, facts.tag) \
+	X(NAME, name, facts.auth)
+
 /* Every array of characters in a message: it must hold a NUL. */
 #define IPC_TEXT(X) \
 	X(PROC_START, proc_start, root) \
 	X(PROC_START, proc_start, spool) \
 	X(PROC_FAIL,  proc_fail,  text) \
 	X(PROC_BLAME, proc_blame, why) \
-	X(RCPT_ASK,   rcpt_ask,   facts.client) \
-	X(RCPT_ASK,   rcpt_ask,   facts.helo) \
-	X(RCPT_ASK,   rcpt_ask,   facts.rdns) \
-	X(RCPT_ASK,   rcpt_ask,   facts.tag) \
-	X(RCPT_ASK,   rcpt_ask,   facts.auth) \
+	IPC_FACTS(X, RCPT_ASK, rcpt_ask) \
 	X(RCPT_ASK,   rcpt_ask,   sender) \
 	X(RCPT_ASK,   rcpt_ask,   rcpt) \
 	X(RCPT_IS,    rcpt_is,    outcome.text) \
-	X(TX_OPEN,    tx_open,    facts.client) \
-	X(TX_OPEN,    tx_open,    facts.helo) \
-	X(TX_OPEN,    tx_open,    facts.rdns) \
-	X(TX_OPEN,    tx_open,    facts.tag) \
-	X(TX_OPEN,    tx_open,    facts.auth) \
+	IPC_FACTS(X, TX_OPEN, tx_open) \
 	X(TX_OPEN,    tx_open,    sender) \
+	X(TX_OPEN,    tx_open,    params.envid) \
 	X(TX_RCPT,    tx_rcpt,    rcpt) \
+	X(TX_RCPT,    tx_rcpt,    params.orcpt) \
+	X(PEER_ASK,   peer_ask,   client) \
+	X(PEER_ASK,   peer_ask,   ours) \
+	X(PEER_IS,    peer_is,    outcome.text) \
+	X(PEER_IS,    peer_is,    hostname) \
+	IPC_FACTS(X, FILTER_ASK, filter_ask) \
+	X(FILTER_ASK, filter_ask, sender) \
+	X(FILTER_ASK, filter_ask, rcpt) \
+	X(FILTER_IS,  filter_is,  outcome.text) \
+	X(FILTER_IS,  filter_is,  text) \
+	X(FILTER_IS,  filter_is,  report) \
+	IPC_FACTS(X, SENDER_ASK, sender_ask) \
+	X(SENDER_ASK, sender_ask, sender) \
+	X(SENDER_IS,  sender_is,  outcome.text) \
+	IPC_FACTS(X, AUTH_ASK, auth_ask) \
+	X(AUTH_ASK,   auth_ask,   cert) \
+	X(AUTH_IS,    auth_is,    outcome.text) \
+	X(AUTH_IS,    auth_is,    user) \
+	IPC_FACTS(X, CLIENT_OPEN, client_open) \
+	X(CLIENT_IS,  client_is,  outcome.text) \
+	X(CLIENT_NOTE, client_note, user) \
+	X(CLIENT_MAY, client_may, outcome.text) \
+	X(CLIENT_HERE, client_here, client) \
+	X(NAMES_ASK,  names_ask,  client) \
+	X(NAMES_IS,   names_is,   outcome.text) \
+	X(NAMES_IS,   names_is,   rdns) \
+	X(NAMES_IS,   names_is,   lists) \
+	X(TLS_SIGNED, tls_signed, outcome.text) \
+	X(GREY_ASK,   grey_ask,   client) \
+	X(GREY_ASK,   grey_ask,   sender) \
+	X(GREY_ASK,   grey_ask,   rcpt) \
+	X(GREY_IS,    grey_is,    outcome.text) \
 	X(TX_FILE,    tx_file,    outcome.text) \
 	X(TX_DONE,    tx_done,    outcome.text) \
-	X(ROUTE_ASK,  route_ask,  facts.client) \
-	X(ROUTE_ASK,  route_ask,  facts.helo) \
-	X(ROUTE_ASK,  route_ask,  facts.rdns) \
-	X(ROUTE_ASK,  route_ask,  facts.tag) \
-	X(ROUTE_ASK,  route_ask,  facts.auth) \
+	IPC_FACTS(X, ROUTE_ASK, route_ask) \
 	X(ROUTE_ASK,  route_ask,  sender) \
 	X(ROUTE_ASK,  route_ask,  rcpt) \
 	X(ROUTE_IS,   route_is,   outcome.text) \
 	X(ROUTE_IS,   route_is,   route) \
 	X(ROUTE_IS,   route_is,   rcpt) \
-	X(EXPAND_ASK, expand_ask, facts.client) \
-	X(EXPAND_ASK, expand_ask, facts.helo) \
-	X(EXPAND_ASK, expand_ask, facts.rdns) \
-	X(EXPAND_ASK, expand_ask, facts.tag) \
-	X(EXPAND_ASK, expand_ask, facts.auth) \
+	IPC_FACTS(X, EXPAND_ASK, expand_ask) \
 	X(EXPAND_ASK, expand_ask, sender) \
 	X(EXPAND_ASK, expand_ask, rcpt) \
 	X(EXPAND_IS,  expand_is,  outcome.text) \
 	X(EXPAND_IS,  expand_is,  text) \
 	X(PROG_IS,    prog_is,    outcome.text) \
+	X(PAM_IS,     pam_is,     outcome.text) \
 	X(JOB_TAKE,   job_take,   route) \
 	X(JOB_TAKE,   job_take,   sender) \
+	X(JOB_TAKE,   job_take,   params.envid) \
 	X(JOB_RCPT,   job_rcpt,   rcpt) \
+	X(JOB_RCPT,   job_rcpt,   params.orcpt) \
 	X(JOB_FIELD,  job_field,  field) \
 	X(JOB_SIGNED, job_signed, field) \
 	X(JOB_RESULT, job_result, outcome.text) \
@@ -529,11 +556,7 @@ enum ipc_fd { IPC_NOFD, IPC_FD, IPC_MAYFD };
 	X(PARENT_ASK, parent_ask, text) \
 	X(PARENT_IS,  parent_is,  outcome.text) \
 	X(PARENT_IS,  parent_is,  text) \
-	X(EXPLAIN_ASK, explain_ask, facts.client) \
-	X(EXPLAIN_ASK, explain_ask, facts.helo) \
-	X(EXPLAIN_ASK, explain_ask, facts.rdns) \
-	X(EXPLAIN_ASK, explain_ask, facts.tag) \
-	X(EXPLAIN_ASK, explain_ask, facts.auth) \
+	IPC_FACTS(X, EXPLAIN_ASK, explain_ask) \
 	X(EXPLAIN_ASK, explain_ask, sender) \
 	X(EXPLAIN_ASK, explain_ask, rcpt) \
 	X(EXPLAIN_IS, explain_is, outcome.text) \

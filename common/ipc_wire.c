@@ -59,7 +59,8 @@ static const size_t images[] = { sizeof(struct conf), sizeof(struct conf_table),
 	sizeof(struct conf_match), sizeof(struct conf_cond),
 	sizeof(struct conf_dkim), sizeof(struct conf_retry),
 	sizeof(struct conf_step), sizeof(struct conf_limit),
-	sizeof(struct conf_other) };
+	sizeof(struct conf_other), sizeof(struct conf_oauth),
+	sizeof(struct conf_dnslist) };
 
 /* FNV-1a */
 static uint64_t
@@ -168,6 +169,12 @@ ipc_check(const struct ipc_chan *c, const struct ipc_hdr *hdr, size_t got,
 			return "a text without end";
 	}
 	return NULL;
+}
+
+bool
+ipc_is_secret(enum ipc_type type)
+{
+	return type == IPC_AUTH_DATA || type == IPC_TICKET_KEY;
 }
 
 bool

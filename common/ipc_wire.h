@@ -45,6 +45,9 @@ int ipc_control_fd(struct msghdr *m);
 const char *ipc_check(const struct ipc_chan *c, const struct ipc_hdr *hdr,
     size_t got, const uint8_t *body, bool has_fd);
 
+/* Whether bodies of this type hold secrets: no copy of them stays. */
+bool ipc_is_secret(enum ipc_type type);
+
 /* Whether the type is an answer to some question. */
 bool ipc_is_answer(enum ipc_type type);
 

@@ -25,10 +25,11 @@ enum proc_net { NET_NONE, NET_ACCEPT, NET_CONNECT };
 	X(SPAWN,   "spawn",   "root",      ROOT_SLASH, 1, NET_NONE,    8, 1, 1, 1) \
 	X(LOOKUP,  "lookup",  "_smtpl",    ROOT_SLASH, 1, NET_NONE,    6, 1, 1, 1) \
 	X(KEYS,    "keys",    "_smtpk",    ROOT_EMPTY, 1, NET_NONE,    7, 1, 0, 0) \
+	X(GUARD,   "guard",   "_smtpg",    ROOT_EMPTY, 1, NET_CONNECT, 4, 0, 0, 0) \
 	X(QUEUE,   "queue",   "_smtpq",    ROOT_SPOOL, 1, NET_NONE,    8, 0, 1, 1) \
 	X(DELIVER, "deliver", "_smtpout",  ROOT_EMPTY, 0, NET_CONNECT, 2, 0, 0, 0) \
 	X(CONTROL, "control", "_smtpctl",  ROOT_EMPTY, 1, NET_NONE,    3, 0, 0, 0) \
-	X(SESSION, "session", "_smtpd",    ROOT_EMPTY, 0, NET_ACCEPT,  1, 0, 1, 0)
+	X(SESSION, "session", "_smtpd",    ROOT_EMPTY, 0, NET_ACCEPT,  1, 1, 1, 0)
 /* clang-format on */
 
 enum proc_kind {

@@ -36,6 +36,16 @@ slice_is_space(char c)
 /* Without blanks and ends of lines at both ends. */
 struct slice slice_strip(struct slice s);
 
+/* Bytes of the UTF-8 character (RFC 3629) in front of s: 1 to 4; 0: there is
+ * none, or it is cut short, overlong, a surrogate, or beyond U+10FFFF. */
+size_t slice_utf8(struct slice s);
+/* The same, but -1 if it is good as far as it goes and s ends it. */
+int slice_utf8_step(struct slice s);
+
+/* Whether all of s is ASCII; or UTF-8. */
+bool slice_is_ascii(struct slice s);
+bool slice_is_utf8(struct slice s);
+
 /*
  * Copies s into out (size bytes) with a NUL.  False, and out is empty, if it
  * does not fit or holds a NUL.

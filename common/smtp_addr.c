@@ -1,7 +1,7 @@
 /*
- * Addresses and names of RFC 5321 4.1.2 and 4.1.3, checked.  Used by session,
- * lookup, queue, deliver and sendmail(8).  Never allocates, never changes
- * what it reads, asks no DNS.
+ * Addresses and names of RFC 5321 4.1.2 and 4.1.3, and of RFC 6531 3.3 where
+ * they may be UTF-8, checked.  Used by session, lookup, queue, deliver and
+ * sendmail(8).  Never allocates, never changes what it reads, asks no DNS.
  *
  * SPDX-License-Identifier: ISC
  */
@@ -13,6 +13,9 @@
 #include <string.h>
 
 #define LABEL_MAX 63 /* RFC 1035 2.3.4 */
+
+/* What an address may be written in. */
+enum letters { ASCII, UTF8 };
 
 static bool
 is_alnum(char c)
@@ -29,20 +32,38 @@ is_atext(char c)
 	    (c != '\0' && strchr("!#$%&'*+-/=?^_`{|}~", c) != NULL);
 }
 
+/* Bytes of the character at in.p[i] that is not ASCII, 0 if it is, or is no
+ * letter here.  RFC 6532 3.1 takes all of Unicode, but the controls from
+ * U+0080 to U+009F are no letters for anybody. */
+static size_t
+wide(struct slice in, size_t i, enum letters letters)
+{
+	size_t n;
+
+	if (letters == ASCII || (unsigned char)in.p[i] < 0x80)
+		return 0;
+	n = slice_utf8((struct slice){ in.p + i, in.len - i });
+	if (n == 2 && (unsigned char)in.p[i] == 0xc2 &&
+	    (unsigned char)in.p[i + 1] < 0xa0)
+		return 0;
+	return n;
+}
+
 static const char *
-dot_string_check(struct slice in)
+dot_string_check(struct slice in, enum letters letters)
 {
 	bool after_dot = true;
-	size_t i;
+	size_t i, n;
 
-	for (i = 0; i < in.len; i++) {
+	for (i = 0; i < in.len; i += n) {
+		n = 1;
 		if (in.p[i] == '.') {
 			if (after_dot)
 				return "a dot where a character should be";
 			after_dot = true;
 			continue;
 		}
-		if (!is_atext(in.p[i]))
+		if (!is_atext(in.p[i]) && (n = wide(in, i, letters)) == 0)
 			return "a character that needs quotes";
 		after_dot = false;
 	}
@@ -51,18 +72,20 @@ dot_string_check(struct slice in)
 
 /* With its quotes. */
 static const char *
-quoted_check(struct slice in)
+quoted_check(struct slice in, enum letters letters)
 {
-	size_t i;
+	size_t i, n;
 
 	if (in.len < 2 || in.p[in.len - 1] != '"')
 		return "no closing quote";
-	for (i = 1; i < in.len - 1; i++) {
+	for (i = 1; i < in.len - 1; i += n) {
+		n = 1;
 		if (in.p[i] == '"')
 			return "a quote inside quotes";
 		if (in.p[i] == '\\' && ++i == in.len - 1)
 			return "no closing quote";
-		if (in.p[i] < ' ' || in.p[i] > '~')
+		if ((in.p[i] < ' ' || in.p[i] > '~') &&
+		    (n = wide(in, i, letters)) == 0)
 			return "a character that may not be quoted";
 	}
 	return NULL;
@@ -86,16 +109,17 @@ unquoted(struct slice in, char c)
 	return in.len;
 }
 
-const char *
-smtp_domain_check(struct slice in)
+static const char *
+domain_check(struct slice in, enum letters letters)
 {
-	size_t i, label = 0;
+	size_t i, n, label = 0;
 
 	if (in.len == 0)
 		return "no domain";
 	if (in.len > DOMAIN_MAX)
 		return "the domain is too long";
-	for (i = 0; i < in.len; i++) {
+	for (i = 0; i < in.len; i += n) {
+		n = 1;
 		if (in.p[i] == '.') {
 			if (label == 0)
 				return "an empty label in the domain";
@@ -106,14 +130,22 @@ smtp_domain_check(struct slice in)
 		}
 		if (in.p[i] == '-' && label == 0)
 			return "a label that begins with a hyphen";
-		if (!is_alnum(in.p[i]) && in.p[i] != '-')
+		if (!is_alnum(in.p[i]) && in.p[i] != '-' &&
+		    (n = wide(in, i, letters)) == 0)
 			return "a character that no domain has";
-		if (++label > LABEL_MAX)
+		/* In octets; as an A-label it is longer (common/idn.c). */
+		if ((label += n) > LABEL_MAX)
 			return "a label of more than 63 characters";
 	}
 	if (label == 0)
 		return "the domain ends in a dot";
 	return in.p[in.len - 1] == '-' ? "a label that ends in a hyphen" : NULL;
+}
+
+const char *
+smtp_domain_check(struct slice in)
+{
+	return domain_check(in, ASCII);
 }
 
 const char *
@@ -144,8 +176,8 @@ smtp_literal_parse(struct slice in, char *ip)
 	return NULL;
 }
 
-const char *
-smtp_mailbox_check(struct slice in)
+static const char *
+mailbox_check(struct slice in, enum letters letters)
 {
 	size_t at = unquoted(in, '@');
 	struct slice local = { in.p, at }, domain;
@@ -160,19 +192,32 @@ smtp_mailbox_check(struct slice in)
 		return "no local part";
 	if (at > LOCAL_PART_MAX)
 		return "the local part is too long";
-	why = local.p[0] == '"' ? quoted_check(local) : dot_string_check(local);
+	why = local.p[0] == '"' ? quoted_check(local, letters) :
+				  dot_string_check(local, letters);
 	if (why != NULL)
 		return why;
 	domain = (struct slice){ in.p + at + 1, in.len - at - 1 };
 	if (domain.len > 0 && domain.p[0] == '[')
 		return smtp_literal_parse(domain, ip);
-	return smtp_domain_check(domain);
+	return domain_check(domain, letters);
+}
+
+const char *
+smtp_mailbox_check(struct slice in)
+{
+	return mailbox_check(in, ASCII);
+}
+
+const char *
+smtp_mailbox_check_utf8(struct slice in)
+{
+	return mailbox_check(in, UTF8);
 }
 
 /* RFC 5321 appendix C: "@one,@two:" before the mailbox is read and dropped.
  * Steps over it. */
 static const char *
-source_route(struct slice *in)
+source_route(struct slice *in, enum letters letters)
 {
 	struct slice domain;
 	const char *colon, *why;
@@ -191,7 +236,7 @@ source_route(struct slice *in)
 		domain = (struct slice){ in->p + i, 0 };
 		while (i + domain.len < len && domain.p[domain.len] != ',')
 			domain.len++;
-		if ((why = smtp_domain_check(domain)) != NULL)
+		if ((why = domain_check(domain, letters)) != NULL)
 			return why;
 	}
 	in->p += len + 1;
@@ -199,8 +244,9 @@ source_route(struct slice *in)
 	return NULL;
 }
 
-const char *
-smtp_path_parse(struct slice in, char *addr, struct slice *rest)
+static const char *
+path_parse(struct slice in, char *addr, struct slice *rest,
+    enum letters letters)
 {
 	struct slice path;
 	const char *why;
@@ -214,15 +260,27 @@ smtp_path_parse(struct slice in, char *addr, struct slice *rest)
 		return "no '>' after the address";
 	path = (struct slice){ in.p + 1, end - 1 };
 	if (path.len != 0) {
-		if ((why = source_route(&path)) != NULL)
+		if ((why = source_route(&path, letters)) != NULL)
 			return why;
-		if ((why = smtp_mailbox_check(path)) != NULL)
+		if ((why = mailbox_check(path, letters)) != NULL)
 			return why;
 		if (!slice_copy(path, addr, ADDR_MAX + 1))
 			return "the address is too long";
 	}
 	*rest = (struct slice){ in.p + end + 1, in.len - end - 1 };
 	return NULL;
+}
+
+const char *
+smtp_path_parse(struct slice in, char *addr, struct slice *rest)
+{
+	return path_parse(in, addr, rest, ASCII);
+}
+
+const char *
+smtp_path_parse_utf8(struct slice in, char *addr, struct slice *rest)
+{
+	return path_parse(in, addr, rest, UTF8);
 }
 
 const char *

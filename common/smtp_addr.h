@@ -1,5 +1,6 @@
 /*
- * Addresses: RFC 5321 4.1.2 paths, mailboxes, domains, address literals.
+ * Addresses: RFC 5321 4.1.2 paths, mailboxes, domains, address literals; RFC
+ * 6531 3.3 for those that are not ASCII.
  *
  * SPDX-License-Identifier: ISC
  */
@@ -18,10 +19,15 @@
  * (ADDR_MAX + 1 bytes, "" for <>), *rest is what follows.  NULL, or why not.
  */
 const char *smtp_path_parse(struct slice in, char *addr, struct slice *rest);
+/* The same where SMTPUTF8 may be said: local part and labels may be UTF-8 (RFC
+ * 6531 3.3); lengths are in octets. */
+const char *smtp_path_parse_utf8(struct slice in, char *addr,
+    struct slice *rest);
 
 /* A whole mailbox "local@domain": NULL, or why not.  Quoted local parts and
  * address literals are allowed. */
 const char *smtp_mailbox_check(struct slice in);
+const char *smtp_mailbox_check_utf8(struct slice in);
 
 /* A domain name as in EHLO or an address (LDH labels, dots; no trailing dot
  * in mail).  NULL, or why not. */

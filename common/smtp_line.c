@@ -57,13 +57,15 @@ enum {
 };
 
 void
-smtp_data_init(struct smtp_data *d, size_t max_line, size_t max_header)
+smtp_data_init(struct smtp_data *d, enum smtp_form form, size_t max_line,
+    size_t max_header)
 {
 	/* RFC 5321 4.1.1.4: the CRLF that ended DATA is the first of
 	 * CRLF.CRLF when the content is empty. */
 	*d = (struct smtp_data){ .max_line = max_line,
 		.max_header = max_header,
-		.state = AT_LINE,
+		.form = (uint8_t)form,
+		.state = form == FORM_DOTS ? AT_LINE : IN_LINE,
 		.in_header = true };
 }
 
@@ -124,15 +126,12 @@ put_run(struct smtp_data *d, const uint8_t *p, size_t n, uint8_t *out)
 		d->seen |= DATA_LONG_LINE;
 }
 
-/* The end of a line, whatever it was before: CRLF from here on. */
-static size_t
-put_newline(struct smtp_data *d, uint8_t *out)
+/* A line is over. */
+static void
+end_line(struct smtp_data *d)
 {
 	size_t have;
 
-	out[0] = '\r';
-	out[1] = '\n';
-	d->size += 2;
 	if (d->in_header) {
 		have = d->line < sizeof d->start ? d->line : sizeof d->start;
 		if (is_received(d->start, have))
@@ -142,7 +141,24 @@ put_newline(struct smtp_data *d, uint8_t *out)
 			d->in_header = false;
 	}
 	d->line = 0;
+}
+
+/* The end of a line, whatever it was before: CRLF from here on. */
+static size_t
+put_newline(struct smtp_data *d, uint8_t *out)
+{
+	out[0] = '\r';
+	out[1] = '\n';
+	d->size += 2;
+	end_line(d);
 	return 2;
+}
+
+/* Where lines begin that an ending dot may stand on. */
+static uint8_t
+line_start(const struct smtp_data *d)
+{
+	return d->form == FORM_DOTS ? AT_LINE : IN_LINE;
 }
 
 /* How many of the next bytes are neither CR nor LF. */
@@ -184,7 +200,7 @@ step(struct smtp_data *d, uint8_t c, uint8_t *out, size_t *n)
 	case AFTER_CR:
 		if (c == '\n') {
 			*n += put_newline(d, out + *n);
-			d->state = AT_LINE;
+			d->state = line_start(d);
 			return true;
 		}
 		break;
@@ -196,12 +212,75 @@ step(struct smtp_data *d, uint8_t c, uint8_t *out, size_t *n)
 	return false;
 }
 
+/* A byte CR or LF of binary content, which stays as it is: lines are counted,
+ * and what no line of text has is told of. */
+static void
+binary_break(struct smtp_data *d, uint8_t c, uint8_t *out)
+{
+	bool crlf = c == '\n' && d->state == AFTER_CR;
+
+	*out = c;
+	d->size++;
+	if (crlf)
+		end_line(d);
+	else if (c == '\n' || d->state == AFTER_CR)
+		d->content |= CONTENT_BINARY;
+	d->state = c == '\r' ? AFTER_CR : IN_LINE;
+}
+
+static size_t
+binary_in(struct smtp_data *d, const uint8_t *in, size_t len, uint8_t *out)
+{
+	size_t i, run;
+
+	for (i = 0; i < len; i += run) {
+		run = 1;
+		if (in[i] == '\r' || in[i] == '\n') {
+			binary_break(d, in[i], out + i);
+			continue;
+		}
+		if (d->state == AFTER_CR)
+			d->content |= CONTENT_BINARY;
+		d->state = IN_LINE;
+		run = run_length(in + i, len - i);
+		put_run(d, in + i, run, out + i);
+	}
+	/* It is said as a fact; here they are no faults. */
+	if ((d->seen & (DATA_NUL | DATA_LONG_LINE)) != 0 ||
+	    (d->content & CONTENT_LONG) != 0)
+		d->content |= CONTENT_BINARY;
+	d->seen &= ~(uint32_t)(DATA_NUL | DATA_LONG_LINE);
+	return len;
+}
+
+size_t
+smtp_data_end(struct smtp_data *d, uint8_t *out)
+{
+	size_t n = 0;
+
+	if (d->state == AFTER_CR && d->form == FORM_BINARY)
+		d->content |= CONTENT_BINARY;
+	else if (d->state == AFTER_CR) {
+		d->seen |= DATA_BARE_CR;
+		n = put_newline(d, out);
+	}
+	if (d->line > 0 || (d->state == AFTER_CR && d->form == FORM_BINARY))
+		d->content |= CONTENT_NO_EOL;
+	d->state = IN_LINE;
+	d->done = true;
+	return n;
+}
+
 size_t
 smtp_data_in(struct smtp_data *d, const uint8_t *in, size_t len, uint8_t *out,
     size_t *out_len)
 {
 	size_t i = 0, n = 0, run;
 
+	if (d->form == FORM_BINARY) {
+		*out_len = binary_in(d, in, len, out);
+		return len;
+	}
 	while (i < len && !d->done) {
 		if (d->state != IN_LINE) {
 			if (step(d, in[i], out, &n))
@@ -228,6 +307,32 @@ smtp_data_in(struct smtp_data *d, const uint8_t *in, size_t len, uint8_t *out,
 	}
 	*out_len = n;
 	return i;
+}
+
+size_t
+smtp_line_rest(const uint8_t *p, size_t len, bool *was_cr, bool *end)
+{
+	const uint8_t *lf;
+	size_t n = 0;
+
+	while ((lf = memchr(p + n, '\n', len - n)) != NULL) {
+		n = (size_t)(lf - p) + 1;
+		*end = n > 1 ? lf[-1] == '\r' : *was_cr;
+		if (*end || n == len) {
+			*was_cr = false;
+			return n;
+		}
+	}
+	*end = false;
+	*was_cr = p[len - 1] == '\r';
+	return len;
+}
+
+void
+smtp_data_adopt(struct smtp_data *d, const struct smtp_data *made)
+{
+	d->content = made->content;
+	d->in_header = made->in_header;
 }
 
 /* ---- content going out ---- */

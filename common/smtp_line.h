@@ -43,14 +43,19 @@ enum {
 	DATA_BIG_HEADER = 16 /* a header section longer than max_header */
 };
 
+/* How content comes: by DATA; by BDAT, which has no dots; by BDAT and with
+ * BODY=BINARYMIME, when it stays as it is, whatever it holds (RFC 3030 3). */
+enum smtp_form { FORM_DOTS, FORM_TEXT, FORM_BINARY };
+
 struct smtp_data {
 	size_t max_line, max_header; /* bytes */
 	uint32_t seen;               /* DATA_* */
 	uint32_t content;            /* CONTENT_* */
 	uint32_t hops;               /* Received fields in the header */
 	uint64_t size; /* bytes of content so far, CRLFs included, no dots */
-	bool done;     /* CRLF.CRLF was read */
+	bool done;     /* CRLF.CRLF was read, or smtp_data_end() called */
 	/* private */
+	uint8_t form;
 	uint8_t state;
 	bool in_header;
 	size_t line;     /* bytes of this line so far */
@@ -58,16 +63,34 @@ struct smtp_data {
 	char start[16];  /* first bytes of the line: to count Received */
 };
 
-void smtp_data_init(struct smtp_data *d, size_t max_line, size_t max_header);
+void smtp_data_init(struct smtp_data *d, enum smtp_form form, size_t max_line,
+    size_t max_header);
 
 /*
- * Takes len bytes of what came after DATA, writes the content (dots removed,
+ * Takes len bytes of content as it comes, writes the content (dots removed,
  * CRLF kept; bare CR and LF become CRLF) to out, which has room for
  * 2 * len + 4 bytes.  Returns how many bytes of in were used (all, unless
- * d->done) and sets *out_len.  Only CRLF.CRLF ends it.
+ * d->done) and sets *out_len.  Only CRLF.CRLF ends it, and without dots (BDAT)
+ * nothing that is in it.
  */
 size_t smtp_data_in(struct smtp_data *d, const uint8_t *in, size_t len,
     uint8_t *out, size_t *out_len);
+
+/* The last chunk was read: what is left of it goes to out, which has room for
+ * 2 bytes.  Returns bytes written. */
+size_t smtp_data_end(struct smtp_data *d, uint8_t *out);
+
+/*
+ * How many of len > 0 bytes of content belong to the line that they begin in:
+ * all, or those up to its CRLF, and then *end is true.  A CR or LF alone ends
+ * nothing (BINARYMIME may hold them).  *was_cr: the byte before was CR; kept
+ * for the next call.
+ */
+size_t smtp_line_rest(const uint8_t *p, size_t len, bool *was_cr, bool *end);
+
+/* The content was changed on its way: from here on d says of it what made
+ * does, which has read what became of it to the same place. */
+void smtp_data_adopt(struct smtp_data *d, const struct smtp_data *made);
 
 /* ---- content going out ---- */
 

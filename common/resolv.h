@@ -3,9 +3,10 @@
  *
  * SPDX-License-Identifier: ISC
  */
-#ifndef DELIVER_RESOLV_H
-#define DELIVER_RESOLV_H
+#ifndef COMMON_RESOLV_H
+#define COMMON_RESOLV_H
 
+#include "conf.h"
 #include "dns.h"
 #include "slice.h"
 
@@ -16,6 +17,13 @@
  */
 unsigned int resolv_parse(struct slice text, struct dns_server *out,
     unsigned int max);
+
+/* The same of an open file, which stays open; -1: there is none. */
+unsigned int resolv_read(int fd, struct dns_server *out, unsigned int max);
+
+/* `resolver` of the configuration, which goes before any file; false: it says
+ * nothing. */
+bool resolv_conf(const struct conf *c, struct dns_server *out);
 
 /* An address as text, with a port; false: it is none.  A scope ("fe80::1%2")
  * is taken as a number. */

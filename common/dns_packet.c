@@ -1,6 +1,6 @@
 /*
- * DNS packets, by ldns.  Used by deliver.  Never waits, and never hands ldns
- * a packet that is not an answer to our question.
+ * DNS packets, by ldns.  Used by deliver and guard.  Never waits, and never
+ * hands ldns a packet that is not an answer to our question.
  *
  * SPDX-License-Identifier: ISC
  */
@@ -194,6 +194,8 @@ rr_take(const ldns_rr *rr, struct dns_rr *out)
 			return false;
 		memcpy(&out->aaaa, ldns_rdf_data(rd), sizeof out->aaaa);
 		return true;
+	case LDNS_RR_TYPE_PTR:
+		return ldns_rr_rd_count(rr) == 1 && name_text(rd, out->name);
 	case LDNS_RR_TYPE_MX:
 		if (ldns_rr_rd_count(rr) != 2 || ldns_rdf_size(rd) != 2)
 			return false;

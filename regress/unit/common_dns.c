@@ -505,6 +505,55 @@ addresses(void)
 	CHECK("dns A of three bytes", read_packet(&p, &a) == DNS_FAILED);
 }
 
+static void
+put_ptr(struct dns_build *p, const char *owner, const char *name)
+{
+	put_rr(p, AN, owner, 12, 60, name_size(name));
+	put_name(p, name);
+}
+
+static void
+names(void)
+{
+	static const char addr[] = "1.2.0.192.in-addr.arpa";
+	static struct dns_build p;
+	struct dns_answer *a;
+
+	ask(addr, DNS_PTR);
+	put_header(&p, ID, QR | RA);
+	put_question(&p, addr, 12);
+	put_ptr(&p, addr, "Mail.Example.org");
+	put_ptr(&p, addr, "no host.example.org");
+	put_ptr(&p, addr, "other.example.org");
+	CHECK("dns PTR",
+	    read_packet(&p, &a) == DNS_READ && a->n == 2 &&
+		strcmp(a->rr[0].name, "mail.example.org") == 0 &&
+		strcmp(a->rr[1].name, "other.example.org") == 0);
+	free(a);
+	/* RFC 2317: the owner of less than a /24 has it behind a CNAME, whose
+	 * name is one that no host has. */
+	put_header(&p, ID, QR | RA);
+	put_question(&p, addr, 12);
+	put_cname(&p, addr, 60, "1.0/25.2.0.192.in-addr.arpa");
+	put_ptr(&p, "1.0/25.2.0.192.in-addr.arpa", "mail.example.org");
+	CHECK("dns PTR behind a CNAME (RFC 2317)",
+	    read_packet(&p, &a) == DNS_READ && a->n == 1 &&
+		strcmp(a->rr[0].name, "mail.example.org") == 0);
+	free(a);
+	put_header(&p, ID, QR | RA);
+	put_question(&p, addr, 12);
+	put_rr(&p, AN, addr, 12, 60, 3);
+	put(&p, "\3ab", 3);
+	CHECK("dns PTR cut short", read_packet(&p, &a) == DNS_FAILED);
+	put_header(&p, ID, QR | RA);
+	put_question(&p, addr, 12);
+	put_ptr(&p, addr, "");
+	CHECK("dns PTR to the root",
+	    read_packet(&p, &a) == DNS_READ && a->status == DNS_FOUND &&
+		a->n == 1 && a->rr[0].name[0] == '\0');
+	free(a);
+}
+
 /* ---- chains ---- */
 
 static void
@@ -651,6 +700,7 @@ main(void)
 	building();
 	reading();
 	addresses();
+	names();
 	chains();
 	bomb();
 	cuts();

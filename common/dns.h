@@ -6,8 +6,8 @@
  *
  * SPDX-License-Identifier: ISC
  */
-#ifndef DELIVER_DNS_H
-#define DELIVER_DNS_H
+#ifndef COMMON_DNS_H
+#define COMMON_DNS_H
 
 #include <sys/queue.h>
 #include <sys/socket.h>

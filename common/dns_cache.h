@@ -5,8 +5,8 @@
  *
  * SPDX-License-Identifier: ISC
  */
-#ifndef DELIVER_DNS_CACHE_H
-#define DELIVER_DNS_CACHE_H
+#ifndef COMMON_DNS_CACHE_H
+#define COMMON_DNS_CACHE_H
 
 #include <stddef.h>
 

@@ -1,6 +1,6 @@
 /*
  * Reading resolv.conf(5), from a descriptor that the parent opened.  Used by
- * deliver.  Never opens a path.
+ * deliver and guard.  Never opens a path.
  *
  * SPDX-License-Identifier: ISC
  */
@@ -9,10 +9,12 @@
 #include <arpa/inet.h>
 
 #include <string.h>
+#include <unistd.h>
 
 #include "num.h"
 
-#define DNS_PORT 53
+#define DNS_PORT   53
+#define RESOLV_MAX 16384 /* bytes of a file that are read */
 
 bool
 resolv_address(struct slice text, uint16_t port, struct dns_server *out)
@@ -82,4 +84,26 @@ resolv_parse(struct slice text, struct dns_server *out, unsigned int max)
 	    resolv_address(SLICE("127.0.0.1"), DNS_PORT, &out[0]))
 		n = 1;
 	return n;
+}
+
+unsigned int
+resolv_read(int fd, struct dns_server *out, unsigned int max)
+{
+	char text[RESOLV_MAX];
+	ssize_t n = fd == -1 ? 0 : pread(fd, text, sizeof text, 0);
+
+	return resolv_parse((struct slice){ text, n > 0 ? (size_t)n : 0 }, out,
+	    max);
+}
+
+bool
+resolv_conf(const struct conf *c, struct dns_server *out)
+{
+	if (c->resolver.ss_family == 0)
+		return false;
+	*out = (struct dns_server){ .ss = c->resolver };
+	out->len = c->resolver.ss_family == AF_INET6 ?
+	    sizeof(struct sockaddr_in6) :
+	    sizeof(struct sockaddr_in);
+	return true;
 }

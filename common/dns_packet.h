@@ -5,8 +5,8 @@
  *
  * SPDX-License-Identifier: ISC
  */
-#ifndef DELIVER_DNS_PACKET_H
-#define DELIVER_DNS_PACKET_H
+#ifndef COMMON_DNS_PACKET_H
+#define COMMON_DNS_PACKET_H
 
 #include <netinet/in.h>
 
@@ -22,7 +22,7 @@
 #define DNS_RR_MAX    32 /* records of an answer that are kept */
 #define DNS_CNAME_MAX 8  /* links of a chain that are followed */
 
-enum dns_type { DNS_A = 1, DNS_MX = 15, DNS_AAAA = 28 };
+enum dns_type { DNS_A = 1, DNS_PTR = 12, DNS_MX = 15, DNS_AAAA = 28 };
 
 struct dns_question {
 	uint16_t type;           /* enum dns_type */
@@ -43,7 +43,7 @@ struct dns_rr {
 	union {
 		struct in_addr a;
 		struct in6_addr aaaa;
-		char name[HOST_MAX + 1]; /* MX; empty: the root (null MX) */
+		char name[HOST_MAX + 1]; /* MX ("": null MX), PTR */
 	};
 };
 

@@ -1,8 +1,8 @@
 /*
  * Waiting for the DNS: each question goes out over a fresh socket with a
  * random port and id, to one server after the other, over TCP where the
- * answer was cut, until one answers or the time is up.  Used by deliver.
- * Never blocks, and never takes a server's trouble for a "no".
+ * answer was cut, until one answers or the time is up.  Used by deliver
+ * and guard.  Never blocks, and never takes a server's trouble for a "no".
  *
  * SPDX-License-Identifier: ISC
  */
@@ -16,12 +16,16 @@
 #include <string.h>
 #include <unistd.h>
 
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
 #include "dns_cache.h"
 #include "io.h"
 #include "log.h"
 
-#define ROUNDS     3  /* tries with each server */
-#define STRAYS_MAX 32 /* packets that are not ours, before another port */
+#define BUCKETS    512 /* a power of two */
+#define ROUNDS     3   /* tries with each server */
+#define STRAYS_MAX 32  /* packets that are not ours, before another port */
 #define BIND_TRIES 4
 #define PORT_LOW   16384
 #define UDP_IN_MAX 4096
@@ -35,6 +39,7 @@ TAILQ_HEAD(dns_queries, dns_query);
 /* A question under way, for all who ask it. */
 struct dns_query {
 	TAILQ_ENTRY(dns_query) entry; /* of dns->active or dns->waiting */
+	LIST_ENTRY(dns_query) mate;   /* of its bucket */
 	struct dns *dns;
 	struct dns_question first; /* what was asked */
 	struct dns_question q;     /* that, or where CNAMEs led from it */
@@ -59,6 +64,8 @@ struct dns {
 	struct dns_server server[DNS_SERVERS_MAX];
 	unsigned int n_server, n_active, max_active;
 	struct dns_queries active, waiting;
+	LIST_HEAD(dns_bucket, dns_query) bucket[BUCKETS];
+	uint64_t seed; /* strangers choose the names */
 	struct dns_cache *cache;
 };
 
@@ -82,6 +89,7 @@ query_unlink(struct dns_query *q)
 
 	query_close(q);
 	timer_clear(&q->deadline);
+	LIST_REMOVE(q, mate);
 	if (q->active) {
 		TAILQ_REMOVE(&d->active, q, entry);
 		d->n_active--;
@@ -406,6 +414,7 @@ dns_new(struct loop *l, msec timeout, unsigned int max)
 	d->loop = l;
 	d->timeout = timeout;
 	d->max_active = max;
+	arc4random_buf(&d->seed, sizeof d->seed);
 	TAILQ_INIT(&d->active);
 	TAILQ_INIT(&d->waiting);
 	d->cache = dns_cache_new(DNS_CACHE_MAX);
@@ -452,12 +461,20 @@ dns_servers(struct dns *d, const struct dns_server *s, unsigned int n)
 	d->n_server = n;
 }
 
+static struct dns_bucket *
+bucket_of(struct dns *d, const struct dns_question *q)
+{
+	return &d->bucket[XXH3_64bits_withSeed(q->name, strlen(q->name),
+			      d->seed + q->type) &
+	    (BUCKETS - 1)];
+}
+
 static struct dns_query *
-query_find(struct dns_queries *list, const struct dns_question *q)
+query_find(struct dns *d, const struct dns_question *q)
 {
 	struct dns_query *have;
 
-	TAILQ_FOREACH(have, list, entry) {
+	LIST_FOREACH(have, bucket_of(d, q), mate) {
 		if (have->first.type == q->type &&
 		    strcmp(have->first.name, q->name) == 0)
 			return have;
@@ -472,9 +489,7 @@ join(struct dns_ask *a)
 	struct dns *d = a->dns;
 	struct dns_query *q;
 
-	if ((q = query_find(&d->active, &a->q)) == NULL)
-		q = query_find(&d->waiting, &a->q);
-	if (q == NULL) {
+	if ((q = query_find(d, &a->q)) == NULL) {
 		q = xcalloc(1, sizeof *q);
 		q->dns = d;
 		q->fd = -1;
@@ -484,6 +499,7 @@ join(struct dns_ask *a)
 		q->why = "no answer from the name servers";
 		TAILQ_INIT(&q->asks);
 		TAILQ_INSERT_TAIL(&d->waiting, q, entry);
+		LIST_INSERT_HEAD(bucket_of(d, &q->first), q, mate);
 		timer_set(d->loop, &q->deadline, d->timeout, on_deadline, q);
 	}
 	TAILQ_INSERT_TAIL(&q->asks, a, entry);

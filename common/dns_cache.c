@@ -1,6 +1,6 @@
 /*
  * The cache of DNS answers: a hash table with a list in the order of use.
- * Used by deliver.  Never grows beyond its bounds.
+ * Used by deliver and guard.  Never grows beyond its bounds.
  *
  * SPDX-License-Identifier: ISC
  */
