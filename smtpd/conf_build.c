@@ -46,7 +46,8 @@ place(struct image *m, const struct buf *rows, size_t size)
 	X(match, conf_match, cond, cond, conf_cond)                            \
 	X(retry, conf_retry, domain, entry, conf_entry)                        \
 	X(retry, conf_retry, step, step, conf_step)                            \
-	X(limit, conf_limit, domain, entry, conf_entry)
+	X(limit, conf_limit, domain, entry, conf_entry)                        \
+	X(dnslist, conf_dnslist, answer, entry, conf_entry)
 
 /* The spans of one field, which count rows of inner so far, become offsets. */
 static void

@@ -368,5 +368,6 @@ conf_check_all(struct conf_parser *p)
 		conf_error(p->errors, conf_pool_text(p, p->f.conf.path), 0,
 		    "no rules, nothing to do: expected at least one `match`");
 	check_pki(p);
+	conf_check_clients(p);
 	check_hostname(p);
 }

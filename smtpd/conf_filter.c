@@ -171,9 +171,7 @@ read_fcond(struct conf_parser *p, const struct conf_word *w, bool may,
 	if (may && conf_lex_is(&p->lex, "regex")) {
 		conf_lex_next(&p->lex);
 		f->regex = 1;
-		/* OpenSMTPD looks at an expression when it uses it, and so
-		 * takes bad ones. */
-		service = SERVICE_STRING;
+		service = SERVICE_REGEX;
 	}
 	p->use = w->word;
 	if (!must && !f->regex && !(may && conf_is_set(p)))

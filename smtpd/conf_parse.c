@@ -159,6 +159,14 @@ find_word(const struct conf_parser *p, enum conf_place place,
 	return NULL;
 }
 
+bool
+conf_is_word(const struct conf_parser *p, enum conf_place place)
+{
+	const struct conf_word *any;
+
+	return find_word(p, place, &any) != NULL;
+}
+
 /* Finds the row and steps over a `!`; NULL: said why there is none. */
 static const struct conf_word *
 take_word(struct conf_parser *p, enum conf_place place)
@@ -309,6 +317,8 @@ begin(struct conf_parser *p)
 	memset(s, 0, sizeof(*s));
 	s->listen.ca = s->listen.auth_table = CONF_NONE;
 	s->listen.hostnames = s->listen.senders = CONF_NONE;
+	s->listen.proxy = s->listen.xclient = CONF_NONE;
+	s->listen.submission_table = CONF_NONE;
 	s->filter.proc = s->filter.table = CONF_NONE;
 	s->action.alias = s->action.virtual_ = CONF_NONE;
 	s->action.userbase = s->action.wrapper = CONF_NONE;
@@ -538,6 +548,7 @@ defaults(struct conf_parser *p)
 	struct conf_retry retry = { .max = CONF_RETRY_MAX_DEFAULT };
 
 	set_defaults(p, false);
+	p->f.conf.limit_except = p->f.conf.grey_except = CONF_NONE;
 	p->f.conf.sub_addr_delim = '+';
 	p->f.conf.log_facility = LOG_MAIL;
 	p->f.conf.warn[0] = CONF_WARN_DEFAULT;
@@ -579,6 +590,7 @@ conf_parse(struct conf_parser *p, const char *path,
 		return;
 	}
 	conf_listen_local(p);
+	conf_listen_certs(p);
 	conf_hints(p);
 	if (p->errors->n == 0)
 		conf_check_all(p);

@@ -21,10 +21,13 @@ enum {
 	CONF_MATCH_MAX = 65536,
 	CONF_DKIM_MAX = 16384,
 	CONF_DOMAINS_MAX = 4096, /* `retry domain`, `limit domain` */
+	CONF_OAUTH_MAX = 64,
+	CONF_DNSLIST_MAX = 32, /* a client is asked of all of them */
 	CONF_STEP_MAX = 32,
 	CONF_LISTENER_PKI_MAX = 32, /* as OpenSMTPD has it */
-	CONF_CHAIN_MAX = 64,        /* filters of one list */
-	CONF_COND_MAX = 16          /* more than a rule can have */
+	CONF_PKI_LINE_MAX = 8, /* certificates of one statement, and keys */
+	CONF_CHAIN_MAX = 64,   /* filters of one list */
+	CONF_COND_MAX = 16     /* more than a rule can have */
 };
 
 /* The lists of struct conf.  Columns: name, row. */
@@ -42,6 +45,8 @@ enum {
 	X(retry, conf_retry)                                                   \
 	X(limit, conf_limit)                                                   \
 	X(other, conf_other)                                                   \
+	X(oauth, conf_oauth)                                                   \
+	X(dnslist, conf_dnslist)                                               \
 	X(local_addr, conf_entry)
 
 /* The lists that spans of their rows point into. */
@@ -81,6 +86,8 @@ struct conf_stmt {
 	uint32_t chain[CONF_CHAIN_MAX], chained; /* list of filters */
 	struct conf_table table;
 	struct conf_pki pki;
+	conf_str pki_path[2][CONF_PKI_LINE_MAX]; /* certificates, keys */
+	uint32_t pki_paths[2];
 	struct conf_ca ca;
 	struct conf_proc proc;
 	struct conf_filter filter;
@@ -94,6 +101,8 @@ struct conf_stmt {
 	struct conf_dkim dkim;
 	struct conf_retry retry;
 	struct conf_limit limit;
+	struct conf_oauth oauth;
+	struct conf_dnslist dnslist;
 	struct conf_span domains; /* of `retry` and `limit`: rows of entry */
 	struct sockaddr_storage address;
 	uint16_t port;       /* 0: not said */
@@ -178,6 +187,9 @@ struct conf_word {
 /* Defaults, local addresses and name, the file.  Errors are in p->errors. */
 void conf_parse(struct conf_parser *p, const char *path,
     const struct conf_macro *macros, size_t n);
+
+/* Is the word at hand one of this place? */
+bool conf_is_word(const struct conf_parser *p, enum conf_place place);
 
 /* The word that may stand in w's place and stores into the same field by
  * another value: "`tls`, `smtps`"; for messages. */
@@ -286,6 +298,7 @@ conf_read conf_read_text, conf_read_host, conf_read_hostname, conf_read_helo,
 conf_read conf_read_tag, conf_read_sender, conf_read_admd;
 conf_read conf_read_delimiter, conf_read_encryption, conf_read_facility;
 conf_read conf_read_dhe, conf_read_cert, conf_read_key, conf_read_address;
+conf_read conf_read_protocols;
 conf_read conf_read_include, conf_read_new_name, conf_read_name_ref;
 
 /* Words that need quotes as names. */
@@ -297,6 +310,10 @@ bool conf_is_text(const struct conf_parser *p);
 
 /* The same, and says what is wrong if it is not.  what: as in "expected ..." */
 bool conf_need_text(struct conf_parser *p, const char *what);
+
+/* The absolute path at hand, of a file that can be read; secret: of a private
+ * key.  Says what is wrong. */
+bool conf_path(struct conf_parser *p, bool secret, conf_str *path);
 
 /* Adds the text at hand to the pool and steps over it. */
 conf_str conf_take_text(struct conf_parser *p);
@@ -348,17 +365,25 @@ bool conf_set(struct conf_parser *p, const char *what,
 /* Could what stands at hand be a set, not the next word of the grammar? */
 bool conf_is_set(const struct conf_parser *p);
 
+/* The same in a place of the grammar some of whose words are not reserved. */
+bool conf_is_set_in(const struct conf_parser *p, enum conf_place place);
+
 /* ---- the statements ---- */
 
 /* conf_listen.c */
 conf_read conf_read_where, conf_read_listen_pki, conf_read_listen_auth;
-conf_read conf_read_pki_name, conf_read_pki_text;
+conf_read conf_read_listen_submission;
+conf_read conf_read_pki_name, conf_read_pki_cert, conf_read_pki_key;
+conf_read conf_read_pki_text;
 bool conf_listen_end(struct conf_parser *p);
 bool conf_pki_end(struct conf_parser *p);
 bool conf_ca_end(struct conf_parser *p);
 
 /* The socket of sendmail(8) is there also where no line says so. */
 void conf_listen_local(struct conf_parser *p);
+
+/* All is read: a listener's `pki NAME` becomes all rows of that name. */
+void conf_listen_certs(struct conf_parser *p);
 
 /* conf_action.c */
 conf_read conf_read_destination, conf_read_maildir, conf_read_hosts;
@@ -378,6 +403,15 @@ conf_read conf_read_decision, conf_read_decision_text;
 bool conf_proc_end(struct conf_parser *p);
 bool conf_filter_cond_end(struct conf_parser *p);
 bool conf_filter_end(struct conf_parser *p);
+
+/* conf_client.c */
+conf_read conf_read_answers;
+bool conf_oauth_end(struct conf_parser *p);
+bool conf_dnsbl_end(struct conf_parser *p);
+bool conf_dnswl_end(struct conf_parser *p);
+
+/* What listeners and settings say of lists and greylisting goes together. */
+void conf_check_clients(struct conf_parser *p);
 
 /* conf_own.c: what OpenSMTPD has not, and limits that only it has */
 conf_read conf_read_limits;

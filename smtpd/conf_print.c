@@ -127,6 +127,7 @@ print_pki(struct buf *out, const struct conf *c)
 	const struct conf_pki *p;
 	uint32_t i;
 
+	/* Several of one name: each line fills its own row again. */
 	for (i = 0; i < c->pki.n; i++) {
 		p = CONF_PKI(c, i);
 		conf_print_start(out, c, "pki", p->name);
@@ -286,33 +287,85 @@ print_srs(struct buf *out, const struct conf *c)
 
 /* ---- listeners ---- */
 
+/* The names of the listener's certificates, each once. */
+static void
+print_certs(struct buf *out, const struct conf *c, struct conf_span certs)
+{
+	const struct conf_pki *k, *last = NULL;
+	uint32_t i;
+
+	for (i = 0; i < certs.n; i++) {
+		k = CONF_PKI(c, CONF_REF(c, certs, i)->i);
+		if (last == NULL ||
+		    strcmp(conf_text(c, k->name), conf_text(c, last->name)) !=
+			0)
+			conf_print_option(out, c, "pki", k->name);
+		last = k;
+	}
+}
+
+/* " WORD", of which a table may say more: one entry alone could be the next
+ * word, but for its braces. */
+static void
+print_maybe(struct buf *out, const struct conf *c, const char *word,
+    uint32_t table)
+{
+	const struct conf_table *t;
+
+	buf_printf(out, " %s", word);
+	if (table == CONF_NONE)
+		return;
+	t = CONF_TABLE(c, table);
+	if (t->name != 0 || t->entries.n != 1 || t->kind != TABLE_LIST) {
+		conf_print_table(out, c, "", table);
+		return;
+	}
+	buf_puts(out, " {");
+	conf_print_entries(out, c, t->entries, false);
+	buf_puts(out, " }");
+}
+
+/* What OpenSMTPD has not. */
+static void
+print_ours(struct buf *out, const struct conf *c, const struct conf_listen *l)
+{
+	conf_print_flag(out, "auth-insecure", l->auth_insecure);
+	conf_print_flag(out, "lmtp", l->lmtp);
+	conf_print_flag(out, "dnsbl", l->dnsbl);
+	conf_print_flag(out, "greylist", l->greylist);
+	if (l->submission || l->submission_table != CONF_NONE)
+		print_maybe(out, c, "submission", l->submission_table);
+	if (l->greet_delay != 0)
+		conf_print_time(out, " greet-delay ", l->greet_delay);
+	if (l->tarpit != 0)
+		conf_print_time(out, " tarpit ", l->tarpit);
+	conf_print_table(out, c, "proxy", l->proxy);
+	conf_print_table(out, c, "xclient", l->xclient);
+}
+
 static void
 print_inet(struct buf *out, const struct conf *c, const struct conf_listen *l)
 {
-	uint32_t i;
-
 	buf_printf(out, " %s",
 	    l->inet == 4     ? "inet4 " :
 		l->inet == 6 ? "inet6 " :
 			       "");
 	buf_printf(out, "port %u%s%s", conf_print_port(&l->ss),
 	    listen_tls_words[l->tls], l->verify ? " verify" : "");
-	for (i = 0; i < l->pki.n; i++)
-		conf_print_option(out, c, "pki",
-		    CONF_PKI(c, CONF_REF(c, l->pki, i)->i)->name);
+	print_certs(out, c, l->pki);
 	if (l->ca != CONF_NONE)
 		conf_print_option(out, c, "ca", CONF_CA(c, l->ca)->name);
 	conf_print_option(out, c, "ciphers", l->ciphers);
 	conf_print_option(out, c, "protocols", l->protocols);
-	if (l->auth != AUTH_NONE && l->auth_table == CONF_NONE)
-		buf_printf(out, " %s", auth_words[l->auth]);
-	conf_print_table(out, c, auth_words[l->auth], l->auth_table);
+	if (l->auth != AUTH_NONE)
+		print_maybe(out, c, auth_words[l->auth], l->auth_table);
 	conf_print_table(out, c, "senders", l->senders);
 	conf_print_flag(out, "masquerade", l->masquerade);
 	conf_print_option(out, c, "hostname", l->hostname);
 	conf_print_table(out, c, "hostnames", l->hostnames);
 	conf_print_flag(out, "received-auth", l->received_auth);
 	conf_print_flag(out, "proxy-v2", l->proxy_v2);
+	print_ours(out, c, l);
 }
 
 static void

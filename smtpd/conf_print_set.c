@@ -12,17 +12,18 @@
 #include "conf_print.h"
 
 /* Settings of the grammar's table.  Columns: place, word, reader, where the
- * value is. */
+ * value is, least. */
 static const struct setting {
 	enum conf_place place;
 	const char *word;
 	conf_read *read;
 	size_t off, size; /* of struct conf_fields */
+	uint64_t min;
 } settings[] = {
 #define X(place, word, reader, field, min, max, def)                           \
 	{ PLACE_##place, word, conf_read_##reader,                             \
 		offsetof(struct conf_fields, field),                           \
-		sizeof(((struct conf_fields *)0)->field) },
+		sizeof(((struct conf_fields *)0)->field), min },
 	CONF_SETTINGS(X)
 #undef X
 };
@@ -86,8 +87,8 @@ print_place(struct buf *out, const struct conf *c, enum conf_place place,
 		if (s->place != place)
 			continue;
 		v = value_of(c, s);
-		/* none is not a number that it could be given */
-		if (v == 0)
+		/* Not said, unless it is a number that can be. */
+		if (v == 0 && s->min != 0)
 			continue;
 		buf_printf(out, "%s %s ", words, s->word);
 		if (s->read == conf_read_time)
@@ -122,6 +123,8 @@ print_smtp(struct buf *out, const struct conf *c)
 	conf_print_end(out);
 	buf_printf(out, "smtp bare-newline %s\n",
 	    c->bare_newline == BARE_FIX ? "fix" : "reject");
+	buf_printf(out, "smtp eight-bit %s\n",
+	    c->eight_bit == EIGHT_REJECT ? "reject" : "accept");
 	if (c->smtp_ciphers != 0) {
 		conf_print_start(out, c, "smtp ciphers", c->smtp_ciphers);
 		conf_print_end(out);
@@ -201,11 +204,11 @@ print_retry(struct buf *out, const struct conf *c)
 
 /* " rate 10/1m" */
 static void
-print_rate(struct buf *out, uint32_t rate, uint32_t per)
+print_rate(struct buf *out, const char *word, uint32_t rate, uint32_t per)
 {
 	if (rate == 0)
 		return;
-	buf_printf(out, " rate %u", rate);
+	buf_printf(out, " %s %u", word, rate);
 	conf_print_time(out, "/", per);
 }
 
@@ -228,16 +231,95 @@ print_limits(struct buf *out, const struct conf *c)
 		conf_print_entries(out, c, l->domain, false);
 		print_number(out, "concurrency", l->concurrency);
 		print_number(out, "messages", l->messages);
-		print_rate(out, l->rate, l->per);
+		print_rate(out, "rate", l->rate, l->per);
 		conf_print_end(out);
 	}
-	if (c->client_sessions + c->client_rate + c->client_errors == 0)
-		return;
-	buf_puts(out, "limit client");
-	print_number(out, "sessions", c->client_sessions);
-	print_rate(out, c->client_rate, c->client_per);
-	print_number(out, "errors", c->client_errors);
+}
+
+/* What one client may, or a network; false: nothing was said. */
+static bool
+print_client(struct buf *out, const struct conf_client *l)
+{
+	size_t before = out->len;
+
+	print_number(out, "sessions", l->sessions);
+	print_rate(out, "rate", l->rate.n, l->rate.per);
+	print_rate(out, "messages", l->messages.n, l->messages.per);
+	print_rate(out, "recipients", l->rcpts.n, l->rcpts.per);
+	print_rate(out, "unknown", l->unknown.n, l->unknown.per);
+	print_rate(out, "failures", l->failures.n, l->failures.per);
+	print_number(out, "errors", l->errors);
+	return out->len > before;
+}
+
+static void
+print_clients(struct buf *out, const struct conf *c)
+{
+	struct buf said;
+
+	buf_init(&said, 0);
+	if (print_client(&said, &c->client)) {
+		buf_puts(out, "limit client");
+		buf_add(out, buf_data(&said), said.len);
+		conf_print_end(out);
+	}
+	buf_free(&said);
+	buf_puts(out, "limit network");
+	print_client(out, &c->network);
+	print_number(out, "ipv4", c->network_v4);
+	print_number(out, "ipv6", c->network_v6);
 	conf_print_end(out);
+	if (c->limit_except == CONF_NONE)
+		return;
+	buf_puts(out, "limit");
+	conf_print_table(out, c, "except", c->limit_except);
+	conf_print_end(out);
+}
+
+static void
+print_greylist(struct buf *out, const struct conf *c)
+{
+	conf_print_time(out, "greylist delay ", c->grey_delay);
+	conf_print_time(out, " window ", c->grey_window);
+	conf_print_time(out, " keep ", c->grey_keep);
+	conf_print_table(out, c, "except", c->grey_except);
+	conf_print_end(out);
+}
+
+static void
+print_dnslists(struct buf *out, const struct conf *c)
+{
+	const struct conf_dnslist *l;
+	uint32_t i;
+	bool white;
+
+	for (i = 0; i < c->dnslist.n; i++) {
+		l = CONF_DNSLIST(c, i);
+		white = l->weight < 0;
+		conf_print_start(out, c, white ? "dnswl" : "dnsbl", l->domain);
+		buf_printf(out, " weight %d", white ? -l->weight : l->weight);
+		if (l->answer.n != 0) {
+			buf_puts(out, " answer");
+			conf_print_entries(out, c, l->answer, false);
+		}
+		conf_print_end(out);
+	}
+}
+
+static void
+print_oauth(struct buf *out, const struct conf *c)
+{
+	const struct conf_oauth *o;
+	uint32_t i;
+
+	for (i = 0; i < c->oauth.n; i++) {
+		o = CONF_OAUTH(c, i);
+		conf_print_start(out, c, "oauth issuer", o->issuer);
+		conf_print_option(out, c, "audience", o->audience);
+		conf_print_option(out, c, "keys", o->path);
+		conf_print_option(out, c, "user", o->user);
+		conf_print_end(out);
+	}
 }
 
 static void
@@ -282,6 +364,10 @@ conf_print_settings(struct buf *out, const struct conf *c)
 	print_dkim(out, c);
 	print_retry(out, c);
 	print_limits(out, c);
+	print_clients(out, c);
+	print_dnslists(out, c);
+	print_greylist(out, c);
+	print_oauth(out, c);
 	print_metrics(out, c);
 	print_log(out, c);
 	for (i = 0; i < c->other.n; i++) {

@@ -224,6 +224,12 @@ conf_is_set(const struct conf_parser *p)
 }
 
 bool
+conf_is_set_in(const struct conf_parser *p, enum conf_place place)
+{
+	return conf_is_set(p) && !conf_is_word(p, place);
+}
+
+bool
 conf_set(struct conf_parser *p, const char *what, enum conf_service service,
     enum conf_shape shape, uint32_t *table)
 {

@@ -45,6 +45,7 @@
 	X(SMTP,         ONE,   NULL,              TOP) \
 	X(SMTP_LIMIT,   SOME,  NULL,              TOP) \
 	X(BARE_NEWLINE, ONE,   NULL,              TOP) \
+	X(EIGHT_BIT,    ONE,   NULL,              TOP) \
 	/* tables */ \
 	X(TABLE,        ONE,   NULL,              TOP) \
 	X(TABLE_IS,     ONE,   conf_table_end,    TOP) \
@@ -92,11 +93,21 @@
 	X(LIMIT_ROUTE,  ONE,   NULL,              TOP) \
 	X(LIMIT_DOMAIN, SOME,  conf_limit_end,    TOP) \
 	X(LIMIT_CLIENT, SOME,  NULL,              TOP) \
+	X(LIMIT_NETWORK, SOME, NULL,              TOP) \
+	X(OAUTH,        MANY,  conf_oauth_end,    TOP) \
+	X(DNSBL,        MANY,  conf_dnsbl_end,    TOP) \
+	X(DNSWL,        MANY,  conf_dnswl_end,    TOP) \
+	X(GREYLIST,     SOME,  NULL,              TOP) \
 	X(METRICS,      ONE,   NULL,              TOP) \
 	X(METRICS_ON,   MANY,  conf_metrics_end,  TOP) \
 	X(LOG,          SOME,  NULL,              TOP) \
 	/* of CONF_NOT_YET alone: asked by readers of values */ \
 	X(URL,          ONE,   NULL,              TOP)
+
+/* What is read, in words, of more than one row. */
+#define RATE    "N/TIME, as in `10/1m`"
+#define CLIENTS "an address, address/bits, <table> or { list }"
+#define ANSWERS "an address of 127.0.0.0/8, as 127.0.0.2 or 127.0.0.4-127.0.0.11, or { list }"
 
 /*
  * Words.  Columns: place, word (NULL: whatever else stands there), what is
@@ -126,6 +137,10 @@
 	X(TOP, "resolver",  "an address", 0, address, stmt.address, 0, RESOLVER) \
 	X(TOP, "retry",     NULL, 0, nothing, none, 0, RETRY) \
 	X(TOP, "limit",     NULL, 0, nothing, none, 0, LIMIT) \
+	X(TOP, "oauth",     NULL, 0, nothing, none, 0, OAUTH) \
+	X(TOP, "dnsbl",     "the domain of a list", 0, host, stmt.dnslist.domain, 0, DNSBL) \
+	X(TOP, "dnswl",     "the domain of a list", 0, host, stmt.dnslist.domain, 0, DNSWL) \
+	X(TOP, "greylist",  NULL, 0, nothing, none, 0, GREYLIST) \
 	X(TOP, "metrics",   NULL, 0, nothing, none, 0, METRICS) \
 	X(TOP, "log",       NULL, 0, nothing, none, 0, LOG) \
 	X(INCLUDE, NULL, "a file name in quotes", 0, include, none, 0, TOP) \
@@ -141,7 +156,7 @@
 	X(LISTENER, "pki",           "the name of a pki", CW_MANY, listen_pki, none, 0, TOP) \
 	X(LISTENER, "ca",            "the name of a ca", 0, name_ref, stmt.listen.ca, NAMED_CA, TOP) \
 	X(LISTENER, "ciphers",       "a list of ciphers", 0, text, stmt.listen.ciphers, 0, TOP) \
-	X(LISTENER, "protocols",     "a list of protocols", 0, text, stmt.listen.protocols, 0, TOP) \
+	X(LISTENER, "protocols",     "a list of protocols, as `TLSv1.2,TLSv1.3`", 0, protocols, stmt.listen.protocols, 0, TOP) \
 	X(LISTENER, "auth",          NULL, 0, listen_auth, stmt.listen.auth, AUTH_NEEDED, TOP) \
 	X(LISTENER, "auth-optional", NULL, 0, listen_auth, stmt.listen.auth, AUTH_OPTIONAL, TOP) \
 	X(LISTENER, "filter",        "a filter's name, or a list of them", 0, listen_filter, none, 0, TOP) \
@@ -153,6 +168,13 @@
 	X(LISTENER, "no-dsn",        NULL, 0, value, stmt.listen.no_dsn, 1, TOP) \
 	X(LISTENER, "received-auth", NULL, 0, value, stmt.listen.received_auth, 1, TOP) \
 	X(LISTENER, "proxy-v2",      NULL, 0, value, stmt.listen.proxy_v2, 1, TOP) \
+	X(LISTENER, "lmtp",          NULL, 0, value, stmt.listen.lmtp, 1, TOP) \
+	X(LISTENER, "auth-insecure", NULL, 0, value, stmt.listen.auth_insecure, 1, TOP) \
+	X(LISTENER, "dnsbl",         NULL, 0, value, stmt.listen.dnsbl, 1, TOP) \
+	X(LISTENER, "greylist",      NULL, 0, value, stmt.listen.greylist, 1, TOP) \
+	X(LISTENER, "submission",    NULL, 0, listen_submission, none, 0, TOP) \
+	X(LISTENER, "proxy",         CLIENTS, 0, list, stmt.listen.proxy, SERVICE_NETADDR, TOP) \
+	X(LISTENER, "xclient",       CLIENTS, 0, list, stmt.listen.xclient, SERVICE_NETADDR, TOP) \
 	X(LOCAL_SOCKET, "filter",    "a filter's name, or a list of them", 0, listen_filter, none, 0, TOP) \
 	X(LOCAL_SOCKET, "mask-src",  NULL, 0, value, stmt.listen.mask_src, 1, TOP) \
 	X(LOCAL_SOCKET, "no-dsn",    NULL, 0, value, stmt.listen.no_dsn, 1, TOP) \
@@ -161,8 +183,8 @@
 	X(SENDERS, "masquerade",     NULL, 0, value, stmt.listen.masquerade, 1, TOP) \
 	\
 	X(PKI, NULL, "a host name, or \"*\"", 0, pki_name, stmt.pki.name, NAMED_PKI, PKI_IS) \
-	X(PKI_IS, "cert", "the path of a certificate", CW_MANY, cert, stmt.pki.cert, 0, TOP) \
-	X(PKI_IS, "key",  "the path of a private key", CW_MANY, key, stmt.pki.key, 0, TOP) \
+	X(PKI_IS, "cert", "the path of a certificate", CW_MANY, pki_cert, none, 0, TOP) \
+	X(PKI_IS, "key",  "the path of a private key", CW_MANY, pki_key, none, 0, TOP) \
 	X(PKI_IS, "dhe",  "`none`, `auto` or `legacy`", CW_MANY, dhe, none, 0, TOP) \
 	X(CA, NULL, "a host name, or \"*\"", 0, pki_name, stmt.ca.name, NAMED_CA, CA_IS) \
 	X(CA_IS, "cert", "the path of a certificate", 0, cert, stmt.ca.cert, 0, TOP) \
@@ -173,6 +195,9 @@
 	X(SMTP, "bare-newline", NULL, 0, nothing, none, 0, BARE_NEWLINE) \
 	X(BARE_NEWLINE, "reject", NULL, 0, value, conf.bare_newline, BARE_REJECT, TOP) \
 	X(BARE_NEWLINE, "fix",    NULL, 0, value, conf.bare_newline, BARE_FIX, TOP) \
+	X(SMTP, "eight-bit", NULL, 0, nothing, none, 0, EIGHT_BIT) \
+	X(EIGHT_BIT, "accept", NULL, 0, value, conf.eight_bit, EIGHT_ACCEPT, TOP) \
+	X(EIGHT_BIT, "reject", NULL, 0, value, conf.eight_bit, EIGHT_REJECT, TOP) \
 	\
 	X(TABLE, NULL, "the table's name", 0, new_name, stmt.table.name, NAMED_TABLE, TABLE_IS) \
 	X(TABLE_IS, NULL, "`{`, TYPE:PATH or a path", 0, table_source, none, 0, TOP) \
@@ -204,7 +229,7 @@
 	X(RELAY, "ca",       "the name of a ca", 0, pki_text, stmt.action.ca, 0, TOP) \
 	X(RELAY, "pki",      "the name of a pki", 0, pki_text, stmt.action.pki, 0, TOP) \
 	X(RELAY, "ciphers",  "a list of ciphers", 0, text, stmt.action.ciphers, 0, TOP) \
-	X(RELAY, "protocols", "a list of protocols", 0, text, stmt.action.protocols, 0, TOP) \
+	X(RELAY, "protocols", "a list of protocols, as `TLSv1.2,TLSv1.3`", 0, protocols, stmt.action.protocols, 0, TOP) \
 	X(RELAY, "filter",   "a filter's name, or a list of them", 0, action_filter, none, 0, TOP) \
 	X(RELAY, "backup",   NULL, 0, value, stmt.action.backup, 1, BACKUP) \
 	X(RELAY, "srs",      NULL, 0, srs, stmt.action.srs, 1, TOP) \
@@ -293,8 +318,26 @@
 	X(LIMIT, "route", NULL, 0, nothing, none, 0, LIMIT_ROUTE) \
 	X(LIMIT, "domain", "a domain or { list }", 0, domains, none, 0, LIMIT_DOMAIN) \
 	X(LIMIT, "client", NULL, 0, nothing, none, 0, LIMIT_CLIENT) \
-	X(LIMIT_DOMAIN, "rate", "N/TIME, as in `10/1m`", 0, rate, stmt.limit.rate, 0, TOP) \
-	X(LIMIT_CLIENT, "rate", "N/TIME, as in `10/1m`", 0, rate, conf.client_rate, 0, TOP) \
+	X(LIMIT, "network", NULL, 0, nothing, none, 0, LIMIT_NETWORK) \
+	X(LIMIT, "except", CLIENTS, 0, list, conf.limit_except, SERVICE_NETADDR, TOP) \
+	X(LIMIT_DOMAIN, "rate", RATE, 0, rate, stmt.limit.rate, 0, TOP) \
+	X(LIMIT_CLIENT, "rate", RATE, 0, rate, conf.client.rate, 0, TOP) \
+	X(LIMIT_CLIENT, "messages", RATE, 0, rate, conf.client.messages, 0, TOP) \
+	X(LIMIT_CLIENT, "recipients", RATE, 0, rate, conf.client.rcpts, 0, TOP) \
+	X(LIMIT_CLIENT, "unknown", RATE, 0, rate, conf.client.unknown, 0, TOP) \
+	X(LIMIT_CLIENT, "failures", RATE, 0, rate, conf.client.failures, 0, TOP) \
+	X(LIMIT_NETWORK, "rate", RATE, 0, rate, conf.network.rate, 0, TOP) \
+	X(LIMIT_NETWORK, "messages", RATE, 0, rate, conf.network.messages, 0, TOP) \
+	X(LIMIT_NETWORK, "recipients", RATE, 0, rate, conf.network.rcpts, 0, TOP) \
+	X(LIMIT_NETWORK, "unknown", RATE, 0, rate, conf.network.unknown, 0, TOP) \
+	X(LIMIT_NETWORK, "failures", RATE, 0, rate, conf.network.failures, 0, TOP) \
+	X(OAUTH, "issuer", "who makes the tokens, as their `iss` has it", CW_NEED, text, stmt.oauth.issuer, 0, TOP) \
+	X(OAUTH, "audience", "whom the tokens are for, as their `aud` has it", CW_NEED, text, stmt.oauth.audience, 0, TOP) \
+	X(OAUTH, "keys", "the path of a JWKS file", CW_NEED, cert, stmt.oauth.path, 0, TOP) \
+	X(OAUTH, "user", "the name of a claim", 0, text, stmt.oauth.user, 0, TOP) \
+	X(DNSBL, "answer", ANSWERS, 0, answers, stmt.dnslist.answer, 0, TOP) \
+	X(DNSWL, "answer", ANSWERS, 0, answers, stmt.dnslist.answer, 0, TOP) \
+	X(GREYLIST, "except", CLIENTS, 0, list, conf.grey_except, SERVICE_NETADDR, TOP) \
 	X(METRICS, "on", "an address", 0, address, stmt.address, 0, METRICS_ON) \
 	X(LOG, "facility", "a facility of syslog(3)", 0, facility, conf.log_facility, 0, TOP) \
 	X(LOG, "verbose", NULL, 0, value, conf.log_verbose, 1, TOP)
@@ -319,7 +362,8 @@
 	X(SMTP, "data-timeout", time, conf.data_timeout, 1, DAY, 5 * MINUTE) \
 	/* RFC 5321 4.5.3.1.8: 100 at least */ \
 	X(SMTP_LIMIT, "max-rcpt", number, conf.max_rcpt, 1, RCPT_MAX, 1000) \
-	X(SMTP_LIMIT, "max-mails", number, conf.max_mails, 1, 1000000, 100) \
+	/* RFC 9422 4.1: six digits at most */ \
+	X(SMTP_LIMIT, "max-mails", number, conf.max_mails, 1, 999999, 100) \
 	X(SMTP_LIMIT, "max-sessions", number, conf.max_sessions, 1, 100000, 1000) \
 	/* RFC 5321 4.5.3.1.4: 512 at least, and more by extensions */ \
 	X(SMTP_LIMIT, "max-command-line", size, conf.max_command, 512, 64 * KIB, 2 * KIB) \
@@ -332,8 +376,25 @@
 	X(LIMIT_ROUTE, "concurrency", number, conf.route_concurrency, 1, 10000, 20) \
 	X(LIMIT_DOMAIN, "concurrency", number, stmt.limit.concurrency, 1, 10000, 0) \
 	X(LIMIT_DOMAIN, "messages", number, stmt.limit.messages, 1, 1000000, 0) \
-	X(LIMIT_CLIENT, "sessions", number, conf.client_sessions, 1, 100000, 0) \
-	X(LIMIT_CLIENT, "errors", number, conf.client_errors, 1, 1000000, 0)
+	X(LIMIT_CLIENT, "sessions", number, conf.client.sessions, 1, 100000, 0) \
+	X(LIMIT_CLIENT, "errors", number, conf.client.errors, 1, 1000000, 0) \
+	X(LIMIT_NETWORK, "sessions", number, conf.network.sessions, 1, 100000, 0) \
+	X(LIMIT_NETWORK, "errors", number, conf.network.errors, 1, 1000000, 0) \
+	X(LIMIT_NETWORK, "ipv4", number, conf.network_v4, 8, 32, 24) \
+	/* a site gets a /64 at least (RFC 6177) */ \
+	X(LIMIT_NETWORK, "ipv6", number, conf.network_v6, 16, 128, 64) \
+	/* a client waits for the greeting and for replies, RFC 5321 4.5.3.2: 5 \
+	 * minutes, but not every client */ \
+	X(LISTENER, "greet-delay", time, stmt.listen.greet_delay, 1, MINUTE, 0) \
+	X(LISTENER, "tarpit", time, stmt.listen.tarpit, 1, MINUTE, 0) \
+	X(DNSBL, "weight", number, stmt.dnslist.weight, 1, 1000, 1) \
+	X(DNSWL, "weight", number, stmt.dnslist.weight, 1, 1000, 1) \
+	/* 0: never */ \
+	X(SMTP, "dnsbl-reject", number, conf.dnsbl_reject, 0, 1000000, 1) \
+	X(SMTP, "dnsbl-junk", number, conf.dnsbl_junk, 0, 1000000, 0) \
+	X(GREYLIST, "delay", time, conf.grey_delay, 1, DAY, 5 * MINUTE) \
+	X(GREYLIST, "window", time, conf.grey_window, MINUTE, 30 * DAY, 2 * DAY) \
+	X(GREYLIST, "keep", time, conf.grey_keep, HOUR, 365 * DAY, 35 * DAY)
 
 /* Ports where none is said. */
 #define CONF_PORT_SMTP     25
@@ -371,20 +432,10 @@
  * at start.  Columns: place, word, what the message calls it (NULL: the word).
  */
 #define CONF_NOT_YET(X) \
-	X(TOP, "admd", NULL)               X(TOP, "ca", NULL) \
-	X(TOP, "filter", NULL)             X(TOP, "pki", NULL) \
-	X(TOP, "proc", NULL)               X(TOP, "srs", NULL) \
-	X(TOP, "metrics", NULL) \
-	X(LISTENER, "auth", NULL)          X(LISTENER, "auth-optional", NULL) \
-	X(LISTENER, "ca", NULL)            X(LISTENER, "ciphers", NULL) \
-	X(LISTENER, "filter", NULL)        X(LISTENER, "hostnames", NULL) \
-	X(LISTENER, "mask-src", NULL)      X(LISTENER, "no-dsn", NULL) \
-	X(LISTENER, "pki", NULL)           X(LISTENER, "protocols", NULL) \
-	X(LISTENER, "proxy-v2", NULL)      X(LISTENER, "received-auth", NULL) \
-	X(LISTENER, "senders", NULL)       X(LISTENER, "smtps", NULL) \
-	X(LISTENER, "tls", NULL)           X(LISTENER, "tls-require", NULL) \
-	X(LOCAL_SOCKET, "filter", NULL)    X(LOCAL_SOCKET, "mask-src", NULL) \
-	X(LOCAL_SOCKET, "no-dsn", NULL) \
+	X(TOP, "admd", NULL)               X(TOP, "proc", NULL) \
+	X(TOP, "srs", NULL)                X(TOP, "metrics", NULL) \
+	X(FILTER_IS, "proc", "`filter ... proc`") \
+	X(FILTER_IS, "proc-exec", "`filter ... proc-exec`") \
 	X(METHOD, "lmtp", NULL)            X(METHOD, "maildir", NULL) \
 	X(METHOD, "mbox", NULL)            X(METHOD, "mda", NULL) \
 	X(LOCAL, "wrapper", NULL) \
@@ -397,10 +448,7 @@
 	X(MDA, "limit", "`mda limit`")     X(MDA, "wrapper", "`mda wrapper`") \
 	X(MTA, "limit", "`mta limit`")     X(MTA, "max-deferred", NULL) \
 	X(SCHEDULER, "limit", "`scheduler limit`") \
-	X(FROM, "rdns", "`from rdns`") \
 	X(QUEUE, "compression", NULL)      X(QUEUE, "encryption", NULL) \
-	X(SMTP, "ciphers", "`smtp ciphers`") \
-	X(LIMIT, "client", "`limit client`") \
 	X(URL, "smtp+tls", "`smtp+tls://`") X(URL, "smtps", "`smtps://`") \
 	X(URL, "lmtp", "`lmtp://`")        X(URL, "label", "a label in `host`") \
 	X(URL, "list", "`host` with several URLs") \
@@ -426,12 +474,31 @@
 	X(TOP, "max-message-size", "it is `smtp max-message-size`") \
 	X(TOP, "ciphers", "it is `smtp ciphers`") \
 	X(TOP, "bounce-warn", "it is `bounce warn-interval`") \
+	X(TOP, "rbl", "it is `dnsbl DOMAIN`, and `dnsbl` on the listener") \
+	X(TOP, "submission", "it is an option of a listener: `listen on ... submission`") \
+	X(TOP, "certificate", "it is `pki NAME cert FILE` and `pki NAME key FILE`") \
 	X(LISTENER, "verify", "`verify` stands right behind `tls-require` or `smtps`") \
 	X(LISTENER, "masquerade", "`masquerade` stands right behind `senders <table>`") \
 	X(LISTENER, "mask-source", "it is `mask-src`") \
 	X(LISTENER, "secure", "it is `tls`, and `smtps` on another line") \
 	X(LISTENER, "certificate", "it is `pki NAME`, with that pki declared above") \
 	X(LISTENER, "filters", "it is `filter { a, b }`") \
+	X(LISTENER, "starttls", "it is `tls`, or `tls-require` to refuse who does not use it") \
+	X(LISTENER, "ssl", "it is `smtps`, on a line of its own") \
+	X(LISTENER, "cert", "it is `pki NAME`, with that pki declared above") \
+	X(LISTENER, "key", "it is `pki NAME`, with that pki declared above") \
+	X(LISTENER, "tls-required", "it is `tls-require`") \
+	X(LISTENER, "rbl", "it is `dnsbl`, with `dnsbl DOMAIN` on a line of its own") \
+	X(LISTENER, "dnswl", "`dnsbl` asks lists of both kinds: `dnswl DOMAIN` stands on a line of its own") \
+	X(LISTENER, "proxy-v1", "it is `proxy <table>`, which takes PROXY headers of v1 and v2") \
+	X(LISTENER, "limit", "limits of clients are for all listeners: `limit client` on a line of its own") \
+	X(LISTENER, "oauth", "tokens are taken where `auth` stands: `oauth issuer ...` is a line of its own") \
+	X(LISTENER, "user", "users are in a table: `auth <table>`, or those of the system: `auth`") \
+	X(LOCAL_SOCKET, "greylist", "nobody on this host has to wait: it is for listeners of the network") \
+	X(LOCAL_SOCKET, "dnsbl", "no list knows this host: it is for listeners of the network") \
+	X(LOCAL_SOCKET, "submission", "what comes by the local socket is always taken as our own") \
+	X(LOCAL_SOCKET, "auth", "who uses the local socket is known") \
+	X(LOCAL_SOCKET, "tls", "nobody can read what goes through the local socket") \
 	X(LOCAL_SOCKET, "port", "the local socket has no port") \
 	X(PKI_IS, "certificate", "it is `cert`") \
 	X(CA_IS, "certificate", "it is `cert`") \
@@ -476,6 +543,7 @@
 	X(PHASE, "rcpt", "it is `rcpt-to`") \
 	X(PHASE, "mail", "it is `mail-from`") \
 	X(FILTER_IS, "builtin", "it is `phase`") \
+	X(FILTER_IS, "{", "a list of filters is `chain { a, b }`; greylisting and DNS lists are options of a listener: `greylist`, `dnsbl`") \
 	X(PHASE_MATCH, "on", "it is `match`") \
 	X(DECISION, ",", "a filter has one condition: two filters, and a `chain` of them") \
 	X(DECISION, "!", "a filter has one condition: two filters, and a `chain` of them") \
@@ -487,6 +555,25 @@
 	X(DECISION, "mail-from", "a filter has one condition: two filters, and a `chain` of them") \
 	X(DECISION, "rcpt-to", "a filter has one condition: two filters, and a `chain` of them") \
 	X(QUEUE, "expire", "it is `ttl`") \
+	X(DNSBL, "score", "it is `weight`") \
+	X(DNSBL, "reject", "from which sum of weights on a client is refused is `smtp dnsbl-reject`") \
+	X(DNSBL, "junk", "from which sum of weights on mail is marked is `smtp dnsbl-junk`") \
+	X(GREYLIST, "timeout", "it is `delay`, or `window` for how long a client may try again") \
+	X(GREYLIST, "whitelist", "it is `except <table>`") \
+	X(GREYLIST, "expire", "it is `keep`") \
+	X(GREYLIST, "dnsbl", "as an option of a listener `greylist` stands on its line: is a backslash missing at its end?") \
+	X(GREYLIST, "filter", "as an option of a listener `greylist` stands on its line: is a backslash missing at its end?") \
+	X(GREYLIST, "greet-delay", "as an option of a listener `greylist` stands on its line: is a backslash missing at its end?") \
+	X(GREYLIST, "tag", "as an option of a listener `greylist` stands on its line: is a backslash missing at its end?") \
+	X(GREYLIST, "tarpit", "as an option of a listener `greylist` stands on its line: is a backslash missing at its end?") \
+	X(LIMIT_CLIENT, "connections", "at once it is `sessions`, new ones in a time `rate`") \
+	X(LIMIT_CLIENT, "rcpts", "it is `recipients`") \
+	X(LIMIT_CLIENT, "except", "it is a line of its own: `limit except <table>`") \
+	X(LIMIT_NETWORK, "connections", "at once it is `sessions`, new ones in a time `rate`") \
+	X(LIMIT_NETWORK, "rcpts", "it is `recipients`") \
+	X(LIMIT_NETWORK, "except", "it is a line of its own: `limit except <table>`") \
+	X(OAUTH, "jwks", "it is `keys FILE`") \
+	X(OAUTH, "claim", "it is `user CLAIM`") \
 	/* any text in quotes */ \
 	X(LOCAL, "\"", "a path or a command stands right behind its method, before other options")
 

@@ -14,6 +14,7 @@
 #include "idn.h"
 #include "slice.h"
 #include "smtp_addr.h"
+#include "tls_protocols.h"
 
 enum { QUEUE_KEY_LEN = 32 };
 
@@ -204,6 +205,20 @@ conf_read_admd(struct conf_parser *p, const struct conf_word *w)
 }
 
 static const char *
+protocols_check(struct slice in)
+{
+	unsigned int min, max;
+
+	return tls_protocols_parse(in, &min, &max);
+}
+
+bool
+conf_read_protocols(struct conf_parser *p, const struct conf_word *w)
+{
+	return read_checked(p, w, protocols_check);
+}
+
+static const char *
 delimiter_check(struct slice in)
 {
 	if (in.len != 1)
@@ -329,27 +344,28 @@ conf_read_sender(struct conf_parser *p, const struct conf_word *w)
 
 /* ---- paths and secrets ---- */
 
-static bool
-read_path(struct conf_parser *p, const struct conf_word *w, bool secret)
+bool
+conf_path(struct conf_parser *p, bool secret, conf_str *path)
 {
 	if (!conf_need_text(p, "an absolute path"))
 		return false;
 	if (p->lex.text[0] != '/')
 		return conf_expected(p, "an absolute path");
 	conf_check_path(p, p->lex.text, secret);
-	return store_text(p, w);
+	*path = conf_take_text(p);
+	return true;
 }
 
 bool
 conf_read_cert(struct conf_parser *p, const struct conf_word *w)
 {
-	return read_path(p, w, false);
+	return conf_path(p, false, conf_field(p, w));
 }
 
 bool
 conf_read_key(struct conf_parser *p, const struct conf_word *w)
 {
-	return read_path(p, w, true);
+	return conf_path(p, true, conf_field(p, w));
 }
 
 /* A key may be left out; `stdin` and `-` ask for it at start. */

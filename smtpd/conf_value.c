@@ -191,8 +191,8 @@ conf_read_rate(struct conf_parser *p, const struct conf_word *w)
 	static_assert(offsetof(struct conf_limit, per) ==
 		offsetof(struct conf_limit, rate) + sizeof(uint32_t),
 	    "per follows rate");
-	static_assert(offsetof(struct conf, client_per) ==
-		offsetof(struct conf, client_rate) + sizeof(uint32_t),
+	static_assert(offsetof(struct conf_rate, per) ==
+		offsetof(struct conf_rate, n) + sizeof(uint32_t),
 	    "per follows rate");
 	if (!conf_need_text(p, w->what))
 		return false;

@@ -62,7 +62,11 @@ struct generation {
 	int conf_fd[2];                /* sealed: 0 without tables, 1 with */
 	int *listeners;                /* by row of conf.listen, -1: closed */
 	struct table_file
-	    *files;     /* by row of conf.table: as last handed over */
+	    *files; /* by row of conf.table: as last handed over */
+	/* By row of conf.pki, certificate and key; -1: not opened yet.  A
+	 * process that starts again must not get one of a pair that was
+	 * renewed meanwhile, of which others have the other. */
+	int *pairs;
 	bool stopping;  /* it had its time */
 	bool dismissed; /* it was never at work, and will not be */
 };
@@ -255,7 +259,8 @@ void give_all(struct child *ch);
  * sockets to accept from. */
 void give_at_work(struct child *ch);
 /* A file: table, key.  False and errno. */
-bool give_file(struct child *ch, const char *path, uint32_t index);
+bool give_file(struct child *ch, const char *path, enum proc_file_of of,
+    uint32_t index);
 
 /* ---- parent_log.c ---- */
 

@@ -29,6 +29,7 @@ static const struct {
 	[PROC_SPAWN] = { 0, 1000 },
 	[PROC_LOOKUP] = { 0, 1000 },
 	[PROC_KEYS] = { 0, 1000 },
+	[PROC_GUARD] = { 0, 1000 },
 	[PROC_QUEUE] = { 0, 3300 },
 	/* RFC 5321 4.5.3.2.6: a server may think 10 minutes about the dot. */
 	[PROC_DELIVER] = { 15 * 60000, 3300 },

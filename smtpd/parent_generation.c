@@ -90,6 +90,9 @@ generation_own(struct generation *g)
 	for (i = 0; i < g->conf->listen.n; i++)
 		g->listeners[i] = -1;
 	g->files = xcalloc(g->conf->table.n + 1, sizeof *g->files);
+	g->pairs = xcalloc(2 * (size_t)g->conf->pki.n + 1, sizeof *g->pairs);
+	for (i = 0; i < 2 * g->conf->pki.n; i++)
+		g->pairs[i] = -1;
 }
 
 struct generation *
@@ -209,7 +212,7 @@ void
 generation_free(struct parent *p, struct generation **gp)
 {
 	struct generation *g = *gp;
-	int i;
+	uint32_t i;
 
 	*gp = NULL;
 	TAILQ_REMOVE(&p->all, g, entry);
@@ -218,8 +221,13 @@ generation_free(struct parent *p, struct generation **gp)
 		if (g->conf_fd[i] != -1)
 			close(g->conf_fd[i]);
 	}
+	for (i = 0; i < 2 * g->conf->pki.n; i++) {
+		if (g->pairs[i] != -1)
+			close(g->pairs[i]);
+	}
 	munmap((void *)g->conf, g->conf->size);
 	free(g->listeners);
 	free(g->files);
+	free(g->pairs);
 	free(g);
 }

@@ -15,34 +15,41 @@
 #include "log.h"
 #include "parent.h"
 
-bool
-give_file(struct child *ch, const char *path, uint32_t index)
+/* fd stays open. */
+static void
+send_file(struct child *ch, int fd, enum proc_file_of of, uint32_t index)
 {
 	struct proc_file m;
+
+	memset(&m, 0, sizeof m);
+	m.of = of;
+	m.index = index;
+	proc_file_send(&ch->chan, 0, &m, fd);
+}
+
+bool
+give_file(struct child *ch, const char *path, enum proc_file_of of,
+    uint32_t index)
+{
 	int fd = priv_open(path);
 
 	if (fd == -1)
 		return false;
-	memset(&m, 0, sizeof m);
-	m.index = index;
-	proc_file_send(&ch->chan, 0, &m, fd);
+	send_file(ch, fd, of, index);
 	close(fd);
 	return true;
 }
 
-/* A file of the configuration.  A generation that comes cannot be without it;
- * one that is at work goes on as far as it can. */
+/* A file of the configuration cannot be opened, as errno says.  A generation
+ * that comes cannot be without it; one that is at work goes on as far as it
+ * can. */
 static void
-give_row(struct child *ch, const char *path, uint32_t index,
-    const struct conf_at *where)
+no_file(struct child *ch, const char *path, const struct conf_at *where)
 {
 	struct parent *p = ch->parent;
 	char at[CONF_AT_MAX];
-	int error;
+	int error = errno;
 
-	if (give_file(ch, path, index))
-		return;
-	error = errno;
 	conf_at_print(ch->gen->conf, where, at, sizeof at);
 	if (ch->gen == p->next)
 		reload_fail(p, "%s: cannot open %s: %s", at, path,
@@ -50,6 +57,32 @@ give_row(struct child *ch, const char *path, uint32_t index,
 	else
 		log_warn("no-file", "at=%s path=%s why=%s", q(at), q(path),
 		    q(strerror(error)));
+}
+
+static void
+give_row(struct child *ch, const char *path, enum proc_file_of of,
+    uint32_t index, const struct conf_at *where)
+{
+	if (!give_file(ch, path, of, index))
+		no_file(ch, path, where);
+}
+
+/* The same file to each process of a generation, whoever comes when: they read
+ * it from its start, by pread(2). */
+static void
+give_pair(struct child *ch, uint32_t index, enum proc_file_of of)
+{
+	const struct conf *c = ch->gen->conf;
+	const struct conf_pki *k = CONF_PKI(c, index);
+	int *fd = &ch->gen->pairs[2 * index + (of == FILE_KEY)];
+	const char *path = conf_text(c, of == FILE_KEY ? k->key : k->cert);
+
+	if (*fd == -1)
+		*fd = priv_open(path);
+	if (*fd == -1)
+		no_file(ch, path, &k->at);
+	else
+		send_file(ch, *fd, of, index);
 }
 
 static void
@@ -64,8 +97,36 @@ give_tables(struct child *ch)
 		if (!table_has_file(t))
 			continue;
 		table_note(ch->gen, i);
-		give_row(ch, conf_text(c, t->path), i, &t->at);
+		give_row(ch, conf_text(c, t->path), FILE_TABLE, i, &t->at);
 	}
+}
+
+/* Certificates, which keys compares with its private keys. */
+static void
+give_certs(struct child *ch)
+{
+	uint32_t i, n = ch->gen->conf->pki.n;
+
+	for (i = 0; i < n && ch->state != CHILD_STOPPING; i++)
+		give_pair(ch, i, FILE_CERT);
+}
+
+static void
+give_authorities(struct child *ch)
+{
+	const struct conf *c = ch->gen->conf;
+	uint32_t i;
+
+	for (i = 0; i < c->ca.n && ch->state != CHILD_STOPPING; i++)
+		give_row(ch, conf_text(c, CONF_CA(c, i)->cert), FILE_CA, i,
+		    &CONF_CA(c, i)->at);
+}
+
+static void
+give_session(struct child *ch)
+{
+	give_certs(ch);
+	give_authorities(ch);
 }
 
 static void
@@ -74,17 +135,33 @@ give_keys(struct child *ch)
 	const struct conf *c = ch->gen->conf;
 	uint32_t i;
 
+	give_certs(ch);
+	for (i = 0; i < c->pki.n && ch->state != CHILD_STOPPING; i++)
+		give_pair(ch, i, FILE_KEY);
 	for (i = 0; i < c->dkim.n && ch->state != CHILD_STOPPING; i++)
-		give_row(ch, conf_text(c, CONF_DKIM(c, i)->path), i,
+		give_row(ch, conf_text(c, CONF_DKIM(c, i)->path), FILE_DKIM, i,
 		    &CONF_DKIM(c, i)->at);
 }
 
-/* Without the file deliver asks the one on this host. */
+/* What lookup reads: tables, and the keys that tokens are signed with. */
+static void
+give_lookup(struct child *ch)
+{
+	const struct conf *c = ch->gen->conf;
+	uint32_t i;
+
+	give_tables(ch);
+	for (i = 0; i < c->oauth.n && ch->state != CHILD_STOPPING; i++)
+		give_row(ch, conf_text(c, CONF_OAUTH(c, i)->path), FILE_OAUTH,
+		    i, &CONF_OAUTH(c, i)->at);
+}
+
+/* Without the file the name server on this host is asked. */
 static void
 give_resolver(struct child *ch)
 {
 	if (ch->gen->conf->resolver.ss_family == 0)
-		(void)give_file(ch, "/etc/resolv.conf", 0);
+		(void)give_file(ch, "/etc/resolv.conf", FILE_RESOLV, 0);
 }
 
 static void
@@ -117,11 +194,12 @@ static const struct {
 	void (*first)(struct child *ch);
 	void (*at_work)(struct child *ch);
 } gifts[PROC_KINDS] = {
-	[PROC_LOOKUP] = { give_tables, NULL },
+	[PROC_LOOKUP] = { give_lookup, NULL },
 	[PROC_KEYS] = { give_keys, NULL },
 	[PROC_DELIVER] = { give_resolver, NULL },
+	[PROC_GUARD] = { give_resolver, NULL },
 	[PROC_CONTROL] = { NULL, give_control },
-	[PROC_SESSION] = { NULL, give_listeners },
+	[PROC_SESSION] = { give_session, give_listeners },
 };
 
 void

@@ -9,7 +9,7 @@
 #include "log.h"
 #include "parent.h"
 
-#define STEP_KINDS 3
+#define STEP_KINDS 4
 
 /*
  * Steps: who is asked to stop, and how long it may take; then the next.  Each
@@ -24,7 +24,7 @@ static const struct stop_step {
 	{ { PROC_SESSION }, 2400 },
 	{ { PROC_DELIVER, PROC_CONTROL }, 3300 },
 	{ { PROC_QUEUE }, 3300 },
-	{ { PROC_LOOKUP, PROC_KEYS, PROC_SPAWN }, 500 },
+	{ { PROC_LOOKUP, PROC_GUARD, PROC_KEYS, PROC_SPAWN }, 500 },
 };
 
 #define STOP_STEPS (sizeof stop_steps / sizeof stop_steps[0])

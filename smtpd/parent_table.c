@@ -73,7 +73,7 @@ hand_child(struct child *ch, void *arg)
 
 	if (ch->gen != h->gen || ch->kind != PROC_LOOKUP || !up)
 		return;
-	if (!give_file(ch, path_of(c, h->row), h->row))
+	if (!give_file(ch, path_of(c, h->row), FILE_TABLE, h->row))
 		h->error = errno;
 }
 

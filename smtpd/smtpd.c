@@ -140,8 +140,9 @@ count_children(struct parent *p)
 	for (k = 0; k < PROC_KINDS; k++) {
 		p->count[k] = proc_table[k].count != 0 ? proc_table[k].count :
 							 (unsigned int)cores;
-		if (p->options->check && proc_table[k].check == 0)
-			p->count[k] = 0;
+		/* One is enough to say whether it could start. */
+		if (p->options->check)
+			p->count[k] = proc_table[k].check;
 	}
 }
 

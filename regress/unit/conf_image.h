@@ -26,6 +26,7 @@ image_new(void)
 	c->size = IMAGE_SIZE;
 	c->pool.off = IMAGE_POOL;
 	c->pool.n = 1; /* the empty text */
+	c->limit_except = c->grey_except = CONF_NONE;
 	return c;
 }
 

@@ -36,12 +36,14 @@ struct unit_bad {
 };
 
 static char unit_dir[] = "/tmp/postern-conf-XXXXXX";
-static char key_path[64], open_path[64], list_path[64], map_path[64];
+static char key_path[64], key2_path[64], open_path[64], list_path[64],
+    map_path[64];
 static char empty_path[64], program_path[64];
 
 /* What each case may use: `key $key`. */
 static const struct conf_macro macros[] = {
 	{ "key", key_path },   /* of mode 0600 */
+	{ "key2", key2_path }, /* another */
 	{ "open", open_path }, /* 0644 */
 	{ "list", list_path },
 	{ "map", map_path },
@@ -73,6 +75,7 @@ conf_unit_begin(void)
 	if (mkdtemp(unit_dir) == NULL || chdir(unit_dir) == -1)
 		abort();
 	put_path(key_path, "key", "k", 0600);
+	put_path(key2_path, "key2", "k", 0600);
 	put_path(open_path, "open", "k", 0644);
 	put_path(list_path, "list", "# c\n\nl\n", 0644);
 	put_path(map_path, "map", "  k: v\n", 0644);
@@ -254,6 +257,21 @@ show_filters(struct buf *b, const struct conf *c, struct conf_span span)
 }
 
 static inline void
+show_ours(struct buf *b, const struct conf *c, const struct conf_listen *l)
+{
+	show_number(b, "lmtp", l->lmtp);
+	show_number(b, "auth-insecure", l->auth_insecure);
+	show_number(b, "dnsbl", l->dnsbl);
+	show_number(b, "greylist", l->greylist);
+	show_number(b, "submission", l->submission);
+	show_number(b, "greet-delay", l->greet_delay);
+	show_number(b, "tarpit", l->tarpit);
+	show_set(b, c, "submission", l->submission_table);
+	show_set(b, c, "proxy", l->proxy);
+	show_set(b, c, "xclient", l->xclient);
+}
+
+static inline void
 show_listen(struct buf *b, const struct conf *c, const struct conf_listen *l)
 {
 	uint32_t i;
@@ -283,6 +301,7 @@ show_listen(struct buf *b, const struct conf *c, const struct conf_listen *l)
 	show_set(b, c, "users", l->auth_table);
 	show_set(b, c, "hostnames", l->hostnames);
 	show_set(b, c, "senders", l->senders);
+	show_ours(b, c, l);
 	buf_printf(b, " @%u\n", l->at.line);
 }
 
@@ -432,6 +451,45 @@ show_limit(struct buf *b, const struct conf *c, const struct conf_limit *l)
 	buf_printf(b, " @%u\n", l->at.line);
 }
 
+static inline void
+show_oauth(struct buf *b, const struct conf *c, const struct conf_oauth *o)
+{
+	buf_puts(b, "oauth");
+	show_text(b, c, "issuer", o->issuer);
+	show_text(b, c, "audience", o->audience);
+	show_text(b, c, "keys", o->path);
+	show_text(b, c, "user", o->user);
+	buf_printf(b, " @%u\n", o->at.line);
+}
+
+static inline void
+show_dnslist(struct buf *b, const struct conf *c, const struct conf_dnslist *l)
+{
+	buf_printf(b, "dnslist %s %d", conf_text(c, l->domain), l->weight);
+	show_entries(b, c, l->answer);
+	buf_printf(b, " @%u\n", l->at.line);
+}
+
+static inline void
+show_rate(struct buf *b, const char *name, const struct conf_rate *r)
+{
+	if (r->n != 0)
+		buf_printf(b, " %s=%u/%u", name, r->n, r->per);
+}
+
+static inline void
+show_client(struct buf *b, const char *name, const struct conf_client *l)
+{
+	buf_puts(b, name);
+	show_number(b, "sessions", l->sessions);
+	show_rate(b, "rate", &l->rate);
+	show_rate(b, "messages", &l->messages);
+	show_rate(b, "rcpts", &l->rcpts);
+	show_rate(b, "unknown", &l->unknown);
+	show_rate(b, "failures", &l->failures);
+	show_number(b, "errors", l->errors);
+}
+
 /* What has few fields. */
 static inline void
 show_small(struct buf *b, const struct conf *c)
@@ -492,11 +550,15 @@ show_settings(struct buf *b, const struct conf *c)
 	    c->route_concurrency);
 	buf_printf(b, "log %u", c->log_facility);
 	show_number(b, "verbose", c->log_verbose);
-	buf_puts(b, "\nclient");
-	show_number(b, "sessions", c->client_sessions);
-	show_number(b, "rate", c->client_rate);
-	show_number(b, "per", c->client_per);
-	show_number(b, "errors", c->client_errors);
+	show_client(b, "\nclient", &c->client);
+	show_client(b, "\nnetwork", &c->network);
+	buf_printf(b, " v4=%u v6=%u\nexcept", c->network_v4, c->network_v6);
+	show_set(b, c, "", c->limit_except);
+	buf_printf(b, "\nscore reject=%d junk=%d\n", c->dnsbl_reject,
+	    c->dnsbl_junk);
+	buf_printf(b, "grey %u %u %u", c->grey_delay, c->grey_window,
+	    c->grey_keep);
+	show_set(b, c, "except", c->grey_except);
 	buf_puts(b, "\nqueue");
 	show_number(b, "compression", c->queue_compression);
 	show_number(b, "encryption", c->queue_encryption);
@@ -509,6 +571,7 @@ show_settings(struct buf *b, const struct conf *c)
 	show_text(b, c, "admd", c->admd);
 	show_text(b, c, "ciphers", c->smtp_ciphers);
 	show_number(b, "max-deferred", c->mta_max_deferred);
+	show_number(b, "eight-bit", c->eight_bit);
 	buf_puts(b, "\n");
 }
 
@@ -529,6 +592,8 @@ show(struct buf *b, const struct conf *c)
 	SHOW(filter, FILTER);
 	SHOW(retry, RETRY);
 	SHOW(limit, LIMIT);
+	SHOW(oauth, OAUTH);
+	SHOW(dnslist, DNSLIST);
 #undef SHOW
 	show_small(b, c);
 	show_settings(b, c);

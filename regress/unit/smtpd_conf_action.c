@@ -109,8 +109,8 @@ static const struct unit_good good[] = {
 	{ "action r relay backup mx mx1.example helo h" M,
 	    " helo=h backup=1 mx=mx1.example @1\n" },
 	{ "srs key k\naction r relay srs" M, " srs=1 @2\n" },
-	{ "action r relay pki A.b ca c ciphers d protocols e" M,
-	    " pki=a.b ca=c ciphers=d protocols=e @1\n" },
+	{ "action r relay pki A.b ca c ciphers d protocols TLSv1.2" M,
+	    " pki=a.b ca=c ciphers=d protocols=TLSv1.2 @1\n" },
 	{ "filter f proc-exec x\naction r relay filter f" M, " filter=f @2\n" },
 	{ "filter f proc-exec x\nfilter g proc-exec y\n"
 	  "action r relay filter { f g } ttl 2h" M,

@@ -22,7 +22,10 @@ static const char text[] =
     "match for domain Inline.EXAMPLE reject\n"
     "match from mail-from B\xc3\xbcro@b\303\274cher.example action r\n"
     "retry domain retried.example 5m\n"
-    "dkim domain a.b selector s key $key\n";
+    "dkim domain a.b selector s key $key\n"
+    "dnsbl zen.example answer 127.0.0.3\n"
+    "listen on 127.0.0.1 port 26 submission { 192.0.2.77/32 }\n"
+    "limit except 192.0.2.78\ngreylist except { 192.0.2.79 }\n";
 
 /* In the image at all, also where nothing points. */
 static int
@@ -35,7 +38,7 @@ has(const struct conf *c, const char *piece)
 static const char *const secrets[] = { "srs-secret", "queue-secret",
 	"wonderland", "bob", "builder", "/etc/passwd", "hunter2",
 	"secret.example", "inline.example", "Inline.EXAMPLE", "b\303\274cher",
-	"xn--bcher-kva.example" };
+	"xn--bcher-kva.example", "192.0.2.7" };
 
 static void
 test_bare(const struct conf_image *image)
@@ -64,6 +67,12 @@ test_bare(const struct conf_image *image)
 	    strcmp(conf_text(c,
 		       CONF_ENTRY(c, CONF_RETRY(c, 1)->domain, 0)->key),
 		"retried.example") == 0);
+	CHECK("bare has the lists and their answers",
+	    strcmp(conf_text(c, CONF_DNSLIST(c, 0)->domain), "zen.example") ==
+		    0 &&
+		strcmp(conf_text(c,
+			   CONF_ENTRY(c, CONF_DNSLIST(c, 0)->answer, 0)->key),
+		    "127.0.0.3") == 0);
 	CHECK("bare can be mapped",
 	    (c = conf_map(conf_seal(bare.conf, bare.size))) != NULL);
 	munmap((void *)(uintptr_t)c, bare.size);

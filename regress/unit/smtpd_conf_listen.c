@@ -48,7 +48,7 @@ static const struct unit_good good[] = {
 	    ":26 tls=3 verify=1 pki=" },
 	{ P "pki \"*\" key $key cert $key\n" L
 	    "tls pki a.example pki \"*\" pki A.EXAMPLE\n" R,
-	    " pki=a.example pki=* pki=a.example @3\n" },
+	    " pki=a.example pki=* @3\n" },
 	{ P "ca b cert $key\n" L "tls pki a.example ca B\n" R, " ca=b @3\n" },
 	{ P L "tls pki a.example ciphers \"HIGH:!MD5\" protocols TLSv1.3\n" R,
 	    " ciphers=HIGH:!MD5 protocols=TLSv1.3 pki=" },
@@ -91,7 +91,20 @@ static const struct unit_good good[] = {
 	{ "pki a cert $key key $key dhe auto\n" R, " said=1 dhe=1 @1\n" },
 	{ "pki a cert $key key $key dhe \"Legacy\"\n" R, " said=1 dhe=2 @1\n" },
 	{ "pki a cert $key key $key dhe none\n" R, " key=key said=1 @1\n" },
-	{ "pki a cert $open cert $key key $key\n" R, "\npki a cert=key key=" },
+	/* keys of several kinds */
+	{ "pki a cert $open cert $key key $key key $key2\n" R,
+	    "\npki a cert=open key=key @1\npki a cert=key key=key2 @1\n" },
+	{ P "pki b cert $key key $key\npki a.example cert $open\n"
+	    "listen on 127.0.0.1 tls pki a.example pki b\n"
+	    "pki a.example key $key2 dhe auto\n" R,
+	    " pki=a.example pki=a.example pki=b @4\n" },
+	{ P "pki a.example cert $open key $key2 dhe auto\n" R,
+	    "\npki a.example cert=key key=key said=1 dhe=1 @1\n"
+	    "pki a.example cert=open key=key2 said=1 dhe=1 @2\n" },
+	{ P P R, "\npki a.example cert=key key=key @1\nhostname" },
+	{ "pki a key $key\npki a cert $key\npki a key $key2\n"
+	  "pki a cert $open\n" R,
+	    "\npki a cert=key key=key @1\npki a cert=open key=key2 @3\n" },
 	{ "pki b\303\274cher.example cert $key key $key\n" R,
 	    "\npki xn--bcher-kva.example cert" },
 	{ "ca \"*\" cert $open\n" R, "\nca * cert=open @1\n" },
@@ -186,6 +199,10 @@ static const struct unit_bad bad[] = {
 	    "t.conf:1: pki `a` has no private key, expected `pki NAME key FILE`" },
 	{ "pki a key $key\n" R, "t.conf:1: pki `a` has no certificate, exp" },
 	{ "pki a\n" R, "t.conf:1: pki `a` has no certificate, expected" },
+	{ "pki a cert $open key $key\npki a cert $key\n" R,
+	    "t.conf:2: pki `a` has no private key, expected" },
+	{ P "pki a.example key $key2\n" R,
+	    "t.conf:2: pki `a.example` has no certificate, expected" },
 	{ "pki * cert $key key $key\n" R,
 	    "t.conf:1: found `*`, which needs quotes, expected a host name" },
 	{ "pki a/b cert $key key $key\n" R, "t.conf:1: found `a/b`, a charac" },
@@ -233,19 +250,11 @@ static const struct unit_bad bad[] = {
 };
 
 static const struct unit_bad not_yet[] = {
-	{ P L "tls pki a.example auth\n" R,
-	    "t.conf:1: `pki` is not yet in this version\n"
-	    "t.conf:2: `tls` is not yet in this version\n"
-	    "t.conf:2: `pki` is not yet in this version\n"
-	    "t.conf:2: `auth` is not yet in this version" },
-	/* once for each line */
-	{ L "no-dsn \\\n mask-src\n" R,
-	    "t.conf:1: `no-dsn` is not yet in this version\n"
-	    "t.conf:2: `mask-src` is not yet in this version" },
-	{ "smtp ciphers a\n" R,
-	    "t.conf:1: `smtp ciphers` is not yet in this version" },
 	{ "admd a\n" R, "t.conf:1: `admd` is not yet in this version" },
-	{ "listen on socket no-dsn\n" R, "t.conf:1: `no-dsn` is not yet" },
+	/* once for each line */
+	{ "filter f proc-exec \\\n x\nmetrics on ::1\n" R,
+	    "t.conf:1: `filter ... proc-exec` is not yet in this version\n"
+	    "t.conf:3: `metrics` is not yet in this version" },
 };
 
 int

@@ -18,7 +18,8 @@ static const struct unit_good good[] = {
 	{ R, "\nrcpt=1000 mails=100 sessions=1000 command=2048 line=65536\n" },
 	{ R, "\nheader=262144 hops=100 errors=20 timeout=300 data=300\n" },
 	{ R, "\nbare=reject ttl=345600 route=20\n" },
-	{ R, "\nlog 16\nclient\nqueue\nsrs\nrest\n" },
+	{ R, "\nlog 16\nclient\nnetwork v4=24 v6=64\nexcept\n" },
+	{ R, "\ngrey 300 172800 3024000\nqueue\nsrs\nrest\n" },
 	/* the form of the text */
 	{ "# c\n\n" R "# \xc3\xa4", "\nmatch @4 " },
 	{ "# Latin-1: \xe4\n" R, "\nmatch @3 " },
@@ -210,6 +211,15 @@ static const char whole[] =
     "retry 5m*2, 1h up to 4h\nretry domain { a.b *.c } 1m\n"
     "limit domain d concurrency 3 messages 4 rate 5/1m\n"
     "limit client sessions 3 rate 4/1h errors 5\nlimit route concurrency 2\n"
+    "limit network unknown 4/1h failures 2/1m ipv4 20\nlimit except <t>\n"
+    "dnsbl d.e weight 3 answer { 127.0.0.2, 127.0.0.4-127.0.0.9 }\n"
+    "dnswl f.g weight 2\nsmtp dnsbl-reject 5\nsmtp dnsbl-junk 2\n"
+    "greylist delay 1m window 1d except { ::1, 10.0.0.0/8 }\n"
+    "oauth issuer https://i audience a keys $key user sub\n"
+    "pki a.b cert $open key $key2\nsmtp eight-bit reject\n"
+    "listen on 127.0.0.1 port 24 lmtp auth-insecure auth dnsbl greylist \\\n"
+    "  submission <t> greet-delay 5s tarpit 2s proxy ::1 xclient <t>\n"
+    "listen on ::1 port 26 submission protocols \"all:!tlsv1.2\"\n"
     "metrics on 127.0.0.1 port 99\nlog facility local3 verbose\n"
     "bounce warn-interval { 1h, 2h }\nsmtp sub-addr-delim -\n"
     "smtp limit max-rcpt 5 max-line 2K\nsmtp bare-newline fix\n"
