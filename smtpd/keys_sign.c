@@ -1,45 +1,18 @@
 /*
- * Private keys and what is signed with them.  Runs in keys alone; a key never
- * leaves it, and nothing is signed but hashes of one length.
+ * Private keys for DKIM and what is signed with them.  Runs in keys alone; a
+ * key never leaves it, and nothing is signed but hashes of one length.
  *
  * SPDX-License-Identifier: ISC
  */
 #include "keys_sign.h"
 
-#include <errno.h>
 #include <string.h>
-#include <unistd.h>
 
-#include <openssl/bio.h>
-#include <openssl/crypto.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
-#include <openssl/pem.h>
 #include <openssl/rsa.h>
 
-/* OpenSSL would ask on a terminal for the passphrase of an encrypted key. */
-static int
-no_passphrase(char *out, int size, int writing, void *arg)
-{
-	(void)out;
-	(void)size;
-	(void)writing;
-	*(bool *)arg = true;
-	return -1;
-}
-
-static EVP_PKEY *
-pem_parse(const void *pem, size_t len, bool *encrypted)
-{
-	BIO *bio = BIO_new_mem_buf(pem, (int)len);
-	EVP_PKEY *pkey;
-
-	if (bio == NULL)
-		return NULL;
-	pkey = PEM_read_bio_PrivateKey(bio, NULL, no_passphrase, encrypted);
-	BIO_free(bio);
-	return pkey;
-}
+#include "keys_pem.h"
 
 /* Sets k->alg.  What verifiers would refuse is refused here: RFC 8301 3.2 for
  * RSA; no other kinds are there for DKIM. */
@@ -151,22 +124,11 @@ check_works(const struct key *k)
 	return NULL;
 }
 
-const char *
-key_load(struct key *k, const void *pem, size_t len)
+/* Judges a key just read; why: why there is none. */
+static const char *
+judge(struct key *k, const char *why)
 {
-	bool encrypted = false;
-	const char *why;
-
-	memset(k, 0, sizeof(*k));
-	if (len > KEY_PEM_MAX)
-		return "too large for a key";
-	k->pkey = pem_parse(pem, len, &encrypted);
-	if (encrypted)
-		why =
-		    "an encrypted key: it must be stored without a passphrase";
-	else if (k->pkey == NULL)
-		why = "no private key in PEM form";
-	else if ((why = check_kind(k)) == NULL)
+	if (why == NULL && (why = check_kind(k)) == NULL)
 		why = check_works(k);
 	if (why != NULL)
 		key_free(k);
@@ -175,24 +137,17 @@ key_load(struct key *k, const void *pem, size_t len)
 }
 
 const char *
+key_load(struct key *k, const void *pem, size_t len)
+{
+	memset(k, 0, sizeof(*k));
+	return judge(k, pem_key_parse(&k->pkey, pem, len));
+}
+
+const char *
 key_read(struct key *k, int fd)
 {
-	char pem[KEY_PEM_MAX + 1];
-	const char *why;
-	size_t len = 0;
-	ssize_t n = 1;
-
 	memset(k, 0, sizeof(*k));
-	while (n > 0 && len < sizeof(pem)) {
-		n = pread(fd, pem + len, sizeof(pem) - len, (off_t)len);
-		if (n > 0)
-			len += (size_t)n;
-		else if (n == -1 && errno == EINTR)
-			n = 1;
-	}
-	why = n == -1 ? strerror(errno) : key_load(k, pem, len);
-	OPENSSL_cleanse(pem, len);
-	return why;
+	return judge(k, pem_key_read(&k->pkey, fd));
 }
 
 void

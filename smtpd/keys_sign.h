@@ -13,10 +13,9 @@
 
 #include "conf.h"
 
-#define KEY_PEM_MAX  65536 /* bytes of a key file */
-#define KEY_RSA_MIN  2048  /* bits: RFC 8301 3.2 */
-#define KEY_RSA_MAX  4096  /* beyond it verifiers need not follow */
-#define KEY_HASH_LEN 32    /* SHA-256 */
+#define KEY_RSA_MIN  2048 /* bits: RFC 8301 3.2 */
+#define KEY_RSA_MAX  4096 /* beyond it verifiers need not follow */
+#define KEY_HASH_LEN 32   /* SHA-256 */
 
 struct evp_pkey_st;
 

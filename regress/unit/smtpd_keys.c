@@ -12,6 +12,7 @@
 #include <openssl/pem.h>
 #include <openssl/rsa.h>
 
+#include "keys_pem.h"
 #include "keys_sign.h"
 
 /* RFC 8463 A.2: the private key, the hash of A.3's message that is signed
