@@ -1,7 +1,8 @@
 /*
  * Process: spawn.  Runs as root, root directory /.
- * Holds: the command lines of the configuration, the table programs that run.
- * Asked by: lookup (prog_ask).
+ * Holds: the command lines of the configuration, the table programs that run,
+ * helpers that check a password.
+ * Asked by: lookup (prog_ask, pam_ask).
  * Asks: nobody.
  * Never: parses anything from outside, takes a command from a message; a row
  * of the configuration is all that can be asked for, and what its program
@@ -31,6 +32,17 @@
 
 #define STOP_GRACE 200  /* ms between SIGTERM and SIGKILL when we stop */
 #define FILES_SOFT 1024 /* descriptors: what programs expect to have */
+#define PAM_MAX    16   /* helpers at once: what lookup asks for, and no more */
+#define PAM_LIFE   20000 /* ms that a helper may take */
+
+static char path_env[] = "PATH=/usr/bin:/bin:/usr/sbin:/sbin";
+static char *const clean_env[] = { path_env, NULL };
+
+/* A check of a password. */
+struct helper {
+	pid_t pid; /* 0: none */
+	struct timer life;
+};
 
 struct spawn {
 	struct proc *proc;
@@ -38,6 +50,7 @@ struct spawn {
 	uid_t uid;          /* whom a table program becomes */
 	gid_t gid;
 	pid_t *program; /* by row of conf.table, 0: none */
+	struct helper pam[PAM_MAX];
 	struct watch sig_chld;
 	struct timer stop;
 };
@@ -83,15 +96,12 @@ prepare(void *self, struct proc *p)
 
 /* ---- starting a program ---- */
 
-/* Between fork and exec.  in_out: its standard input and output. */
-static _Noreturn void
-become(const struct spawn *s, const struct command *c, int in_out, int err,
-    pid_t parent)
+/* In the child: signals as they are by default, no descriptor of ours but
+ * in_out as its standard input and output, err as its standard error. */
+static void
+leave(int in_out, int err)
 {
 	static const int to_default[] = { SIGPIPE, SIGINT, SIGTERM, SIGHUP };
-	static char path[] = "PATH=/usr/bin:/bin:/usr/sbin:/sbin";
-	char *env[] = { path, NULL };
-	struct rlimit files;
 	sigset_t none;
 	size_t i;
 
@@ -104,6 +114,25 @@ become(const struct spawn *s, const struct command *c, int in_out, int err,
 	    dup2(in_out, STDOUT_FILENO) == -1 || dup2(err, STDERR_FILENO) == -1)
 		_exit(71);
 	closefrom(STDERR_FILENO + 1);
+}
+
+/* It does not outlive us, however we end.  Not before it has become another
+ * user, which makes the kernel forget. */
+static void
+die_with(pid_t parent)
+{
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL) == -1 || getppid() != parent)
+		_exit(71);
+}
+
+/* Between fork and exec: a table program. */
+static _Noreturn void
+become(const struct spawn *s, const struct command *c, int in_out, int err,
+    pid_t parent)
+{
+	struct rlimit files;
+
+	leave(in_out, err);
 	if (s->proc->start.jailed != 0 &&
 	    (setgroups(1, &s->gid) == -1 ||
 		setresgid(s->gid, s->gid, s->gid) == -1 ||
@@ -114,10 +143,8 @@ become(const struct spawn *s, const struct command *c, int in_out, int err,
 		files.rlim_cur = FILES_SOFT;
 		setrlimit(RLIMIT_NOFILE, &files);
 	}
-	/* It does not outlive us, however we end. */
-	if (prctl(PR_SET_PDEATHSIG, SIGKILL) == -1 || getppid() != parent)
-		_exit(71);
-	execve(c->path, c->argv, env);
+	die_with(parent);
+	execve(c->path, c->argv, clean_env);
 	dprintf(STDERR_FILENO, "%s: %s\n", c->path, strerror(errno));
 	_exit(72);
 }
@@ -232,7 +259,124 @@ on_prog_ask(void *self, struct ipc_chan *from, struct ipc_msg *msg)
 	close(err[0]);
 }
 
+/* ---- a password ---- */
+
+/* Between fork and exec: the helper stays root, and hears from nobody but
+ * lookup, at the other end of sock. */
+static _Noreturn void
+become_pam(const char *path, int sock, int null, pid_t parent)
+{
+	static char name[] = "pam";
+	char *argv[] = { name, NULL };
+
+	leave(sock, null);
+	die_with(parent);
+	execve(path, argv, clean_env);
+	_exit(72);
+}
+
+static void
+on_pam_late(void *arg)
+{
+	const struct helper *h = arg;
+
+	kill(h->pid, SIGKILL);
+	kill(-h->pid, SIGKILL);
+}
+
+static struct helper *
+free_helper(struct spawn *s)
+{
+	size_t i;
+
+	for (i = 0; i < PAM_MAX; i++) {
+		if (s->pam[i].pid == 0)
+			return &s->pam[i];
+	}
+	return NULL;
+}
+
+/* NULL, or why not; *ours is lookup's end. */
+static const char *
+start_pam(struct spawn *s, int *ours)
+{
+	struct helper *h = free_helper(s);
+	pid_t me = getpid(), pid = -1;
+	const char *why = NULL;
+	char path[PATH_MAX + 8];
+	int pair[2], null;
+
+	if (h == NULL)
+		return "too many passwords are being checked";
+	if (snprintf(path, sizeof(path), "%s/pam", s->own) < 0 ||
+	    socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) == -1)
+		return strerror(errno);
+	null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	if (null != -1 && (pid = fork()) == 0)
+		become_pam(path, pair[1], null, me);
+	if (pid == -1) {
+		why = strerror(errno);
+		close(pair[0]);
+	}
+	close(pair[1]);
+	if (null != -1)
+		close(null);
+	if (why != NULL)
+		return why;
+	fcntl(pair[0], F_SETFL, O_NONBLOCK);
+	h->pid = pid;
+	timer_set(s->proc->loop, &h->life, PAM_LIFE, on_pam_late, h);
+	*ours = pair[0];
+	return NULL;
+}
+
+static void
+on_pam_ask(void *self, struct ipc_chan *from, struct ipc_msg *msg)
+{
+	struct pam_is is;
+	const char *why;
+	int fd = -1;
+
+	memset(&is, 0, sizeof(is));
+	why = start_pam(self, &fd);
+	if (why != NULL)
+		outcome_set(&is.outcome, LATER, WIDTH_SITE, 0, "4.3.0", "%s",
+		    why);
+	else
+		outcome_set(&is.outcome, DONE, WIDTH_SITE, 0, NULL, "started");
+	pam_is_send(from, msg->id, &is, fd);
+	if (fd != -1)
+		close(fd);
+}
+
+static void
+kill_pam(struct spawn *s)
+{
+	size_t i;
+
+	for (i = 0; i < PAM_MAX; i++) {
+		if (s->pam[i].pid != 0)
+			on_pam_late(&s->pam[i]);
+	}
+}
+
 /* ---- ends ---- */
+
+static void
+forget(struct spawn *s, pid_t pid)
+{
+	uint32_t i;
+
+	for (i = 0; i < s->proc->conf->table.n; i++)
+		if (s->program[i] == pid)
+			s->program[i] = 0;
+	for (i = 0; i < PAM_MAX; i++) {
+		if (s->pam[i].pid != pid)
+			continue;
+		s->pam[i].pid = 0;
+		timer_clear(&s->pam[i].life);
+	}
+}
 
 /* The rest of its group goes with it, before its number is free again. */
 static void
@@ -240,7 +384,6 @@ on_chld(int sig, int what, void *arg)
 {
 	struct spawn *s = arg;
 	siginfo_t info;
-	uint32_t i;
 
 	(void)sig;
 	(void)what;
@@ -252,17 +395,17 @@ on_chld(int sig, int what, void *arg)
 			return;
 		kill(-info.si_pid, SIGKILL);
 		waitpid(info.si_pid, NULL, 0);
-		for (i = 0; i < s->proc->conf->table.n; i++)
-			if (s->program[i] == info.si_pid)
-				s->program[i] = 0;
+		forget(s, info.si_pid);
 	}
 }
 
 static void
 on_peer_down(void *self, struct ipc_chan *c)
 {
-	if (c->peer == PROC_LOOKUP)
-		kill_all(self, SIGKILL);
+	if (c->peer != PROC_LOOKUP)
+		return;
+	kill_all(self, SIGKILL);
+	kill_pam(self);
 }
 
 static void
@@ -279,6 +422,7 @@ stop(void *self)
 	struct spawn *s = self;
 
 	kill_all(s, SIGTERM);
+	kill_pam(s);
 	timer_set(s->proc->loop, &s->stop, STOP_GRACE, on_grace_over, s);
 }
 
@@ -320,6 +464,7 @@ start(void *self, struct proc *p)
 
 static ipc_handler *const handlers[IPC_TYPES] = {
 	[IPC_PROG_ASK] = on_prog_ask,
+	[IPC_PAM_ASK] = on_pam_ask,
 };
 
 static const struct proc_hooks hooks = {
@@ -340,5 +485,6 @@ main(void)
 
 	/* However we got here: also when the parent is gone. */
 	kill_all(&self, SIGKILL);
+	kill_pam(&self);
 	return status;
 }
