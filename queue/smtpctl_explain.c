@@ -30,6 +30,7 @@
 struct explain {
 	struct smtpctl *c;
 	bool verbose;
+	bool no_name; /* --rdns "": the client has none */
 	struct explain_ask ask;
 	/* Routes that lookup named, no two the same. */
 	struct explain_route *routes;
@@ -49,6 +50,7 @@ static const struct {
 	bool verbose;
 } steps[] = {
 	/* of lookup */
+	{ "filter", "filter", false },
 	{ "address", "address", false },
 	{ "tried", "rule", true },
 	{ "rule", "rule", false },
@@ -304,6 +306,17 @@ set_src(struct facts *f, const char *text)
 }
 
 static const char *
+set_port(struct explain_ask *ask, const char *text)
+{
+	uint64_t port;
+
+	if (num_parse(text, 1, UINT16_MAX, &port) != NULL)
+		return "--port: not a port";
+	ask->port = (uint32_t)port;
+	return NULL;
+}
+
+static const char *
 set_text(char *out, size_t size, const char *text, const char *why)
 {
 	return strlcpy(out, text, size) >= size ? why : NULL;
@@ -343,6 +356,13 @@ take_option(struct explain *e, int ch, const char *arg)
 	case 'h':
 		return set_text(f->helo, sizeof f->helo, arg,
 		    "--helo: too long");
+	case 'r':
+		e->no_name = arg[0] == '\0';
+		f->flags |= arg[0] == '\0' ? 0 : FACT_FCRDNS;
+		return set_text(f->rdns, sizeof f->rdns, arg,
+		    "--rdns: too long");
+	case 'p':
+		return set_port(&e->ask, arg);
 	case 't':
 		return set_text(f->tag, sizeof f->tag, arg, "--tag: too long");
 	case 'T':
@@ -360,6 +380,8 @@ parse(struct explain *e, int argc, char **argv)
 		{ "auth", required_argument, NULL, 'a' },
 		{ "src", required_argument, NULL, 's' },
 		{ "helo", required_argument, NULL, 'h' },
+		{ "rdns", required_argument, NULL, 'r' },
+		{ "port", required_argument, NULL, 'p' },
 		{ "tag", required_argument, NULL, 't' },
 		{ "tls", no_argument, NULL, 'T' },
 		{ NULL, 0, NULL, 0 },
@@ -379,6 +401,9 @@ parse(struct explain *e, int argc, char **argv)
 	}
 	if (optind != argc)
 		return optind > argc ? "which address?" : "one address";
+	/* Nobody asks the DNS for this. */
+	if (f->rdns[0] == '\0' && !e->no_name)
+		f->flags |= FACT_RDNS_DOUBT;
 	/* Nobody said where from: by the socket, as who asks. */
 	if (f->client[0] == '\0' && f->auth[0] == '\0') {
 		f->flags |= FACT_SOCKET | FACT_LOCAL;

@@ -7,6 +7,8 @@
  */
 #include "lookup_answer.h"
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -16,6 +18,8 @@
 
 #include "log.h"
 #include "lookup_expand.h"
+#include "lookup_filter.h"
+#include "lookup_peer.h"
 #include "lookup_route.h"
 #include "slice.h"
 
@@ -304,12 +308,41 @@ explain_target(struct question *q, const struct expansion *x,
 	return true;
 }
 
-/* The expansion as at RCPT, and each target's route as at an attempt. */
+/* What its listener asks of a client: who he is, filters, and whether he may
+ * send so.  False: something is awaited. */
 static bool
-explain(struct question *q, const struct explain_ask *ask,
-    const struct facts *facts, struct outcome *outcome)
+explain_listener(struct question *q, struct filter_ask *ask, struct outcome *o)
 {
-	struct expansion x = { .facts = facts,
+	const struct conf_listen *l;
+	const char *user = ask->facts.auth;
+
+	if (ask->listen == CONF_NONE)
+		return true;
+	l = CONF_LISTEN(q->all->conf, ask->listen);
+	if (l->auth == AUTH_NEEDED && user[0] == '\0')
+		outcome_set(o, NEVER, WIDTH_MESSAGE, 530, "5.7.0",
+		    "Authentication required");
+	else {
+		if (!filter_explain(q, ask, o))
+			return false;
+		if (o->verdict != DONE)
+			return true;
+		if (user[0] != '\0' && !sender_may(q, l, user, ask->sender, o))
+			return false;
+	}
+	if (o->verdict != DONE)
+		question_note(q, o->verdict == NEVER ? "never" : "later",
+		    &l->at, "%u %u.%u.%u %s", o->code, o->ecode[0], o->ecode[1],
+		    o->ecode[2], o->text);
+	return true;
+}
+
+/* The listener, if there is one; the expansion as at RCPT, and
+ * each target's route as at an attempt. */
+static bool
+explain(struct question *q, struct filter_ask *ask, struct outcome *outcome)
+{
+	struct expansion x = { .facts = &ask->facts,
 		.sender = ask->sender,
 		.rcpt = ask->rcpt };
 	struct target *t;
@@ -318,6 +351,11 @@ explain(struct question *q, const struct explain_ask *ask,
 
 	q->traced = true;
 	q->trace_max = QUESTION_TRACE_MAX / 2;
+	outcome->verdict = DONE;
+	if (!explain_listener(q, ask, outcome))
+		return false;
+	if (outcome->verdict != DONE)
+		return true;
 	if (!expand(q, &x))
 		return false;
 	*outcome = x.outcome;
@@ -374,39 +412,69 @@ say_steps(struct question *q, const struct pages *p)
 	explain_is_send(q->from, q->id, &is, -1);
 }
 
-/* That of `listen on socket`. */
-static void
-socket_tag(const struct conf *c, char tag[TAG_MAX + 1])
+static uint32_t
+port_of(const struct conf_listen *l)
 {
+	const struct sockaddr_in *sin = (const struct sockaddr_in *)&l->ss;
+	const struct sockaddr_in6 *sin6 = (const struct sockaddr_in6 *)&l->ss;
+
+	return ntohs(l->ss.ss_family == AF_INET6 ? sin6->sin6_port :
+						   sin->sin_port);
+}
+
+/* The row of conf.listen that it came to: the socket, or the first of a port;
+ * CONF_NONE: who asks did not say. */
+static uint32_t
+find_listener(const struct conf *c, const struct facts *f, uint32_t port)
+{
+	bool local = (f->flags & FACT_SOCKET) != 0 && port == 0;
+	const struct conf_listen *l;
 	uint32_t i;
 
 	for (i = 0; i < c->listen.n; i++) {
-		if (CONF_LISTEN(c, i)->local)
-			(void)slice_copy(slice_of(conf_text(c,
-					     CONF_LISTEN(c, i)->tag)),
-			    tag, TAG_MAX + 1);
+		l = CONF_LISTEN(c, i);
+		if (local ? l->local :
+			    !l->local && port != 0 && port_of(l) == port)
+			return i;
 	}
+	return CONF_NONE;
+}
+
+/* What a session would have seen by itself. */
+static void
+find_facts(const struct conf *c, const struct explain_ask *ask,
+    struct filter_ask *m)
+{
+	struct facts *f = &m->facts;
+
+	m->listen = find_listener(c, f, ask->port);
+	if (f->client[0] != '\0' && rules_own_addr(c, f->client))
+		f->flags |= FACT_LOCAL;
+	if (m->listen != CONF_NONE && f->tag[0] == '\0')
+		(void)slice_copy(slice_of(conf_text(c,
+				     CONF_LISTEN(c, m->listen)->tag)),
+		    f->tag, sizeof(f->tag));
 }
 
 bool
 judge_explain(struct question *q)
 {
 	const struct explain_ask *ask = q->ask;
-	uint64_t question = question_of(2, &ask->facts, ask->sender, ask->rcpt);
-	struct facts facts = ask->facts;
-	struct outcome outcome;
+	uint64_t question = question_of(2 + ((uint64_t)ask->port << 8),
+	    &ask->facts, ask->sender, ask->rcpt);
+	struct outcome outcome = { 0 };
 	struct pages *p = NULL;
+	struct filter_ask m;
 
-	/* What a session would have seen by itself. */
-	if (facts.client[0] != '\0' &&
-	    rules_own_addr(q->all->conf, facts.client))
-		facts.flags |= FACT_LOCAL;
-	if ((facts.flags & FACT_SOCKET) != 0 && facts.tag[0] == '\0')
-		socket_tag(q->all->conf, facts.tag);
 	if (ask->page != 0)
 		p = pages_find(q->all->arg, question, 0);
 	if (p == NULL) {
-		if (!explain(q, ask, &facts, &outcome))
+		memset(&m, 0, sizeof(m));
+		m.facts = ask->facts;
+		memcpy(m.sender, ask->sender, sizeof(m.sender));
+		memcpy(m.rcpt, ask->rcpt, sizeof(m.rcpt));
+		find_facts(q->all->conf, ask, &m);
+		if (!explain(q, &m, &outcome))
 			return false;
 		p = pages_new(q->all->arg, question, 0, &outcome);
 		keep_steps(q, p);

@@ -202,8 +202,7 @@ add(struct work *w, const struct name *parent, uint32_t match,
 	STAILQ_INSERT_TAIL(&w->todo, n, entry);
 }
 
-/* Columns: by enum node_kind; why it is later.  Their issue is local
- * delivery. */
+/* By enum node_kind: why it is later. */
 static const char *const not_here[] = {
 	[NODE_FILE] = "delivery to a file is not in this version",
 	[NODE_PIPE] = "delivery to a program is not in this version",
@@ -404,8 +403,7 @@ at_user(struct work *w, const struct name *n)
 		break;
 	}
 	question_note(w->q, "user", &a->at, "\"%s\" is a user", l.user);
-	/* The actions that there are end in an address.  Those that deliver
-	 * here would add their target in this place. */
+	/* An action that delivers here would add its target. */
 	fail_with(w, LATER, "4.3.5",
 	    "the .forward file of a user is not read in this version");
 }
@@ -519,10 +517,12 @@ do_address(struct work *w, struct name *n)
 		fail_rule(w, "recipient refused by the rules here");
 	else if (m->action == CONF_NONE)
 		fail_with(w, LATER, "4.3.5", "no such action");
-	else if (action_of(w, row)->method == METHOD_RELAY)
-		at_target(w, n, row);
-	else
+	else if (action_of(w, row)->method != METHOD_RELAY)
 		open_address(w, n, row);
+	else if (!w->x->accepted && rules_routed(w->conf, row, &e))
+		fail_rule(w, "relay not permitted: the address has a route");
+	else
+		at_target(w, n, row);
 }
 
 /* ---- all of it ---- */

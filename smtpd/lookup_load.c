@@ -40,6 +40,13 @@ struct load {
 	uint32_t n_bad;
 };
 
+/* A walk over the values of a table. */
+struct secrets_walk {
+	struct secrets *secrets;
+	bool passwd;
+	struct buf value;
+};
+
 /* ---- entries ---- */
 
 const char *
@@ -144,6 +151,34 @@ read_text(struct load *load)
 	return why;
 }
 
+static bool
+note_secret(void *arg, struct slice key, struct slice value)
+{
+	struct secrets_walk *w = arg;
+	char name[TABLE_KEY_MAX + 1];
+
+	if (!slice_copy(key, name, sizeof(name)))
+		return true;
+	if (match_value(SERVICE_CREDENTIALS, w->passwd, name, value,
+		&w->value) &&
+	    buf_add(&w->value, "", 1))
+		secrets_note(w->secrets,
+		    secret_of(name, (const char *)buf_data(&w->value)));
+	buf_drain(&w->value, w->value.len);
+	return true;
+}
+
+void
+load_secrets(struct store *s, bool passwd)
+{
+	struct secrets_walk w = { .secrets = &s->secrets, .passwd = passwd };
+
+	buf_init(&w.value, 0);
+	w.value.wipe = true;
+	(void)s->ops->each(s, false, note_secret, &w);
+	buf_free(&w.value);
+}
+
 static void
 run(struct work *work)
 {
@@ -156,6 +191,8 @@ run(struct work *work)
 		why = read_text(load);
 	if (why != NULL)
 		snprintf(load->why, sizeof(load->why), "%s", why);
+	else if ((load->services & 1u << SERVICE_CREDENTIALS) != 0)
+		load_secrets(load->store, load->kind == LOAD_PASSWD);
 	close(load->fd);
 }
 

@@ -37,6 +37,10 @@ void load_now(struct load *load);
  * aside.  kept: there is an older one.  Frees load. */
 struct store *load_result(struct load *load, const char *name, bool kept);
 
+/* Looks at all values as secrets, and fills s->secrets.  passwd: they are lines
+ * of passwd(5). */
+void load_secrets(struct store *s, bool passwd);
+
 /* A key of a table that only such services ask: NULL, or what is wrong with
  * it. */
 const char *load_check(uint32_t services, struct slice key);

@@ -1,15 +1,18 @@
 /*
  * Process: lookup.  Runs as _smtpl, root directory /.
- * Holds: the match rules, the tables.
- * Asked by: session (rcpt_ask), queue (route_ask, expand_ask), control
- * (explain_ask).
- * Asks: spawn (prog_ask), table programs.
+ * Holds: the match rules, the tables, public keys of issuers of tokens.
+ * Asked by: session (rcpt_ask, peer_ask, filter_ask, sender_ask, auth_ask),
+ * queue (route_ask, expand_ask), control (explain_ask).
+ * Asks: spawn (prog_ask, pam_ask), table programs.
  * Never: faces the network, touches the spool, writes a file.
  *
  * SPDX-License-Identifier: ISC
  */
 #include "log.h"
 #include "lookup_answer.h"
+#include "lookup_auth.h"
+#include "lookup_filter.h"
+#include "lookup_peer.h"
 #include "lookup_question.h"
 #include "lookup_table.h"
 #include "lookup_users.h"
@@ -20,6 +23,7 @@ struct lookup {
 	const struct conf *conf;
 	struct tables *tables;
 	struct users *users;
+	struct auths *auths;
 	struct questions questions;
 	struct answers answers;
 };
@@ -34,6 +38,7 @@ load_inline(void *self, struct proc *p)
 	l->p = p;
 	l->conf = p->conf;
 	l->tables = tables_new(p->conf);
+	l->auths = auths_new(p->conf, l->tables);
 }
 
 static void
@@ -42,6 +47,24 @@ on_table_changed(void *arg)
 	struct lookup *l = arg;
 
 	answers_stale(&l->answers);
+	auths_changed(l->auths);
+}
+
+static void
+take_keys(struct lookup *l, uint32_t row, int fd)
+{
+	const char *why = auths_oauth(l->auths, row, fd);
+	const struct conf_oauth *o;
+	char where[CONF_AT_MAX];
+
+	if (why == NULL)
+		return;
+	if (row >= l->conf->oauth.n)
+		fatal("there is no oauth statement %u", row);
+	o = CONF_OAUTH(l->conf, row);
+	proc_fail(l->p, "%s: %s: %s",
+	    conf_at_print(l->conf, &o->at, where, sizeof(where)),
+	    conf_text(l->conf, o->path), why);
 }
 
 static void
@@ -51,6 +74,10 @@ on_file(void *self, struct ipc_chan *from, struct ipc_msg *msg)
 	const struct proc_file *m = msg->body;
 
 	(void)from;
+	if (m->of == FILE_OAUTH)
+		take_keys(l, m->index, msg->fd);
+	if (m->of != FILE_TABLE)
+		return;
 	tables_file(l->tables, m->index, msg->fd);
 	msg->fd = -1;
 }
@@ -98,6 +125,7 @@ start(void *self, struct proc *p)
 
 	tables_start(l->tables, p->loop, on_table_changed, l);
 	l->users = users_new(p->loop);
+	auths_start(l->auths, p->loop);
 	answers_init(&l->answers);
 	questions_init(&l->questions, p->loop, p->conf, &tables);
 	l->questions.arg = &l->answers;
@@ -112,6 +140,9 @@ static const struct {
 	[IPC_ROUTE_ASK] = { sizeof(struct route_ask), judge_route },
 	[IPC_EXPAND_ASK] = { sizeof(struct expand_ask), judge_expand },
 	[IPC_EXPLAIN_ASK] = { sizeof(struct explain_ask), judge_explain },
+	[IPC_PEER_ASK] = { sizeof(struct peer_ask), judge_peer },
+	[IPC_FILTER_ASK] = { sizeof(struct filter_ask), judge_filter },
+	[IPC_SENDER_ASK] = { sizeof(struct sender_ask), judge_sender },
 };
 
 static void
@@ -124,10 +155,30 @@ on_ask(void *self, struct ipc_chan *from, struct ipc_msg *msg)
 }
 
 static void
+on_auth_data(void *self, struct ipc_chan *from, struct ipc_msg *msg)
+{
+	struct lookup *l = self;
+
+	auths_data(l->auths, from, msg->body);
+}
+
+static void
+on_auth_ask(void *self, struct ipc_chan *from, struct ipc_msg *msg)
+{
+	struct lookup *l = self;
+
+	auths_ask(l->auths, from, msg->id, msg->body);
+}
+
+static void
 peer_up(void *self, struct ipc_chan *c)
 {
 	struct lookup *l = self;
 
+	if (c->peer == PROC_SESSION)
+		auths_session_up(l->auths, c);
+	if (c->peer == PROC_SPAWN)
+		auths_spawn(l->auths, c);
 	/* The check of a configuration starts no programs. */
 	if (c->peer == PROC_SPAWN && l->p->start.check == 0)
 		tables_spawn(l->tables, c);
@@ -139,6 +190,8 @@ peer_down(void *self, struct ipc_chan *c)
 	struct lookup *l = self;
 
 	questions_forget(&l->questions, c);
+	if (c->peer == PROC_SESSION)
+		auths_session_down(l->auths, c);
 }
 
 static ipc_handler *const handlers[IPC_TYPES] = {
@@ -148,6 +201,11 @@ static ipc_handler *const handlers[IPC_TYPES] = {
 	[IPC_ROUTE_ASK] = on_ask,
 	[IPC_EXPAND_ASK] = on_ask,
 	[IPC_EXPLAIN_ASK] = on_ask,
+	[IPC_PEER_ASK] = on_ask,
+	[IPC_FILTER_ASK] = on_ask,
+	[IPC_SENDER_ASK] = on_ask,
+	[IPC_AUTH_DATA] = on_auth_data,
+	[IPC_AUTH_ASK] = on_auth_ask,
 };
 
 static const struct proc_hooks hooks = {

@@ -140,7 +140,7 @@ local_plain(struct slice local)
 		return local;
 	snprintf(probe, sizeof(probe), "%.*s@a.example", (int)inner.len,
 	    inner.p);
-	return smtp_mailbox_check(slice_of(probe)) == NULL ? inner : local;
+	return smtp_mailbox_check_utf8(slice_of(probe)) == NULL ? inner : local;
 }
 
 const char *
@@ -173,7 +173,7 @@ node_address(struct slice in, const char *domain, char out[ADDR_MAX + 1])
 	if (n < 0 || n > ADDR_MAX)
 		why = "an address that is too long";
 	else
-		why = smtp_mailbox_check(slice_of(out));
+		why = smtp_mailbox_check_utf8(slice_of(out));
 	if (why != NULL)
 		out[0] = '\0';
 	return why;
@@ -306,33 +306,49 @@ plain(const char *in, char *out, size_t size)
 	out[i] = '\0';
 }
 
+const char *
+node_reply(const char *text, unsigned int usual, unsigned int *code,
+    char ecode[NODE_ECODE_SIZE])
+{
+	size_t len;
+
+	if ((*code = take_code(&text)) == 0)
+		*code = usual;
+	ecode[0] = '\0';
+	if (*code < 400 || *code > 599)
+		return text;
+	if ((len = ecode_len(text, *code < 500 ? '4' : '5')) == 0)
+		return text;
+	memcpy(ecode, text, len);
+	ecode[len] = '\0';
+	for (text += len; is_blank(*text); text++)
+		;
+	return text;
+}
+
 void
 node_error(const char *text, struct outcome *o)
 {
-	char said[OUTCOME_TEXT_MAX + 1], ecode[16];
-	unsigned int code = take_code(&text);
-	size_t len;
+	char said[OUTCOME_TEXT_MAX + 1], ecode[NODE_ECODE_SIZE];
+	unsigned int code;
 	bool later;
 
-	if (code != 0 && (code < 400 || code > 599)) {
+	text = node_reply(text, 550, &code, ecode);
+	if (code < 400 || code > 599) {
 		outcome_set(o, LATER, WIDTH_RCPT, 451, "4.3.5",
 		    "an error that a table has for this recipient has a wrong code");
 		return;
 	}
-	if (code == 0)
-		code = 550;
 	/* It would say that the session ends: RFC 5321 3.8. */
 	if (code == 421)
 		code = 451;
 	later = code < 500;
-	snprintf(ecode, sizeof(ecode), "%s", later ? "4.2.1" : "5.2.1");
-	if ((len = ecode_len(text, later ? '4' : '5')) != 0) {
-		snprintf(ecode, sizeof(ecode), "%.*s", (int)len, text);
-		for (text += len; is_blank(*text); text++)
-			;
-	}
 	plain(text, said, sizeof(said));
-	outcome_set(o, later ? LATER : NEVER, WIDTH_RCPT, code, ecode, "%s",
+	outcome_set(o, later ? LATER : NEVER, WIDTH_RCPT, code,
+	    ecode[0] != '\0' ? ecode :
+		later        ? "4.2.1" :
+			       "5.2.1",
+	    "%s",
 	    said[0] != '\0' ? said :
 		later       ? "try again later" :
 			      "this mailbox takes no mail");

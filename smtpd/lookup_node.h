@@ -47,6 +47,16 @@ const char *node_next(struct slice *rest, struct node *node);
 const char *node_address(struct slice in, const char *domain,
     char out[ADDR_MAX + 1]);
 
+#define NODE_ECODE_SIZE 16
+
+/*
+ * The reply that somebody has written down, as "550 5.1.1 text": its code, or
+ * `usual` if it has none; its enhanced code, if there is one of that class,
+ * else the empty text.  Returns the text behind them.
+ */
+const char *node_reply(const char *text, unsigned int usual, unsigned int *code,
+    char ecode[NODE_ECODE_SIZE]);
+
 /*
  * What NODE_ERROR says: "550 5.1.1 text", "451 text", "text" (then it is
  * 550).  A code that is neither 4yz nor 5yz is an error of the table: later.

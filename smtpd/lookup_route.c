@@ -48,7 +48,7 @@ print_host(enum conf_scheme scheme, const char *host, unsigned int port,
 static bool
 print_mx(const char *domain, char out[ROUTE_MAX + 1])
 {
-	char ip[IP_TEXT_MAX + 1];
+	char ip[IP_TEXT_MAX + 1], name[DOMAIN_MAX + 1];
 	int n;
 
 	if (smtp_literal_parse(slice_of(domain), ip) == NULL) {
@@ -56,6 +56,10 @@ print_mx(const char *domain, char out[ROUTE_MAX + 1])
 		    strchr(ip, ':') != NULL ? "mx:[IPv6:%s]" : "mx:[%s]", ip);
 		return n > 0 && n <= ROUTE_MAX;
 	}
+	/* One route for a domain, however it was written; what is no name is
+	 * left for deliver to say so. */
+	if (idn_domain(slice_of(domain), name) == NULL)
+		domain = name;
 	n = snprintf(out, ROUTE_MAX + 1, "mx:%s", domain);
 	lower(out);
 	return n > 0 && n <= ROUTE_MAX;

@@ -116,18 +116,29 @@ cond_from_src(struct question *q, const struct conf_cond *c,
 	    no_client(e) ? "local" : e->facts->client);
 }
 
-/* No name is known to be right or wrong: nobody has looked. */
+/* Whoever owns a network gives its addresses what names he likes: one of a
+ * table must lead back to the address. */
 static enum table_answer
 cond_from_rdns(struct question *q, const struct conf_cond *c,
     const struct envelope *e)
 {
+	const struct facts *f = e->facts;
+	const char *rdns = f->rdns;
+
 	if (no_client(e))
 		return TABLE_NO;
-	if (e->facts->rdns[0] == '\0')
+	/* This host knows its own name. */
+	if (rdns[0] == '\0' && (f->flags & FACT_LOCAL) != 0)
+		rdns = "localhost";
+	else if ((f->flags & FACT_RDNS_DOUBT) != 0)
 		return TABLE_UNKNOWN;
+	if (rdns[0] == '\0')
+		return TABLE_NO;
 	if (c->table == CONF_NONE)
 		return TABLE_YES;
-	return ask(q, c, SERVICE_DOMAIN, e->facts->rdns);
+	if ((f->flags & (FACT_FCRDNS | FACT_LOCAL)) == 0)
+		return TABLE_NO;
+	return ask(q, c, SERVICE_DOMAIN, rdns);
 }
 
 static enum table_answer
@@ -386,4 +397,15 @@ rules_origin(const struct conf *conf, uint32_t row, const struct envelope *e)
 			return true;
 	}
 	return false;
+}
+
+bool
+rules_routed(const struct conf *conf, uint32_t row, const struct envelope *e)
+{
+	const char *domain = smtp_addr_domain(e->rcpt);
+
+	if (e->expanded || rules_origin(conf, row, e) ||
+	    (e->facts->flags & (FACT_LOCAL | FACT_SOCKET | FACT_SUBMIT)) != 0)
+		return false;
+	return strcspn(e->rcpt, "%!@") + 1 < (size_t)(domain - e->rcpt);
 }

@@ -40,6 +40,14 @@ enum rule_answer rules_match(struct question *q, const struct envelope *e,
 bool rules_origin(const struct conf *conf, uint32_t row,
     const struct envelope *e);
 
+/*
+ * Is it a stranger's recipient, with the way that it is to go written into it:
+ * "user%host@", "host!user@", or "user@host" in quotes?  Who it is relayed to
+ * might follow that, because it comes from us.
+ */
+bool rules_routed(const struct conf *conf, uint32_t row,
+    const struct envelope *e);
+
 /* Is it an address of this host? */
 bool rules_own_addr(const struct conf *conf, const char *ip);
 

@@ -8,6 +8,7 @@
 #ifndef SMTPD_LOOKUP_STORE_H
 #define SMTPD_LOOKUP_STORE_H
 
+#include "lookup_auth_secret.h"
 #include "lookup_table.h"
 #include "slice.h"
 #include "table_key.h"
@@ -38,7 +39,8 @@ struct store {
 	size_t n;     /* entries, a key counted once */
 	size_t bytes; /* of memory */
 	bool has_globs;
-	bool has_bits[2][129]; /* of IPv4, IPv6: is a network so long in it? */
+	bool has_bits[2][129];  /* of IPv4, IPv6: is a network so long in it? */
+	struct secrets secrets; /* of a table that is asked for credentials */
 };
 
 void store_free(struct store **s);

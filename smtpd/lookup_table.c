@@ -232,6 +232,12 @@ table_ask(struct table *t, enum conf_service s, const char *key,
 	return t->kind->ask(t, s, key == NULL ? "" : key, value, req, fn, arg);
 }
 
+const struct secrets *
+table_secrets(const struct table *t)
+{
+	return t->store == NULL ? NULL : &t->store->secrets;
+}
+
 void
 table_cancel(struct table_req *req)
 {
@@ -276,6 +282,8 @@ read_inline(struct tables *ts, struct table *t)
 			log_key(ts, t, key, why);
 	}
 	t->store = store_mem_done(&m);
+	if (t->row->services & 1u << SERVICE_CREDENTIALS)
+		load_secrets(t->store, false);
 }
 
 struct tables *

@@ -56,6 +56,11 @@ enum table_answer table_ask(struct table *t, enum conf_service s,
 /* Forgets the question, waiting or not. */
 void table_cancel(struct table_req *req);
 
+/* What is known of all the secrets in a table that is asked for credentials;
+ * NULL: nobody knows what is in it (now, or as it is a program). */
+struct secrets;
+const struct secrets *table_secrets(const struct table *t);
+
 /* ---- all tables of a configuration ---- */
 
 struct tables;

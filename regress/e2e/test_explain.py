@@ -294,3 +294,29 @@ def test_table_without_a_name(lab):
                   'match for local action "roles"')
     steps = explain(it, "root@mx.c.test")
     assert '{ ... } "root" is u@x.test' in of(steps, "alias")
+
+
+def test_listener_that_wants_users(lab):
+    """--port: who says who he is, and as whom he may send, as in a session."""
+    it, r = stage(
+        lab, 'match auth from any for any action "out"',
+        lines=['table users { ann = "{PLAIN}a" }',
+               'table own { ann = "ann@c.test, @ann.test" }'],
+        listen="listen on 127.0.0.1 port {port} auth <users> auth-insecure "
+        "senders <own>")
+    src = ("--src", "203.0.113.1", "--port", str(it.port))
+    where = line_of(it, "listen on")
+    steps = explain(it, *src, "b@x.test", status=1)
+    assert of(steps, "never") == ["530 5.7.0 Authentication required"]
+    assert at(steps, "never") == [where]
+    steps = explain(it, *src, "--auth", "ann", "--from", "joe@c.test",
+                    "b@x.test", status=1)
+    assert of(steps, "never") == [
+        "550 5.7.1 Not permitted to send as <joe@c.test>"]
+    assert at(steps, "never") == [where]
+    for sender in ("ann@c.test", "x@ann.test"):
+        steps = explain(it, *src, "--auth", "ann", "--from", sender,
+                        "b@x.test")
+        assert of(steps, "route") == ["mx:x.test"]
+    # Without --port nobody knows which listener it is.
+    explain(it, "--auth", "ann", "--from", "joe@c.test", "b@x.test")

@@ -17,8 +17,9 @@ struct client {
 	bool expanded;
 };
 
-static const struct client stranger = { 0, "203.0.113.1", "Mail.example",
-	"mail.example", "", "", "Joe@a.example", "ann@b.example", false };
+static const struct client stranger = { FACT_FCRDNS, "203.0.113.1",
+	"Mail.example", "mail.example", "", "", "Joe@a.example",
+	"ann@b.example", false };
 static const struct client here = { FACT_LOCAL, "127.0.0.1", "me", "me", "in",
 	"", "", "root@mx.example.org", false };
 static const struct client socket_ = { FACT_LOCAL | FACT_SOCKET, "", "", "", "",
@@ -29,6 +30,12 @@ static const struct client user = { FACT_TLS | FACT_ESMTP, "203.0.113.9", "pc",
 	"", "sub", "joe", "joe@b.example", "x@c.example", false };
 static const struct client user_at = { FACT_TLS, "203.0.113.9", "pc", "", "",
 	"joe@b.example", "joe@b.example", "x@c.example", false };
+static const struct client liar = { 0, "203.0.113.1", "Mail.example",
+	"mail.example", "", "", "Joe@a.example", "ann@b.example", false };
+static const struct client doubt = { FACT_RDNS_DOUBT, "203.0.113.2", "pc", "",
+	"", "", "joe@a.example", "ann@b.example", false };
+static const struct client nameless = { FACT_LOCAL, "127.0.0.1", "me", "", "",
+	"", "", "root@mx.example.org", false };
 /* What an alias made of the stranger's and of the user's mail. */
 static const struct client alias = { 0, "203.0.113.1", "Mail.example",
 	"mail.example", "", "", "Joe@a.example", "bob@c.example", true };
@@ -90,10 +97,22 @@ static const struct {
 	    RULE_UNKNOWN, ANY, "" },
 	{ "from rdns", COND_FROM_RDNS, 0, NONE, &stranger, RULE_FOUND,
 	    RULE_NONE, ANY, "" },
-	{ "from rdns, not known", COND_FROM_RDNS, 0, NONE, &user, RULE_UNKNOWN,
+	{ "from rdns, none", COND_FROM_RDNS, 0, NONE, &user, RULE_NONE,
+	    RULE_FOUND, ANY, "" },
+	{ "from rdns, none, table", COND_FROM_RDNS, 0, T_IN, &user, RULE_NONE,
+	    RULE_FOUND, ANY, "" },
+	{ "from rdns, doubt", COND_FROM_RDNS, 0, NONE, &doubt, RULE_UNKNOWN,
 	    RULE_UNKNOWN, ANY, "" },
-	{ "from rdns, not known, table", COND_FROM_RDNS, 0, T_IN, &user,
+	{ "from rdns, doubt, table", COND_FROM_RDNS, 0, T_IN, &doubt,
 	    RULE_UNKNOWN, RULE_UNKNOWN, ANY, "" },
+	{ "from rdns, that does not lead back", COND_FROM_RDNS, 0, NONE, &liar,
+	    RULE_FOUND, RULE_NONE, ANY, "" },
+	{ "from rdns, that does not lead back, table", COND_FROM_RDNS, 0, T_IN,
+	    &liar, RULE_NONE, RULE_FOUND, ANY, "" },
+	{ "from rdns, here", COND_FROM_RDNS, 0, T_IN, &nameless, RULE_FOUND,
+	    RULE_NONE, SERVICE_DOMAIN, "localhost" },
+	{ "from rdns, socket", COND_FROM_RDNS, 0, T_IN, &socket_, RULE_NONE,
+	    RULE_FOUND, ANY, "" },
 	{ "from rdns, table", COND_FROM_RDNS, 0, T_IN, &stranger, RULE_FOUND,
 	    RULE_NONE, SERVICE_DOMAIN, "mail.example" },
 	{ "from rdns, regex", COND_FROM_RDNS, 1, T_OUT, &stranger, RULE_NONE,
