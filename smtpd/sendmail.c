@@ -1,7 +1,7 @@
 /*
- * sendmail(8): how the programs of this host send mail.  Reads a message,
- * gives it what it lacks, and hands it to the daemon by SMTP over the local
- * socket, as whoever calls it: the daemon sees that by itself.
+ * sendmail(8): how the programs of this host send mail.  Reads a message and
+ * hands it to the daemon by SMTP over the local socket, as whoever calls it:
+ * the daemon sees that by itself, and completes the header.
  *
  * Exit status is that of sysexits(3).  0 means that the daemon said 250, so
  * that the message is on disk; 75 that nothing was kept and the caller may try
@@ -23,14 +23,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "bounds.h"
 #include "log.h"
-#include "sendmail_address.h"
 #include "sendmail_args.h"
 #include "sendmail_message.h"
+#include "session_address.h"
 #include "smtp_addr.h"
 #include "smtp_line.h"
 
@@ -278,19 +277,12 @@ static void
 collect_rcpts(struct sendmail *sm)
 {
 	const char *why = NULL;
-	struct slice list, address;
 	int i;
 
 	for (i = 0; i < sm->args.n_rcpts; i++) {
-		list = slice_of(sm->args.rcpts[i]);
-		do {
-			why = address_next(&list, &address);
-			if (why == NULL && address.len > 0)
-				why = add_rcpt(sm, address);
-			if (why != NULL)
-				die(EX_DATAERR, "%s: %s", q(sm->args.rcpts[i]),
-				    why);
-		} while (address.len > 0);
+		why = list_rcpts(slice_of(sm->args.rcpts[i]), add_rcpt, sm);
+		if (why != NULL)
+			die(EX_DATAERR, "%s: %s", q(sm->args.rcpts[i]), why);
 	}
 	if (sm->args.headers)
 		why = message_rcpts(&sm->message, add_rcpt, sm);
@@ -314,14 +306,15 @@ full_name(const struct passwd *pw, char *out, size_t size)
 	out[len] = '\0';
 }
 
-/* Fills the envelope's sender and what the header lacks. */
+/* Fills the envelope's sender, and From where the header lacks it: the daemon
+ * completes the rest, but knows nobody's full name. */
 static void
 complete(struct sendmail *sm)
 {
 	const struct passwd *pw = getpwuid(getuid());
 	char user[64], user_address[ADDR_MAX + 1], name[256];
-	struct message_sender who = { .host = sm->host, .name = name };
-	const char *sender = sm->args.sender, *why;
+	struct message_sender who = { .name = name };
+	const char *sender = sm->args.sender;
 
 	snprintf(user, sizeof user, "uid%lu", (unsigned long)getuid());
 	if (pw != NULL && strlen(pw->pw_name) < sizeof user)
@@ -337,11 +330,9 @@ complete(struct sendmail *sm)
 	else if (sender != NULL)
 		who.name = ""; /* it is the user's, not the sender's */
 	who.address = sm->sender[0] != '\0' ? sm->sender : user_address;
-	who.when = time(NULL);
-	if ((why = message_complete(&sm->message, &who)) != NULL)
-		die(EX_DATAERR, "%s", why);
 	buf_init(&sm->header, 0);
-	if (!message_header(&sm->message, &sm->header))
+	if (!message_add_from(&sm->message, &who) ||
+	    !message_header(&sm->message, &sm->header))
 		die(EX_DATAERR, "the header is too large");
 }
 

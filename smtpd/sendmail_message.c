@@ -1,5 +1,5 @@
 /*
- * Messages from programs: reading them, their recipients, what they lack.
+ * Messages from programs: reading them, their recipients, their author.
  * Runs in sendmail, as whoever calls it.  Never holds a body in memory.
  *
  * SPDX-License-Identifier: ISC
@@ -10,9 +10,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-#include "id.h"
-#include "sendmail_address.h"
-#include "session_trace.h"
+#include "session_address.h"
 
 #define HEADER_MAX (4 * 1024 * 1024) /* memory for it */
 #define LINE_PIECE (16 * 1024)       /* of a line at once */
@@ -274,6 +272,23 @@ field_value(const struct field *f)
 }
 
 const char *
+list_rcpts(struct slice list,
+    const char *(*fn)(void *arg, struct slice address), void *arg)
+{
+	const char *why = NULL;
+	struct address a;
+
+	do {
+		why = address_next(&list, &a);
+		if (why == NULL && a.odd)
+			why = "an address with a blank in it";
+		if (why == NULL && a.spec.len > 0)
+			why = fn(arg, a.spec);
+	} while (why == NULL && a.entry.len > 0);
+	return why;
+}
+
+const char *
 message_rcpts(const struct message *m,
     const char *(*fn)(void *arg, struct slice address), void *arg)
 {
@@ -282,60 +297,17 @@ message_rcpts(const struct message *m,
 		"Resent-Bcc", NULL };
 	const char *const *names = plain;
 	const struct field *f;
-	struct slice list, address;
-	const char *why;
+	const char *why = NULL;
 
 	STAILQ_FOREACH(f, &m->fields, entry) {
 		if (is_one_of(f, resent))
 			names = resent;
 	}
 	STAILQ_FOREACH(f, &m->fields, entry) {
-		if (!is_one_of(f, names))
-			continue;
-		list = field_value(f);
-		do {
-			why = address_next(&list, &address);
-			if (why == NULL && address.len > 0)
-				why = fn(arg, address);
-			if (why != NULL)
-				return why;
-		} while (address.len > 0);
+		if (why == NULL && is_one_of(f, names))
+			why = list_rcpts(field_value(f), fn, arg);
 	}
-	return NULL;
-}
-
-/* Gives each address of f that has none the domain of host.  A field that
- * cannot be read stays as it is. */
-static bool
-qualify_field(struct message *m, struct field *f, const char *host)
-{
-	struct slice list = field_value(f), address;
-	const char *done = f->text.p;
-	struct buf out;
-	bool ok = true;
-	char *copy;
-
-	buf_init(&out, HEADER_MAX);
-	while (ok && address_next(&list, &address) == NULL && address.len > 0) {
-		if (memchr(address.p, '@', address.len) != NULL)
-			continue;
-		ok = buf_add(&out, done,
-			 (size_t)(address.p + address.len - done)) &&
-		    buf_printf(&out, "@%s", host);
-		done = address.p + address.len;
-	}
-	if (ok && out.len > 0) {
-		ok = buf_add(&out, done,
-		    (size_t)(f->text.p + f->text.len - done));
-		copy = ok ? arena_copyn(&m->arena, (const char *)buf_data(&out),
-				out.len) :
-			    NULL;
-		ok = copy != NULL;
-		if (ok)
-			f->text = (struct slice){ copy, out.len };
-	}
-	buf_free(&out);
-	return ok;
+	return why;
 }
 
 /* Adds a full name in front of an address: quoted, or as RFC 2047 writes what
@@ -372,76 +344,23 @@ put_name(struct buf *out, const char *name)
 	return ok;
 }
 
-static bool
-make_from(struct buf *out, const struct message_sender *who)
-{
-	return buf_puts(out, "From: ") && put_name(out, who->name) &&
-	    buf_printf(out, "<%s>\r\n", who->address);
-}
-
-static bool
-make_date(struct buf *out, const struct message_sender *who)
-{
-	return buf_puts(out, "Date: ") && trace_date(out, who->when) &&
-	    buf_puts(out, "\r\n");
-}
-
-static bool
-make_id(struct buf *out, const struct message_sender *who)
-{
-	char id[ID_LEN + 1];
-
-	return buf_printf(out, "Message-ID: <%s.%lu@%s>\r\n",
-	    id_print(id_now(), id), (unsigned long)getpid(), who->host);
-}
-
-/* What a message must have.  Columns: name, what makes it. */
-static const struct {
-	const char *name;
-	bool (*make)(struct buf *out, const struct message_sender *who);
-} musts[] = {
-	{ "From", make_from },
-	{ "Date", make_date },
-	{ "Message-ID", make_id },
-};
-
-static bool
-add_must(struct message *m, size_t row, const struct message_sender *who)
+bool
+message_add_from(struct message *m, const struct message_sender *who)
 {
 	const struct field *f;
 	struct buf out;
 	bool ok;
 
 	STAILQ_FOREACH(f, &m->fields, entry) {
-		if (is_field(f, musts[row].name))
+		if (is_field(f, "From"))
 			return true;
 	}
 	buf_init(&out, HEADER_MAX);
-	ok = musts[row].make(&out, who) && add_field(m, text_of(&out));
+	ok = buf_puts(&out, "From: ") && put_name(&out, who->name) &&
+	    buf_printf(&out, "<%s>\r\n", who->address) &&
+	    add_field(m, text_of(&out));
 	buf_free(&out);
 	return ok;
-}
-
-const char *
-message_complete(struct message *m, const struct message_sender *who)
-{
-	static const char *const private[] = { "Bcc", "Resent-Bcc",
-		"Return-Path", NULL };
-	static const char *const addresses[] = { "From", "Sender", "Reply-To",
-		"To", "Cc", NULL };
-	struct field *f, *next;
-	bool ok = true;
-	size_t i;
-
-	STAILQ_FOREACH_SAFE(f, &m->fields, entry, next) {
-		if (is_one_of(f, private))
-			STAILQ_REMOVE(&m->fields, f, field, entry);
-		else if (is_one_of(f, addresses))
-			ok = qualify_field(m, f, who->host) && ok;
-	}
-	for (i = 0; i < sizeof musts / sizeof musts[0]; i++)
-		ok = ok && add_must(m, i, who);
-	return ok ? NULL : "the header is too large";
 }
 
 bool

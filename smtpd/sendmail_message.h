@@ -32,12 +32,10 @@ struct message {
 	bool eight;    /* a byte over 127, anywhere */
 };
 
-/* Who sends, for what a header lacks. */
+/* Who sends. */
 struct message_sender {
 	const char *address; /* with its domain */
 	const char *name;    /* full name, "" for none */
-	const char *host;    /* for Message-ID, and addresses without domain */
-	int64_t when;        /* seconds since 1970 */
 };
 
 /*
@@ -48,18 +46,20 @@ struct message_sender {
 const char *message_read(struct message *m, FILE *in, bool dots, int *status);
 void message_free(struct message *m);
 
+/* Calls fn for each address of a list.  NULL, or why not: fn's word, or that
+ * the list cannot be read. */
+const char *list_rcpts(struct slice list,
+    const char *(*fn)(void *arg, struct slice address), void *arg);
+
 /*
- * Calls fn for each address of To, Cc and Bcc; of the Resent- ones alone if
- * there are any.  NULL, or why not: fn's word, or that of a field that cannot
- * be read.
+ * The same for those of To, Cc and Bcc; of the Resent- ones alone if
+ * there are any.
  */
 const char *message_rcpts(const struct message *m,
     const char *(*fn)(void *arg, struct slice address), void *arg);
 
-/* Takes Bcc and Return-Path away, gives addresses without a domain one, adds
- * From, Date and Message-ID where missing.  NULL or why not. */
-const char *message_complete(struct message *m,
-    const struct message_sender *who);
+/* Adds From where it is missing.  False: the header is too large. */
+bool message_add_from(struct message *m, const struct message_sender *who);
 
 /* Adds the header and the empty line after it to out.  False: no room. */
 bool message_header(const struct message *m, struct buf *out);

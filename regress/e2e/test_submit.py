@@ -115,7 +115,7 @@ def test_binary_safe(lab):
     r = lab.receiver()
     it = lab.postern(conf(lab.dns(), r.port))
     every = bytes(b for b in range(256) if b not in b"\r\n\0")
-    body = b"Subject: x\r\n\r\n" + b"".join(
+    body = base.WHOLE + b"Subject: x\r\n\r\n" + b"".join(
         every + b"\r\n" for _ in range(300)) + b"\r\n\r\n.\r\n \r\n"
     with it.smtp() as s:
         s.ehlo()
@@ -131,7 +131,7 @@ def test_large(lab):
     """Larger than a journal record, than a buffer, than a socket's."""
     r = lab.receiver()
     it = lab.postern(conf(lab.dns(), r.port))
-    body = b"Subject: large\r\n\r\n" + b"".join(
+    body = base.WHOLE + b"Subject: large\r\n\r\n" + b"".join(
         b"%09d 0123456789012345678901234567890123456789012345678\r\n" % n
         for n in range(300000))
     it.send("a@c.test", "b@x.test", body)
