@@ -20,9 +20,10 @@
 #include "log.h"
 #include "session.h"
 
-#define ACCEPT_TURN 4    /* at once: the others of us want some too */
-#define CROWDED_MS  20   /* lookup or queue have more than they can do */
-#define NO_FD_MS    1000 /* no descriptors: the others of the host first */
+#define ACCEPT_TURN 4     /* at once: the others of us want some too */
+#define CROWDED_MS  20    /* lookup or queue have more than they can do */
+#define FULL_MS     60000 /* between two lines of the log */
+#define NO_FD_MS    1000  /* no descriptors: the others of the host first */
 
 /* Descriptors that are not for sessions, each of which may need two. */
 #define OTHER_FDS 32
@@ -97,15 +98,14 @@ socket_facts(struct facts *f, int fd)
 	return true;
 }
 
-static bool
-find_facts(const struct conf *conf, int fd, const struct sockaddr_storage *ss,
-    struct facts *f)
+bool
+session_address(const struct conf *conf, struct facts *f,
+    const struct sockaddr_storage *ss)
 {
 	const struct sockaddr_in *sin = (const struct sockaddr_in *)ss;
 
+	f->flags &= ~(uint32_t)FACT_LOCAL;
 	switch (ss->ss_family) {
-	case AF_UNIX:
-		return socket_facts(f, fd);
 	case AF_INET:
 		v4_facts(f, &sin->sin_addr, sin->sin_port);
 		break;
@@ -120,6 +120,41 @@ find_facts(const struct conf *conf, int fd, const struct sockaddr_storage *ss,
 	return true;
 }
 
+bool
+session_claim(const struct conf *conf, struct facts *f,
+    const struct sockaddr_storage *ss)
+{
+	bool ours = (f->flags & FACT_LOCAL) != 0;
+
+	if (!session_address(conf, f, ss))
+		return false;
+	if (!ours)
+		f->flags &= ~(uint32_t)FACT_LOCAL;
+	return true;
+}
+
+static bool
+find_facts(const struct conf *conf, int fd, const struct sockaddr_storage *ss,
+    struct facts *f)
+{
+	return ss->ss_family == AF_UNIX ? socket_facts(f, fd) :
+					  session_address(conf, f, ss);
+}
+
+/* The address that it came to, which a table may know a name for. */
+static void
+find_ours(const struct conf *conf, int fd, char ours[IP_TEXT_MAX + 1])
+{
+	struct sockaddr_storage ss;
+	socklen_t len = sizeof ss;
+	struct facts there = { 0 };
+
+	memset(&ss, 0, sizeof ss);
+	if (getsockname(fd, (struct sockaddr *)&ss, &len) == 0 &&
+	    session_address(conf, &there, &ss))
+		memcpy(ours, there.client, sizeof there.client);
+}
+
 /* ---- a connection ---- */
 
 static void
@@ -128,7 +163,7 @@ greet(struct server *srv, const struct listener *l, int fd,
 {
 	const struct conf *conf = srv->proc.conf;
 	const struct conf_listen *row = CONF_LISTEN(conf, l->index);
-	conf_str name = row->hostname != 0 ? row->hostname : conf->hostname;
+	char ours[IP_TEXT_MAX + 1] = "";
 	struct facts facts;
 	int on = 1;
 
@@ -142,7 +177,9 @@ greet(struct server *srv, const struct listener *l, int fd,
 	/* A reply is whole when it is written: nothing to wait for. */
 	if (ss->ss_family != AF_UNIX)
 		(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-	session_new(srv, fd, conf_text(conf, name), &facts);
+	if (row->hostnames != CONF_NONE)
+		find_ours(conf, fd, ours);
+	session_new(srv, fd, row, &facts, ours);
 }
 
 /* No descriptor for a client: one is kept so that it hears why. */
@@ -161,7 +198,7 @@ refuse_one(struct server *srv, int listener)
 	fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 	if (fd != -1) {
 		reply_outcome(&o, REPLY_TOO_BUSY, NULL);
-		len = reply_print(&o, line);
+		len = reply_print(&o, false, line);
 		(void)send(fd, line, len, MSG_NOSIGNAL | MSG_DONTWAIT);
 		close(fd);
 	}
@@ -277,6 +314,19 @@ session_limit(const struct conf *conf)
 	return n < conf->max_sessions ? (uint32_t)n : conf->max_sessions;
 }
 
+/* Whoever comes now waits for another process of us, or for a session's end,
+ * without a word: the operator is to know why. */
+static void
+say_full(struct server *srv)
+{
+	msec now = loop_msec();
+
+	if (now < srv->full_again)
+		return;
+	srv->full_again = now + FULL_MS;
+	log_warn("sessions-full", "sessions=%u", srv->n_sessions);
+}
+
 void
 accept_update(struct server *srv)
 {
@@ -285,6 +335,8 @@ accept_update(struct server *srv)
 
 	if (srv->max_sessions == 0)
 		srv->max_sessions = session_limit(srv->proc.conf);
+	if (srv->n_sessions >= srv->max_sessions)
+		say_full(srv);
 	want = srv->started && !srv->stopping && !srv->draining &&
 	    !srv->pause.set && srv->n_sessions < srv->max_sessions;
 	SLIST_FOREACH(l, &srv->listeners, entry)

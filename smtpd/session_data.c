@@ -1,5 +1,6 @@
 /*
- * Content: from the socket through the one place that knows line endings
+ * Content: from the socket through the one place that knows line endings, and
+ * for a message of our own users through the one that completes its header,
  * into the queue's file, a piece at a time; then the trace field and the
  * trailer.  Runs in session.  Never holds more of a message than a piece, and
  * never opens the file: the descriptor was handed in.
@@ -17,6 +18,9 @@
 
 #include "log.h"
 #include "session.h"
+#include "session_header.h"
+#include "session_step.h"
+#include "session_tls.h"
 #include "session_trace.h"
 #include "trailer.h"
 
@@ -27,19 +31,54 @@
  * at which a message may come. */
 #define BLOCK (64 * 1024)
 
+#define FIELD_HELD (64 * 1024) /* of a header field that is rewritten */
+
+static enum smtp_form
+form_of(const struct session *s)
+{
+	if (s->chunk.home != ST_CHUNK)
+		return FORM_DOTS;
+	return s->tx.params.body == BODY_BINARYMIME ? FORM_BINARY : FORM_TEXT;
+}
+
+/* A message of our own users: its header is completed on the way. */
+static void
+header_begin(struct session *s)
+{
+	const struct conf *conf = session_conf(s);
+	struct tx *tx = &s->tx;
+	struct header_wish wish = { .sender = tx->sender,
+		.hostname = s->hostname,
+		.id = tx->id,
+		.when = time(NULL) };
+
+	/* A receipt, say, has no sender that From could name. */
+	if (s->listen->masquerade && s->facts.auth[0] != '\0' &&
+	    tx->sender[0] != '\0')
+		wish.from = tx->sender;
+	tx->header = header_new(&wish, FIELD_HELD);
+	smtp_data_init(&tx->made,
+	    form_of(s) == FORM_BINARY ? FORM_BINARY : FORM_TEXT, conf->max_line,
+	    conf->max_header);
+}
+
 void
 data_begin(struct session *s)
 {
 	const struct conf *conf = session_conf(s);
 	struct tx *tx = &s->tx;
 
-	smtp_data_init(&tx->data, conf->max_line, conf->max_header);
+	smtp_data_init(&tx->data, form_of(s), conf->max_line, conf->max_header);
 	buf_init(&tx->piece, 0);
 	if ((tx->sum = XXH3_createState()) == NULL)
 		fatal("no memory for a checksum");
 	XXH3_64bits_reset(tx->sum);
-	session_enter(s, ST_DATA);
-	session_reply(s, REPLY_DATA, NULL);
+	if ((s->facts.flags & FACT_SUBMIT) != 0)
+		header_begin(s);
+	/* Of a first chunk the bytes are on their way already. */
+	session_enter(s, s->chunk.home == ST_CHUNK ? ST_BDAT : ST_DATA);
+	if (s->state == ST_DATA)
+		session_reply(s, REPLY_DATA, NULL);
 }
 
 void
@@ -47,6 +86,8 @@ data_end(struct session *s)
 {
 	struct tx *tx = &s->tx;
 
+	header_free(&tx->header);
+	buf_free(&tx->raw);
 	buf_free(&tx->piece);
 	XXH3_freeState(tx->sum);
 	tx->sum = NULL;
@@ -88,6 +129,59 @@ flush(struct session *s)
 		buf_free(&tx->piece);
 }
 
+/* Content that the file is to hold stands behind `before` in piece: it is
+ * counted, summed and sooner or later written. */
+static void
+keep(struct session *s, size_t before)
+{
+	struct tx *tx = &s->tx;
+	size_t len = tx->piece.len - before;
+
+	XXH3_64bits_update(tx->sum, buf_data(&tx->piece) + before, len);
+	tx->content += len;
+	/* SIZE is of what comes, not of what we add to it. */
+	if (tx->data.size > session_conf(s)->max_message_size) {
+		tx->trouble = REPLY_TOO_BIG;
+		buf_free(&tx->piece);
+	} else if (tx->piece.len >= PIECE)
+		flush(s);
+}
+
+/*
+ * What is in raw goes through the header; last: the content is at its end.
+ * What comes out is looked at as if it had come so, since the trailer speaks
+ * of what is kept.
+ */
+static void
+complete(struct session *s, bool last)
+{
+	struct tx *tx = &s->tx;
+	size_t before = tx->piece.len, len;
+	struct buf done;
+	uint8_t *room;
+	bool ok;
+
+	buf_init(&done, 0);
+	ok = header_in(tx->header, buf_data(&tx->raw), tx->raw.len, &done) &&
+	    (!last || header_end(tx->header, &done));
+	buf_drain(&tx->raw, tx->raw.len);
+	if (ok) {
+		room = buf_room(&tx->piece, 2 * done.len + 4);
+		smtp_data_in(&tx->made, buf_data(&done), done.len, room, &len);
+		if (last)
+			len += smtp_data_end(&tx->made, room + len);
+		buf_filled(&tx->piece, len);
+		keep(s, before);
+	} else
+		tx->trouble = REPLY_NO_MEMORY;
+	if (last || header_done(tx->header)) {
+		smtp_data_adopt(&tx->data, &tx->made);
+		header_free(&tx->header);
+		buf_free(&tx->raw);
+	}
+	buf_free(&done);
+}
+
 /* ---- the end of the message ---- */
 
 /* What content may not be.  Columns: DATA_*, reply. */
@@ -102,6 +196,18 @@ static const struct {
 	{ DATA_LONG_LINE, REPLY_LONG_CONTENT },
 	{ DATA_BARE_CR | DATA_BARE_LF, REPLY_BARE_CONTENT },
 };
+
+/* RFC 6152 3: 8-bit content that MAIL did not speak of (with SMTPUTF8 it did:
+ * RFC 6531 3.6). */
+static bool
+is_eight(const struct session *s)
+{
+	const struct tx *tx = &s->tx;
+
+	return (tx->data.content & CONTENT_8BIT) != 0 &&
+	    (s->facts.flags & FACT_SMTPUTF8) == 0 &&
+	    (tx->params.body == BODY_UNSAID || tx->params.body == BODY_7BIT);
+}
 
 static enum reply
 fault_of(struct session *s)
@@ -122,6 +228,8 @@ fault_of(struct session *s)
 		if ((seen & faults[i].seen) != 0)
 			return faults[i].reply;
 	}
+	if (conf->eight_bit == EIGHT_REJECT && is_eight(s))
+		return REPLY_EIGHT_CONTENT;
 	return REPLY_NONE;
 }
 
@@ -143,8 +251,8 @@ limit_of(const struct conf *conf, enum reply r)
 	}
 }
 
-static void
-refuse(struct session *s, enum reply r, bool bye)
+void
+data_refuse(struct session *s, enum reply r, bool bye)
 {
 	struct outcome o;
 	char number[24];
@@ -163,17 +271,23 @@ add_end(struct session *s)
 	const struct rcpt *first = STAILQ_FIRST(&tx->rcpts);
 	size_t before = tx->piece.len;
 	struct trailer trailer = { 0 };
+	char tls[TLS_TEXT_MAX + 1];
 	uint8_t *room;
 
+	session_tls_print(s, tls);
+	trace_junk(&tx->piece, &s->facts);
 	trace_received(&tx->piece,
 	    &(struct trace){ .facts = &s->facts,
 		.hostname = s->hostname,
 		.id = tx->id,
 		.rcpt = tx->n_rcpt == 1 ? first->addr : NULL,
-		.when = time(NULL) });
+		.tls = tls,
+		.when = time(NULL),
+		.mask = s->listen->mask_src,
+		.auth = s->listen->received_auth });
 	tx->trace = tx->piece.len - before;
 	XXH3_64bits_update(tx->sum, buf_data(&tx->piece) + before, tx->trace);
-	trailer.content = tx->data.size;
+	trailer.content = tx->content;
 	trailer.trace = tx->trace;
 	trailer.content_facts = tx->data.content;
 	trailer.sum = XXH3_64bits_digest(tx->sum);
@@ -182,46 +296,82 @@ add_end(struct session *s)
 	buf_filled(&tx->piece, TRAILER_LEN);
 }
 
-/* The dot came. */
-static void
-finish(struct session *s)
+/* What was held back, and the trace fields; then all is in the file, or r
+ * says why not. */
+static enum reply
+write_end(struct session *s)
 {
 	struct tx *tx = &s->tx;
+
+	if (tx->header != NULL)
+		complete(s, true);
+	if (tx->trouble != REPLY_NONE)
+		return tx->trouble;
+	add_end(s);
+	flush(s);
+	if (tx->trouble != REPLY_NONE)
+		return tx->trouble;
+	/* Some file systems say only now that there was no room. */
+	if (close(tx->fd) == -1) {
+		tx->fd = -1;
+		return write_failed();
+	}
+	tx->fd = -1;
+	return REPLY_NONE;
+}
+
+/* The dot came, or the last chunk. */
+static void
+data_finish(struct session *s)
+{
 	enum reply r = fault_of(s);
 
-	if (r == REPLY_NONE) {
-		add_end(s);
-		flush(s);
-		r = tx->trouble;
-	}
-	/* Some file systems say only now that there was no room. */
-	if (r == REPLY_NONE) {
-		if (close(tx->fd) == -1)
-			r = write_failed();
-		tx->fd = -1;
-	}
+	/* RFC 2033 4.2: from here on each recipient gets a reply. */
+	s->tx.after_n = session_replies(s);
 	if (r != REPLY_NONE) {
-		refuse(s, r, false);
+		data_refuse(s, r, false);
 		return;
 	}
+	session_steps(s, steps_commit);
+}
+
+enum step
+step_written(struct session *s)
+{
+	enum reply r = write_end(s);
+
+	if (r != REPLY_NONE) {
+		data_refuse(s, r, false);
+		return STEP_STOP;
+	}
 	data_end(s);
-	tx_finish(s);
+	return STEP_ON;
 }
 
 /* ---- what comes in ---- */
 
+/* Room for what smtp_data_in() makes of len bytes; kept() takes it. */
+static uint8_t *
+room_for(struct tx *tx, size_t len)
+{
+	return buf_room(tx->header != NULL ? &tx->raw : &tx->piece,
+	    2 * len + 4);
+}
+
+/* What is thrown away is only counted. */
 static void
-keep(struct session *s, size_t len)
+kept(struct session *s, size_t made)
 {
 	struct tx *tx = &s->tx;
+	size_t before = tx->piece.len;
 
-	XXH3_64bits_update(tx->sum, buf_data(&tx->piece) + tx->piece.len, len);
-	buf_filled(&tx->piece, len);
-	if (tx->data.size > session_conf(s)->max_message_size) {
-		tx->trouble = REPLY_TOO_BIG;
-		buf_free(&tx->piece);
-	} else if (tx->piece.len >= PIECE)
-		flush(s);
+	if (tx->trouble != REPLY_NONE)
+		return;
+	buf_filled(tx->header != NULL ? &tx->raw : &tx->piece, made);
+	if (tx->header != NULL)
+		complete(s, false);
+	else
+		keep(s, before);
 }
 
 bool
@@ -235,20 +385,19 @@ data_input(struct session *s)
 
 	if (len == 0)
 		return false;
-	room = buf_room(&tx->piece, 2 * len + 4);
+	room = room_for(tx, len);
 	used = smtp_data_in(&tx->data, buf_data(in), len, room, &made);
 	buf_drain(in, used);
-	if (tx->trouble == REPLY_NONE)
-		keep(s, made);
+	kept(s, made);
 	if (tx->data.done) {
-		finish(s);
+		data_finish(s);
 		return true;
 	}
 	/* Read to its end and then refused, as a client expects it; but not
 	 * for ever. */
 	if (tx->data.size / 2 > max) {
 		s->reason = "too-large";
-		refuse(s, REPLY_TOO_BIG, true);
+		data_refuse(s, REPLY_TOO_BIG, true);
 		return false;
 	}
 	tx->block += used;
@@ -257,4 +406,23 @@ data_input(struct session *s)
 		session_enter(s, ST_DATA);
 	}
 	return in->len > 0;
+}
+
+void
+data_chunk(struct session *s, const uint8_t *p, size_t len)
+{
+	struct tx *tx = &s->tx;
+	size_t made;
+
+	if (len == 0)
+		return;
+	(void)smtp_data_in(&tx->data, p, len, room_for(tx, len), &made);
+	kept(s, made);
+}
+
+void
+data_last(struct session *s)
+{
+	kept(s, smtp_data_end(&s->tx.data, room_for(&s->tx, 0)));
+	data_finish(s);
 }

@@ -5,7 +5,9 @@
  *   runs as  _smtpd, chrooted to the empty directory, one per core
  *   holds    listening sockets, connections, files of the spool that were
  *            handed to it for writing; channels to lookup, queue and parent
- *   asks     lookup: rcpt_ask; queue: tx_data, tx_commit, tx_abort
+ *   asks     lookup: rcpt_ask, peer_ask, filter_ask, sender_ask, auth_ask;
+ *            guard: client_open, client_note, names_ask; keys: tls_sign;
+ *            queue: tx_data, tx_commit, tx_abort, grey_ask
  *   never    opens a path, sees a private key, says 250 before the queue did
  *
  * SPDX-License-Identifier: ISC
@@ -14,6 +16,10 @@
 
 #include "log.h"
 #include "session.h"
+#include "session_auth.h"
+#include "session_filter.h"
+#include "session_guard.h"
+#include "session_tls.h"
 
 /* The parent waits some seconds for us (parent_stop.c): content has most of
  * them; then the last replies leave, and who does not close is left. */
@@ -33,9 +39,61 @@ on_listen(void *self, struct ipc_chan *from, struct ipc_msg *msg)
 	msg->fd = -1;
 }
 
+/* Certificates; the private keys that belong to them are with keys. */
+static void
+on_file(void *self, struct ipc_chan *from, struct ipc_msg *msg)
+{
+	struct server *srv = self;
+
+	(void)from;
+	session_certs_file(srv->certs, msg->body, msg->fd);
+}
+
+static void
+on_auth_mechs(void *self, struct ipc_chan *from, struct ipc_msg *msg)
+{
+	(void)from;
+	session_auth_mechs(self, msg->body);
+}
+
+static void
+on_ticket_key(void *self, struct ipc_chan *from, struct ipc_msg *msg)
+{
+	struct server *srv = self;
+
+	(void)from;
+	session_certs_ticket(srv->certs, msg->body);
+}
+
 static ipc_handler *const handlers[IPC_TYPES] = {
 	[IPC_PROC_LISTEN] = on_listen,
+	[IPC_PROC_FILE] = on_file,
+	[IPC_AUTH_MECHS] = on_auth_mechs,
+	[IPC_TICKET_KEY] = on_ticket_key,
 };
+
+/* What is not to be found out anew for each message. */
+static void
+find_wants(struct server *srv)
+{
+	const struct conf *c = srv->proc.conf;
+	uint32_t i;
+
+	if (c->listen.n == 0)
+		return;
+	srv->wants_names = xcalloc(c->listen.n, sizeof *srv->wants_names);
+	for (i = 0; i < c->listen.n; i++)
+		srv->wants_names[i] = CONF_LISTEN(c, i)->dnsbl ||
+		    filter_wants_names(c, CONF_LISTEN(c, i));
+}
+
+static void
+pre_jail(void *self, struct proc *p)
+{
+	struct server *srv = self;
+
+	srv->certs = session_certs_new(p);
+}
 
 static void
 start(void *self, struct proc *p)
@@ -43,6 +101,9 @@ start(void *self, struct proc *p)
 	struct server *srv = self;
 
 	(void)p;
+	find_wants(srv);
+	if (srv->certs != NULL)
+		session_certs_start(srv->certs);
 	srv->started = true;
 	accept_update(srv);
 }
@@ -52,6 +113,8 @@ peer_up(void *self, struct ipc_chan *c)
 {
 	if (c->peer == PROC_QUEUE)
 		tx_queue_up(self, c);
+	else if (c->peer == PROC_GUARD)
+		session_guard_up(self, c);
 }
 
 static void
@@ -109,6 +172,7 @@ drain(void *self)
 static const struct proc_hooks hooks = {
 	.kind = PROC_SESSION,
 	.handlers = handlers,
+	.pre_jail = pre_jail,
 	.start = start,
 	.peer_up = peer_up,
 	.peer_down = peer_down,
@@ -120,9 +184,13 @@ int
 main(void)
 {
 	static struct server self;
+	int status;
 
 	SLIST_INIT(&self.listeners);
 	TAILQ_INIT(&self.sessions);
 	self.reserve = -1;
-	return proc_main(&self.proc, &hooks, &self);
+	status = proc_main(&self.proc, &hooks, &self);
+	/* With the keys of tickets. */
+	session_certs_free(&self.certs);
+	return status;
 }

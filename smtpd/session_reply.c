@@ -10,6 +10,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "slice.h"
+
 /* Columns: code, enhanced code, text. */
 static const struct {
 	unsigned int code;
@@ -72,12 +74,29 @@ reply_code(const struct outcome *o)
 	return o->code;
 }
 
+/* What a line may not hold: control characters, and what is above ASCII
+ * unless the client can read it. */
+static void
+make_plain(char *line, size_t len, bool utf8)
+{
+	size_t i, n;
+
+	for (i = 0; i < len; i += n) {
+		n = utf8 ? slice_utf8((struct slice){ line + i, len - i }) : 0;
+		if (n > 1)
+			continue;
+		if (line[i] < ' ' || line[i] > '~')
+			line[i] = '?';
+		n = 1;
+	}
+}
+
 size_t
-reply_print(const struct outcome *o, char out[REPLY_LINE_MAX + 1])
+reply_print(const struct outcome *o, bool utf8, char out[REPLY_LINE_MAX + 1])
 {
 	unsigned int v = verdict_row(o);
 	struct outcome said = *o;
-	size_t i, len;
+	size_t len;
 
 	said.code = (uint16_t)reply_code(o);
 	said.text[sizeof said.text - 1] = '\0';
@@ -91,10 +110,7 @@ reply_print(const struct outcome *o, char out[REPLY_LINE_MAX + 1])
 		said.ecode[0] = said.code / 100;
 	outcome_print(&said, out, REPLY_LINE_MAX - 1);
 	len = strlen(out);
-	for (i = 0; i < len; i++) {
-		if (out[i] < ' ' || out[i] > '~')
-			out[i] = '?';
-	}
+	make_plain(out, len, utf8);
 	memcpy(out + len, "\r\n", 3);
 	return len + 2;
 }

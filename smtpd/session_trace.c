@@ -32,16 +32,34 @@ trace_date(struct buf *out, int64_t when)
 	    (zone < 0 ? -zone : zone) / 60, (zone < 0 ? -zone : zone) % 60);
 }
 
-/* "from HELO (RDNS [IP])", RFC 5321 4.4: From-domain and TCP-info. */
+/* "from HELO (RDNS [IP])", RFC 5321 4.4: From-domain and TCP-info.  A name
+ * that does not lead back is anybody's lie, and who reads it later would take
+ * it for the truth. */
 static bool
 from_part(struct buf *out, const struct facts *f)
 {
 	const char *tag = strchr(f->client, ':') != NULL ? "IPv6:" : "";
 
-	if ((f->flags & FACT_SOCKET) != 0)
-		return true;
-	return buf_printf(out, " from %s (%s%s[%s%s])\r\n\t", f->helo, f->rdns,
-	    f->rdns[0] == '\0' ? "" : " ", tag, f->client);
+	const char *rdns = (f->flags & FACT_FCRDNS) != 0 ? f->rdns : "";
+
+	return buf_printf(out, " from %s (%s%s[%s%s])\r\n\t", f->helo, rdns,
+	    rdns[0] == '\0' ? "" : " ", tag, f->client);
+}
+
+/* RFC 3848, RFC 6531 4.3 and the registry of mail transmission types; "S" for
+ * TLS and "A" for AUTH are added, which plain SMTP has not. */
+static const char *
+protocol(const struct facts *f)
+{
+	bool utf8 = (f->flags & FACT_SMTPUTF8) != 0;
+
+	if ((f->flags & FACT_LMTP) != 0)
+		return utf8 ? "UTF8LMTP" : "LMTP";
+	if (utf8)
+		return "UTF8SMTP";
+	if ((f->flags & (FACT_ESMTP | FACT_TLS)) != 0 || f->auth[0] != '\0')
+		return "ESMTP";
+	return "SMTP";
 }
 
 /* "(Postern, from userid N)" instead, for who is on this machine; there is no
@@ -49,21 +67,45 @@ from_part(struct buf *out, const struct facts *f)
 static bool
 by_part(struct buf *out, const struct trace *t, const char *id)
 {
-	/* RFC 3848 and the registry of mail transmission types. */
-	static const char *const with[] = { "SMTP", "ESMTP", "SMTP", "ESMTPS",
-		"SMTP", "ESMTPA", "SMTP", "ESMTPSA" };
 	const struct facts *f = t->facts;
-	unsigned int row = 0;
 
+	if ((f->flags & FACT_SOCKET) != 0 && t->mask)
+		return buf_printf(out, " by %s (Postern) id %s", t->hostname,
+		    id);
 	if ((f->flags & FACT_SOCKET) != 0)
 		return buf_printf(out,
 		    " by %s (Postern, from userid %lu)\r\n\tid %s", t->hostname,
 		    (unsigned long)f->uid, id);
-	row |= (f->flags & FACT_ESMTP) != 0 ? 1 : 0;
-	row |= (f->flags & FACT_TLS) != 0 ? 2 : 0;
-	row |= f->auth[0] != '\0' ? 4 : 0;
-	return buf_printf(out, "by %s (Postern) with %s id %s", t->hostname,
-	    with[row], id);
+	return buf_printf(out, "%sby %s (Postern) with %s%s%s id %s",
+	    t->mask ? " " : "", t->hostname, protocol(f),
+	    (f->flags & FACT_TLS) != 0 ? "S" : "",
+	    f->auth[0] != '\0' ? "A" : "", id);
+}
+
+/* With which cipher, as a comment. */
+static bool
+tls_part(struct buf *out, const struct trace *t)
+{
+	return t->tls == NULL || t->tls[0] == '\0' ||
+	    buf_printf(out, "\r\n\t(%s)", t->tls);
+}
+
+/* A comment (RFC 5322 3.2.2); what a name may hold is not ours to know. */
+static bool
+auth_part(struct buf *out, const struct facts *f)
+{
+	const char *p;
+	bool ok;
+
+	if (f->auth[0] == '\0')
+		return buf_puts(out, "\r\n\t(auth=no)");
+	ok = buf_puts(out, "\r\n\t(auth=yes user=");
+	for (p = f->auth; *p != '\0'; p++) {
+		if (strchr("()\\", *p) != NULL)
+			ok = ok && buf_puts(out, "\\");
+		ok = ok && buf_add(out, *p > ' ' && *p < 127 ? p : "?", 1);
+	}
+	return ok && buf_puts(out, ")");
 }
 
 bool
@@ -72,8 +114,13 @@ trace_received(struct buf *out, const struct trace *t)
 	char id[ID_LEN + 1];
 
 	id_print(t->id, id);
-	if (!buf_puts(out, "Received:") || !from_part(out, t->facts) ||
-	    !by_part(out, t, id))
+	if (!buf_puts(out, "Received:"))
+		return false;
+	if (!t->mask && (t->facts->flags & FACT_SOCKET) == 0 &&
+	    !from_part(out, t->facts))
+		return false;
+	if (!by_part(out, t, id) || !tls_part(out, t) ||
+	    (t->auth && !auth_part(out, t->facts)))
 		return false;
 	/* RFC 5321 7.6: more than one recipient here would tell each of the
 	 * others. */
@@ -81,4 +128,10 @@ trace_received(struct buf *out, const struct trace *t)
 		return false;
 	return buf_puts(out, ";\r\n\t") && trace_date(out, t->when) &&
 	    buf_puts(out, "\r\n");
+}
+
+bool
+trace_junk(struct buf *out, const struct facts *f)
+{
+	return (f->flags & FACT_JUNK) == 0 || buf_puts(out, "X-Spam: Yes\r\n");
 }

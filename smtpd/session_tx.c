@@ -3,10 +3,10 @@
  * no 250 before the queue has said DONE, and no 451 while the queue might
  * still deliver what it was asked to commit.
  *
- *   tx_judge      rcpt_ask -> rcpt_is
- *   tx_want_file  tx_open, tx_rcpt ..., tx_data -> tx_file
- *   tx_finish     tx_commit -> tx_done
- *   tx_drop       tx_abort -> tx_gone
+ *   step_judge     rcpt_ask -> rcpt_is
+ *   step_want_file tx_open, tx_rcpt ..., tx_data -> tx_file
+ *   step_finish    tx_commit -> tx_done
+ *   tx_drop        tx_abort -> tx_gone
  *
  * When the queue is lost, ipc.c asks the open tx_commit and tx_abort again;
  * what led to a tx_data is said again from the top, to the queue that comes.
@@ -19,6 +19,8 @@
 #include "id.h"
 #include "log.h"
 #include "session.h"
+#include "session_guard.h"
+#include "session_step.h"
 
 #define TX_MEMORY (1024 * 1024) /* addresses of one message */
 
@@ -49,6 +51,7 @@ tx_begin(struct session *s)
 	tx_reset(s);
 	arena_init(&s->tx.arena, TX_MEMORY);
 	STAILQ_INIT(&s->tx.rcpts);
+	s->tx.marks = s->facts.flags & TX_MARKS;
 }
 
 void
@@ -59,8 +62,16 @@ tx_reset(struct session *s)
 	ipc_cancel(&tx->ask);
 	timer_clear(&tx->again);
 	data_end(s);
+	if (tx->sender != NULL)
+		s->facts.flags = (s->facts.flags & ~TX_MARKS) | tx->marks;
 	arena_free(&tx->arena);
 	*tx = (struct tx){ .fd = -1 };
+}
+
+bool
+tx_is_open(const struct session *s)
+{
+	return s->tx.id != 0 || s->tx.opened;
 }
 
 /* ---- a recipient ---- */
@@ -71,6 +82,11 @@ keep_rcpt(struct tx *tx)
 	struct rcpt *r = arena_alloc(&tx->arena, sizeof *r);
 
 	if (r == NULL || (r->addr = arena_copy(&tx->arena, tx->asked)) == NULL)
+		return false;
+	r->orcpt = "";
+	r->notify = tx->asked_params.notify;
+	if (tx->asked_params.orcpt[0] != '\0' &&
+	    (r->orcpt = arena_copy(&tx->arena, tx->asked_params.orcpt)) == NULL)
 		return false;
 	STAILQ_INSERT_TAIL(&tx->rcpts, r, entry);
 	tx->n_rcpt++;
@@ -83,20 +99,23 @@ on_rcpt_is(void *arg, struct ipc_msg *msg)
 	struct session *s = arg;
 	const struct rcpt_is *m = msg == NULL ? NULL : msg->body;
 
+	if (m != NULL && m->outcome.verdict == DONE) {
+		session_go_on(s);
+		return;
+	}
 	if (m == NULL)
 		session_reply(s, REPLY_LOCAL_ERROR, NULL);
-	else if (m->outcome.verdict != DONE)
+	else {
 		session_say(s, &m->outcome);
-	else if (!keep_rcpt(&s->tx))
-		session_reply(s, REPLY_NO_MEMORY, NULL);
-	else
-		session_reply(s, REPLY_RCPT_OK, NULL);
-	session_enter(s, s->tx.n_rcpt > 0 ? ST_RCPT : ST_MAIL);
+		if (m->outcome.verdict == NEVER)
+			session_did(s, DID_UNKNOWN, 1);
+	}
+	session_stop_steps(s);
 	session_run(s);
 }
 
-void
-tx_judge(struct session *s)
+enum step
+step_judge(struct session *s)
 {
 	struct ipc_chan *lookup =
 	    proc_chan(&s->server->proc, PROC_LOOKUP, (unsigned int)s->id);
@@ -104,29 +123,60 @@ tx_judge(struct session *s)
 
 	if (lookup == NULL) {
 		session_reply(s, REPLY_LOCAL_ERROR, NULL);
-		return;
+		return STEP_STOP;
 	}
 	memset(&m, 0, sizeof m);
 	m.facts = s->facts;
 	memcpy(m.sender, s->tx.sender, strlen(s->tx.sender) + 1);
 	memcpy(m.rcpt, s->tx.asked, sizeof m.rcpt);
-	session_enter(s, ST_ASK_RCPT);
-	rcpt_ask_ask(lookup, &s->tx.ask, &m, on_rcpt_is, s, JUDGE_MS);
+	rcpt_ask_ask(lookup, &s->ask, &m, on_rcpt_is, s, JUDGE_MS);
+	return STEP_WAIT;
+}
+
+enum step
+step_rcpt_taken(struct session *s)
+{
+	if (!keep_rcpt(&s->tx)) {
+		session_reply(s, REPLY_NO_MEMORY, NULL);
+		return STEP_STOP;
+	}
+	session_reply(s, REPLY_RCPT_OK, NULL);
+	session_did(s, DID_RCPT, 1);
+	session_enter(s, ST_RCPT);
+	return STEP_ON;
 }
 
 /* ---- giving it up ---- */
 
+/* The queue has let go of it.  Bytes of a chunk that are still to come are
+ * read first, and then the reply is given (RFC 3030 2). */
 static void
 dropped(struct session *s)
 {
+	void (*fn)(struct session * s) = s->tx.after_fn;
+	struct outcome after = s->tx.after;
 	bool bye = s->tx.after_bye;
+	uint32_t n = s->tx.after_n;
 
-	session_say(s, &s->tx.after);
+	if (s->chunk.left > 0 && !bye && !session_gone(s)) {
+		tx_reset(s);
+		s->tx.after = after;
+		s->chunk.waste = true;
+		s->chunk.home = ST_READY;
+		session_enter(s, ST_BDAT);
+		return;
+	}
+	s->chunk = (struct chunk){ 0 };
+	/* Before the reply, which says by SMTPUTF8 what it may hold. */
+	if (fn == NULL)
+		session_say_n(s, &after, n > 1 ? n : 1);
 	tx_reset(s);
 	if (session_gone(s))
 		session_enter(s, ST_END);
 	else
 		session_enter(s, bye ? ST_BYE : ST_READY);
+	if (fn != NULL && !session_gone(s))
+		fn(s);
 }
 
 static void
@@ -167,6 +217,13 @@ tx_drop(struct session *s, const struct outcome *o, bool bye)
 	m.id = tx->id;
 	session_enter(s, ST_ASK_ABORT);
 	tx_abort_ask(queue, &tx->ask, &m, on_tx_gone, s, ABORT_MS);
+}
+
+void
+tx_drop_then(struct session *s, void (*fn)(struct session *s))
+{
+	s->tx.after_fn = fn;
+	tx_drop(s, NULL, false);
 }
 
 static void
@@ -245,6 +302,7 @@ say(struct session *s, struct ipc_chan *queue)
 		open.facts = s->facts;
 		open.size = tx->size_said;
 		memcpy(open.sender, tx->sender, strlen(tx->sender) + 1);
+		open.params = tx->params;
 		if (!tx_open_send(queue, 0, &open, -1))
 			return false;
 		tx->opened = true;
@@ -254,6 +312,9 @@ say(struct session *s, struct ipc_chan *queue)
 		memset(&rcpt, 0, sizeof rcpt);
 		rcpt.tx = tx->number;
 		memcpy(rcpt.rcpt, tx->next->addr, strlen(tx->next->addr) + 1);
+		rcpt.params.notify = tx->next->notify;
+		memcpy(rcpt.params.orcpt, tx->next->orcpt,
+		    strlen(tx->next->orcpt) + 1);
 		if (queue->n_out >= OUT_HIGH ||
 		    !tx_rcpt_send(queue, 0, &rcpt, -1))
 			return false;
@@ -273,12 +334,13 @@ talk(struct session *s)
 		    on_again, s);
 }
 
-void
-tx_want_file(struct session *s)
+enum step
+step_want_file(struct session *s)
 {
 	s->tx.patience = loop_msec() + FILE_MS;
 	session_enter(s, ST_ASK_FILE);
 	talk(s);
+	return STEP_ON;
 }
 
 /* ---- durable ---- */
@@ -288,20 +350,26 @@ accepted(struct session *s)
 {
 	char id[ID_LEN + 1], session[ID_LEN + 1];
 	const struct tx *tx = &s->tx;
+	struct outcome o;
+	uint32_t n;
 
 	id_print(tx->id, id);
 	id_print(s->id, session);
 	log_event(tx->id, "accept",
 	    "session=%s client=%s proto=%s rcpts=%u size=%" PRIu64 " from=%s",
 	    session, s->facts.client[0] == '\0' ? "socket" : s->facts.client,
-	    (s->facts.flags & FACT_ESMTP) != 0 ? "esmtp" : "smtp", tx->n_rcpt,
-	    tx->data.size, q(tx->sender));
+	    (s->facts.flags & FACT_LMTP) != 0      ? "lmtp" :
+		(s->facts.flags & FACT_ESMTP) != 0 ? "esmtp" :
+						     "smtp",
+	    tx->n_rcpt, tx->content, q(tx->sender));
 	s->n_mails++;
 	s->n_errors = 0;
 	s->n_idle = 0;
+	n = session_replies(s);
 	tx_reset(s);
 	session_enter(s, session_gone(s) ? ST_END : ST_READY);
-	session_reply(s, REPLY_QUEUED, id);
+	reply_outcome(&o, REPLY_QUEUED, id);
+	session_say_n(s, &o, n);
 }
 
 static void
@@ -310,6 +378,7 @@ on_tx_done(void *arg, struct ipc_msg *msg)
 	struct session *s = arg;
 	const struct tx_done *m = msg == NULL ? NULL : msg->body;
 
+	s->tx.after_n = session_replies(s);
 	if (m == NULL)
 		drop_with(s, REPLY_LOCAL_ERROR);
 	else if (m->outcome.verdict != DONE)
@@ -319,20 +388,21 @@ on_tx_done(void *arg, struct ipc_msg *msg)
 	session_run(s);
 }
 
-void
-tx_finish(struct session *s)
+enum step
+step_finish(struct session *s)
 {
 	struct tx_commit m;
 
 	memset(&m, 0, sizeof m);
 	m.tx = s->tx.number;
 	m.id = s->tx.id;
-	m.content = s->tx.data.size;
+	m.content = s->tx.content;
 	m.trace = s->tx.trace;
 	m.content_facts = s->tx.data.content;
 	s->tx.committed = true;
 	session_enter(s, ST_ASK_COMMIT);
 	tx_commit_ask(queue_of(s), &s->tx.ask, &m, on_tx_done, s, COMMIT_MS);
+	return STEP_ON;
 }
 
 /* ---- the queue comes and goes ---- */
