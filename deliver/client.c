@@ -290,19 +290,14 @@ client_mail(struct client *c, const struct client_mail *m)
 	c->in_server = false;
 	c->decided = false;
 	c->part = PART_NONE;
-	if (c->max_size != 0 && client_mail_size(m) > c->max_size) {
-		/* RFC 1870 6.1: it has said that it would refuse. */
+	if (client_refuses(c, &c->result)) {
 		c->decided = true;
-		outcome_set(&c->result, NEVER, WIDTH_MESSAGE, 552, "5.3.4",
-		    "the message has %llu bytes, the server takes %llu",
-		    (unsigned long long)client_mail_size(m),
-		    (unsigned long long)c->max_size);
 		timer_set(c->loop, &c->soon, 0, on_decided, c);
 		return;
 	}
 	client_say_mail(c);
-	if (c->ext & EXT_PIPELINING)
-		client_say_more(c);
+	if ((c->ext & EXT_PIPELINING) != 0)
+		(void)client_say_more(c); /* no content yet: MAIL is due */
 }
 
 bool

@@ -24,11 +24,21 @@
 
 #define CLIENT_FIFO 128 /* commands without a reply, at most */
 
+/* A recipient, and what is passed on to who offers DSN (RFC 3461). */
+struct client_rcpt {
+	const char *addr;
+	const char *orcpt; /* NULL or "": none */
+	uint8_t notify;    /* NOTIFY_*; 0: not said */
+};
+
 /* What is sent; all of it borrowed while the transaction lasts. */
 struct client_mail {
-	const char *sender;      /* "" is the null sender */
-	const char *const *rcpt; /* addresses */
+	const char *sender; /* "" is the null sender */
+	const struct client_rcpt *rcpt;
 	unsigned int n_rcpt;
+	uint32_t facts;    /* FACT_SMTPUTF8 counts */
+	uint8_t ret;       /* enum dsn_ret */
+	const char *envid; /* NULL or "": not said */
 	const char *field; /* goes first, "" or with its CRLF */
 	int fd;            /* the spool file, read with pread */
 	uint64_t trace_off, trace_len;
@@ -79,7 +89,7 @@ struct client {
 	unsigned int mails;        /* transactions so far */
 
 	/* what the server can */
-	unsigned int ext; /* EXT_* */
+	unsigned int ext; /* EXT_*; it lasts while the client does */
 	uint64_t max_size;
 
 	/* what was said: ring of head, n */
@@ -94,6 +104,8 @@ struct client {
 	struct client_mail mail;
 	unsigned int next_rcpt; /* the first not yet said */
 	unsigned int taken;     /* recipients the server took */
+	bool utf8;              /* with SMTPUTF8 */
+	bool bdat;              /* by BDAT, not DATA */
 	bool data_said, dot_said;
 	bool in_server; /* the server has a transaction open */
 	bool decided;   /* result is set: what follows cannot change it */
@@ -121,8 +133,8 @@ void client_adopt(struct client *c, int fd, const struct mx_addr *addr,
 /* Another owner for a connection that is ready. */
 void client_owner(struct client *c, const struct client_owner *owner);
 
-/* Begins a transaction; the connection is ready.  Nothing is told before it
- * returns. */
+/* Begins a transaction; the connection is ready.  Nothing but owner->rcpt is
+ * told before it returns. */
 void client_mail(struct client *c, const struct client_mail *m);
 
 /* It is ready, and has no unread input that nobody asked for. */

@@ -41,8 +41,8 @@ client_mail_over(struct client *c)
 static bool
 proceed(struct client *c)
 {
-	if (!c->decided)
-		client_say_more(c);
+	if (!c->decided && !client_say_more(c))
+		return false;
 	if (c->n > 0)
 		return true;
 	if (!c->decided) {
@@ -177,11 +177,7 @@ do_content(struct client *c, const struct client_reply *r, unsigned int rcpt)
 		client_expect(c, SAID_DOT, 0);
 		return true;
 	}
-	c->stuff = (struct smtp_stuff){ 0 };
-	c->part = PART_FIELD;
-	c->part_off = 0;
-	client_expect(c, SAID_DOT, 0);
-	return client_send_content(c);
+	return client_begin_content(c);
 }
 
 /* A reply to the content before its end: no good to go on after that. */
@@ -200,7 +196,8 @@ do_sent(struct client *c, const struct client_reply *r, unsigned int rcpt)
 {
 	if (too_early(c, r))
 		return do_bad(c, r, rcpt);
-	c->in_server = false;
+	/* RFC 3030 2: a chunk that was refused leaves the transaction open. */
+	c->in_server = c->bdat && r->code / 100 != 2;
 	client_decide(c, r);
 	return proceed(c);
 }

@@ -1,6 +1,6 @@
 /*
  * What the files of the SMTP client share: client.c hears, client_act.c does,
- * client_say.c says.
+ * client_say.c says, client_params.c knows what the server can be told.
  *
  * SPDX-License-Identifier: ISC
  */
@@ -33,14 +33,29 @@ void client_set_deadline(struct client *c);
 
 /* EHLO or HELO. */
 void client_say_hello(struct client *c, enum client_said said);
-void client_say_mail(struct client *c);
-/* As much as can be said now: all at once with PIPELINING, else one by one. */
-void client_say_more(struct client *c);
+/* As much as can be said now: all at once with PIPELINING, else one by one.
+ * False: the owner was told. */
+bool client_say_more(struct client *c);
+/* The content goes out, and a reply to it is due; false: the owner was told. */
+bool client_begin_content(struct client *c);
 /* As much content as has room; false: the owner was told. */
 bool client_send_content(struct client *c);
 
 /* Bytes for SIZE=. */
 uint64_t client_mail_size(const struct client_mail *m);
+
+/* ---- client_params.c ---- */
+
+/* How this transaction will be done; true: not at all, and why. */
+bool client_refuses(struct client *c, struct outcome *o);
+/* MAIL, and RCPT of recipient i; of one that cannot be said to this server the
+ * owner is told so. */
+void client_say_mail(struct client *c);
+void client_say_rcpt(struct client *c, unsigned int i);
+/* As it is said in this transaction: itself, or with the domain as DNS has it
+ * (in out).  NULL: only with SMTPUTF8. */
+const char *client_address(const struct client *c, const char *addr,
+    char out[ADDR_MAX + 1]);
 
 /* ---- client_act.c ---- */
 

@@ -11,8 +11,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "facts.h"
-
 #define PIECE       32768               /* bytes of content read at once */
 #define CONTENT_LOW ((size_t)2 * PIECE) /* out holds less: read on */
 #define COMMAND_LOW ((size_t)16384)     /* out holds less: say more */
@@ -134,28 +132,20 @@ client_mail_size(const struct client_mail *m)
 	return strlen(m->field) + m->trace_len + m->content_len;
 }
 
-void
-client_say_mail(struct client *c)
+/* RFC 3030 2: all of it as one chunk, once it is known that it is for
+ * somebody.  False: the owner was told. */
+static bool
+say_bdat(struct client *c)
 {
-	char size[32] = "";
-	const char *body = "";
-
-	if (c->ext & EXT_SIZE)
-		snprintf(size, sizeof size, " SIZE=%llu",
-		    (unsigned long long)client_mail_size(&c->mail));
-	/*
-	 * RFC 6152 3: content with 8-bit bytes goes only to who offers
-	 * 8BITMIME, else it is converted or returned.  Until there is a
-	 * conversion it is sent as it is, which every server of today takes.
-	 */
-	if ((c->ext & EXT_8BITMIME) && (c->mail.content_facts & CONTENT_8BIT))
-		body = " BODY=8BITMIME";
-	io_printf(&c->io, "MAIL FROM:<%s>%s%s\r\n", c->mail.sender, size, body);
-	client_expect(c, SAID_MAIL, 0);
+	if (c->data_said || c->n > 0 || c->taken == 0)
+		return true;
+	io_printf(&c->io, "BDAT %llu LAST\r\n",
+	    (unsigned long long)client_mail_size(&c->mail));
+	c->data_said = true;
+	return client_begin_content(c);
 }
 
-/* As much as can be said now: all at once with PIPELINING, else one by one. */
-void
+bool
 client_say_more(struct client *c)
 {
 	bool pipe = (c->ext & EXT_PIPELINING) != 0;
@@ -164,22 +154,37 @@ client_say_more(struct client *c)
 		if (pipe ?
 			c->n > CLIENT_FIFO - 2 || c->io.out.len > COMMAND_LOW :
 			c->n > 0)
-			return;
-		io_printf(&c->io, "RCPT TO:<%s>\r\n",
-		    c->mail.rcpt[c->next_rcpt]);
-		client_expect(c, SAID_RCPT, c->next_rcpt++);
+			return true;
+		client_say_rcpt(c, c->next_rcpt++);
 	}
+	if (c->bdat)
+		return say_bdat(c);
 	if (c->data_said || (c->n > 0 && !pipe) || c->n == CLIENT_FIFO)
-		return;
+		return true;
 	/* Everybody was answered, and refused. */
 	if (c->n == 0 && c->taken == 0)
-		return;
+		return true;
 	io_printf(&c->io, "DATA\r\n");
 	c->data_said = true;
 	client_expect(c, SAID_DATA, 0);
+	return true;
 }
 
 /* ---- content ---- */
+
+/* Adds n bytes of content to out, as DATA or BDAT has them; false: no room. */
+static bool
+put_content(struct client *c, const uint8_t *p, size_t n)
+{
+	uint8_t *out;
+
+	if (c->bdat)
+		return buf_add(&c->io.out, p, n);
+	if ((out = buf_room(&c->io.out, 2 * n)) == NULL)
+		return false;
+	buf_filled(&c->io.out, smtp_stuff_out(&c->stuff, p, n, out));
+	return true;
+}
 
 /* Moves to the next part when one is at its end. */
 static void
@@ -209,11 +214,8 @@ put_piece(struct client *c)
 	switch (c->part) {
 	case PART_FIELD:
 		n = strlen(c->mail.field);
-		if ((out = buf_room(&c->io.out, 2 * n)) == NULL)
+		if (!put_content(c, (const uint8_t *)c->mail.field, n))
 			return false;
-		buf_filled(&c->io.out,
-		    smtp_stuff_out(&c->stuff, (const uint8_t *)c->mail.field, n,
-			out));
 		next_part(c);
 		return true;
 	case PART_TRACE:
@@ -225,17 +227,16 @@ put_piece(struct client *c)
 		}
 		n = left < sizeof piece ? (size_t)left : sizeof piece;
 		got = pread(c->mail.fd, piece, n, (off_t)(off + c->part_off));
-		if (got <= 0 ||
-		    (out = buf_room(&c->io.out, 2 * (size_t)got)) == NULL)
+		if (got <= 0 || !put_content(c, piece, (size_t)got))
 			return false;
-		buf_filled(&c->io.out,
-		    smtp_stuff_out(&c->stuff, piece, (size_t)got, out));
 		c->part_off += (size_t)got;
 		return true;
 	case PART_END:
-		if ((out = buf_room(&c->io.out, 5)) == NULL)
-			return false;
-		buf_filled(&c->io.out, smtp_stuff_end(&c->stuff, out));
+		if (!c->bdat) {
+			if ((out = buf_room(&c->io.out, 5)) == NULL)
+				return false;
+			buf_filled(&c->io.out, smtp_stuff_end(&c->stuff, out));
+		}
 		c->part = PART_NONE;
 		c->dot_said = true;
 		return true;
@@ -245,6 +246,16 @@ put_piece(struct client *c)
 	return true;
 }
 
+bool
+client_begin_content(struct client *c)
+{
+	c->stuff = (struct smtp_stuff){ 0 };
+	c->part = PART_FIELD;
+	c->part_off = 0;
+	client_expect(c, SAID_DOT, 0);
+	return client_send_content(c);
+}
+
 /* Fills out again; false: the owner was told. */
 bool
 client_send_content(struct client *c)
@@ -252,8 +263,8 @@ client_send_content(struct client *c)
 	while (c->part != PART_NONE && c->io.out.len < CONTENT_LOW) {
 		if (put_piece(c))
 			continue;
-		/* Without its final dot it is no message (RFC 5321 4.1.1.4),
-		 * so the connection ends here. */
+		/* Without its final dot, or all of its chunk, it is no message
+		 * (RFC 5321 4.1.1.4), so the connection ends here. */
 		c->decided = true;
 		outcome_set(&c->result, LATER, WIDTH_MESSAGE, 0, "4.3.0",
 		    "the message cannot be read here");

@@ -18,6 +18,10 @@ const struct client_ext client_exts[] = {
 	{ "SIZE", EXT_SIZE },
 	{ "8BITMIME", EXT_8BITMIME },
 	{ "STARTTLS", EXT_STARTTLS },
+	{ "DSN", EXT_DSN },
+	{ "SMTPUTF8", EXT_SMTPUTF8 },
+	{ "CHUNKING", EXT_CHUNKING },
+	{ "BINARYMIME", EXT_BINARYMIME },
 };
 
 const unsigned int client_n_exts = sizeof client_exts / sizeof client_exts[0];

@@ -73,7 +73,16 @@ struct client_row {
 extern const struct client_row client_table[CLIENT_SAYS];
 
 /* Columns: keyword of EHLO, its flag. */
-enum { EXT_PIPELINING = 1, EXT_SIZE = 2, EXT_8BITMIME = 4, EXT_STARTTLS = 8 };
+enum {
+	EXT_PIPELINING = 1,
+	EXT_SIZE = 2,
+	EXT_8BITMIME = 4,
+	EXT_STARTTLS = 8,
+	EXT_DSN = 16,
+	EXT_SMTPUTF8 = 32,
+	EXT_CHUNKING = 64,
+	EXT_BINARYMIME = 128
+};
 
 struct client_ext {
 	const char *keyword;

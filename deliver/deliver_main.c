@@ -18,16 +18,14 @@
 
 #include <fcntl.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "explain.h"
 #include "job.h"
 #include "log.h"
 #include "resolv.h"
 
-#define RESOLV_MAX  16384 /* bytes of resolv.conf that are read */
-#define KEYS_MS     3000  /* to wait for keys at the start */
-#define STOP_MS     3000  /* for contents on their way, at the end */
+#define KEYS_MS     3000 /* to wait for keys at the start */
+#define STOP_MS     3000 /* for contents on their way, at the end */
 #define STOP_LOOK   50
 #define TIMEOUT_MIN 1000
 
@@ -41,16 +39,9 @@ static void
 on_file(void *self, struct ipc_chan *from, struct ipc_msg *msg)
 {
 	struct deliver *d = self;
-	char text[RESOLV_MAX];
-	ssize_t n;
 
 	(void)from;
-	n = pread(msg->fd, text, sizeof text, 0);
-	close(msg->fd);
-	msg->fd = -1;
-	d->n_server =
-	    resolv_parse((struct slice){ text, n > 0 ? (size_t)n : 0 },
-		d->server, DNS_SERVERS_MAX);
+	d->n_server = resolv_read(msg->fd, d->server, DNS_SERVERS_MAX);
 	/* Handed in again when it changes, also while we run. */
 	if (d->dns != NULL && d->conf->resolver.ss_family == 0)
 		dns_servers(d->dns, d->server, d->n_server);
@@ -61,20 +52,16 @@ dns_start(struct deliver *d, unsigned int max)
 {
 	const struct conf *c = d->conf;
 	msec timeout = (msec)c->resolver_timeout * 1000;
-	struct dns_server one = { .ss = c->resolver };
+	struct dns_server one;
 
 	d->dns = dns_new(d->p->loop,
 	    timeout < TIMEOUT_MIN ? TIMEOUT_MIN : timeout, max);
-	if (c->resolver.ss_family != 0) {
-		one.len = c->resolver.ss_family == AF_INET6 ?
-		    sizeof(struct sockaddr_in6) :
-		    sizeof(struct sockaddr_in);
+	if (resolv_conf(c, &one)) {
 		dns_servers(d->dns, &one, 1);
 		return;
 	}
 	if (d->n_server == 0)
-		d->n_server = resolv_parse((struct slice){ "", 0 }, d->server,
-		    DNS_SERVERS_MAX);
+		d->n_server = resolv_read(-1, d->server, DNS_SERVERS_MAX);
 	dns_servers(d->dns, d->server, d->n_server);
 }
 

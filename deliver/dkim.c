@@ -13,6 +13,7 @@
 
 #include <openssl/evp.h>
 
+#include "idn.h"
 #include "log.h"
 #include "smtp_addr.h"
 
@@ -191,6 +192,18 @@ header_collect(struct slice header, struct seen seen[NAMES])
 	}
 }
 
+/* RFC 8616 4: domains are compared, and stand in d=, as A-labels, which a
+ * message of any kind may have. */
+static uint32_t
+row_for(const struct dkim_sign *d, const char *domain)
+{
+	char ascii[DOMAIN_MAX + 1];
+
+	if (idn_domain(slice_of(domain), ascii) != NULL)
+		return CONF_NONE;
+	return dkim_row_for(d->conf, ascii);
+}
+
 /* Who signs: the first author whose domain has a key, else the envelope's
  * sender. */
 static uint32_t
@@ -204,9 +217,9 @@ choose_row(const struct dkim_sign *d, struct slice from)
 	rest.p = colon + 1;
 	rest.len = from.len - (size_t)(rest.p - from.p);
 	while (dkim_from_next(&rest, domain))
-		if ((row = dkim_row_for(d->conf, domain)) != CONF_NONE)
+		if ((row = row_for(d, domain)) != CONF_NONE)
 			return row;
-	return dkim_row_for(d->conf, smtp_addr_domain(d->sender));
+	return row_for(d, smtp_addr_domain(d->sender));
 }
 
 /* Adds the fields of one name to what is signed, the lowest first (RFC 6376

@@ -47,7 +47,8 @@ enum job_rcpt_state {
 };
 
 struct job_rcpt_row {
-	const char *addr;
+	const char *addr, *orcpt;
+	uint8_t notify;
 	uint32_t n; /* its number in the message */
 	enum job_rcpt_state state;
 };
@@ -91,8 +92,8 @@ struct job {
 	struct outcome trouble;    /* of the last host that failed ... */
 	char relay[RELAY_MAX + 1]; /* ... and which it was */
 	struct client *client;
-	const char **to;  /* recipients of this transaction */
-	uint32_t *to_row; /* ... and their rows */
+	struct client_rcpt *to; /* recipients of this transaction */
+	uint32_t *to_row;       /* ... and their rows */
 	uint32_t n_to, n_taken;
 	bool later; /* somebody is to be tried again */
 };
@@ -105,6 +106,10 @@ void job_go(struct deliver *d, const struct job_go *m);
 
 /* The state changes, here alone. */
 void job_enter(struct job *j, enum job_state state);
+
+/* One recipient's result. */
+void job_say_result(struct job *j, struct job_rcpt_row *r,
+    const struct outcome *o);
 
 /* Gives all recipients that are open this outcome and ends the job, which is
  * free afterwards.  site: how the route did; flags: JOB_*. */

@@ -171,6 +171,21 @@ on_turn(void *arg)
 	read_all(j);
 }
 
+/* One that was signed in an earlier attempt stays as it was.  RFC 6376 5.3:
+ * binary content, whose lines are none, may be turned into other content on
+ * its way, and no signature would hold. */
+static bool
+is_signed_here(const struct job *j)
+{
+	if ((j->take.flags & ROUTE_ORIGIN) == 0 || j->field[0] != '\0' ||
+	    j->d->conf->dkim.n == 0)
+		return false;
+	if ((j->take.content_facts & CONTENT_BINARY) == 0)
+		return true;
+	log_event(j->take.id, "unsigned", "why=%s", q("binary content"));
+	return false;
+}
+
 void
 job_prepare(struct job *j)
 {
@@ -179,9 +194,7 @@ job_prepare(struct job *j)
 		fatal("no memory for a checksum");
 	XXH3_64bits_reset(j->sum);
 	j->done = 0;
-	/* One that was signed in an earlier attempt stays as it was. */
-	if ((j->take.flags & ROUTE_ORIGIN) && j->field[0] == '\0' &&
-	    j->d->conf->dkim.n > 0) {
+	if (is_signed_here(j)) {
 		dkim_start(&j->dkim, j->d->conf, &j->d->keys, j->take.sender);
 		j->signs = true;
 	}

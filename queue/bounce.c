@@ -11,11 +11,13 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
 #include <xxhash.h>
 
 #include "dsn.h"
+#include "dsn_param.h"
 #include "id.h"
 #include "log.h"
 #include "spool_read.h"
@@ -30,25 +32,62 @@
 struct notice {
 	struct msg *msg;
 	enum dsn_kind kind;
-	char settled; /* state that its recipients get */
 	struct rcpt_list rcpts;
 	uint32_t n;
 };
 
+/* ---- who wants to know what (RFC 3461 4.1) ---- */
+
 bool
-bounce_wanted(const struct msg *m)
+bounce_wanted(const struct msg *m, unsigned int notify)
 {
 	/* RFC 5321 6.1: never about a null sender; but our own notification
 	 * goes to postmaster once. */
 	if (m->sender[0] != '\0')
-		return true;
+		return notify == 0 || (notify & NOTIFY_FAILURE) != 0;
 	return (m->fact_flags & FACT_OURS) != 0 && !dsn_is_double(m->id);
 }
 
 bool
-bounce_warns(const struct msg *m)
+bounce_warns(const struct msg *m, unsigned int notify)
 {
-	return m->sender[0] != '\0';
+	return m->sender[0] != '\0' &&
+	    (notify == 0 || (notify & NOTIFY_DELAY) != 0);
+}
+
+bool
+bounce_confirms(const struct msg *m, unsigned int notify)
+{
+	return m->sender[0] != '\0' && (notify & NOTIFY_SUCCESS) != 0;
+}
+
+void
+bounce_owe(struct queue *qu, struct rcpt *r)
+{
+	struct msg *m = r->msg;
+
+	rcpt_move(qu, r, r->state == RCPT_OWED ? &m->owed : &m->good, AT_OWED);
+}
+
+/* The state of a recipient in `state` when the sender was told of it. */
+static char
+told_state(enum dsn_kind kind, char state)
+{
+	if (kind == DSN_DELAYED)
+		return RCPT_WARNED;
+	if (kind != DSN_SUCCESS)
+		return RCPT_FAILED;
+	return state == RCPT_EXPANDED_OWED ? RCPT_EXPANDED : RCPT_DELIVERED;
+}
+
+/* True if a notification of this kind is about a recipient in this state. */
+static bool
+is_about(enum dsn_kind kind, int state)
+{
+	if (kind == DSN_DELAYED)
+		return rcpt_state_open(state);
+	return rcpt_state_owed(state) &&
+	    (state == RCPT_OWED) == (kind != DSN_SUCCESS);
 }
 
 static void
@@ -70,7 +109,7 @@ is_owed(struct queue *qu, struct rcpt *r, int fd, enum dsn_kind kind)
 
 	if (state != -1)
 		r->state = (char)state;
-	if (kind == DSN_DELAYED ? rcpt_state_open(state) : state == RCPT_OWED)
+	if (is_about(kind, state))
 		return true;
 	if (rcpt_state_end(state))
 		rcpt_end(qu, r, (char)state, NULL);
@@ -101,28 +140,42 @@ collect(struct queue *qu, struct notice *no, struct rcpt_list *list)
 
 /* ---- composing ---- */
 
-/* The header of the original: what we prepended, then what came. */
-static size_t
-read_header(const struct msg *m, char *out)
+/* RFC 3461 4.3: RET=FULL counts for failures; what would not be a good part of
+ * a message, or is large, is not returned whole. */
+static bool
+returns_whole(const struct notice *no)
+{
+	const struct msg *m = no->msg;
+
+	return no->kind == DSN_FAILED && m->params.ret == RET_FULL &&
+	    (m->content_facts & (CONTENT_LONG | CONTENT_BINARY)) == 0 &&
+	    m->content <= DSN_WHOLE_MAX && m->trace <= TRACE_SHARE;
+}
+
+/* The original, its header alone or whole: what we prepended, then what came.
+ * Freed by the caller. */
+static char *
+read_original(const struct msg *m, bool *whole, size_t *len)
 {
 	uint64_t trace = m->trace < TRACE_SHARE ? m->trace : TRACE_SHARE;
-	uint64_t content = DSN_HEADER_MAX - trace;
+	uint64_t content = *whole ? m->content : DSN_HEADER_MAX - trace;
+	char *out = xcalloc(1, (size_t)(trace + content) + 1);
 	ssize_t n;
-	size_t len = 0;
 
 	if (content > m->content)
 		content = m->content;
 	n = pread(m->fd, out, trace, (off_t)(m->head + m->content));
-	if (n > 0)
-		len = (size_t)n;
-	n = pread(m->fd, out + len, content, (off_t)m->head);
-	return n > 0 ? len + (size_t)n : len;
+	*len = n > 0 ? (size_t)n : 0;
+	*whole = *whole && *len == trace;
+	n = pread(m->fd, out + *len, content, (off_t)m->head);
+	*len += n > 0 ? (size_t)n : 0;
+	*whole = *whole && n == (ssize_t)content;
+	return out;
 }
 
-/* RFC 3464 2.3.1: whom the sender named, where that is another; of a child
- * its head tells. */
+/* Of a child without an ORCPT: whom its parent was sent to, by its head. */
 static const char *
-original(const struct notice *no, struct arena *a)
+parent_addr(const struct notice *no, struct arena *a)
 {
 	struct head h;
 
@@ -132,6 +185,46 @@ original(const struct notice *no, struct arena *a)
 	return h.of.addr;
 }
 
+/* RFC 3464 2.3.1: whom the sender named, if he said so, or that was another
+ * than who was tried; else "". */
+static const char *
+original_rcpt(const struct rcpt *r, const char *parent, struct arena *a)
+{
+	const char *addr = parent, *copy;
+	char orcpt[ORCPT_MAX + 1];
+
+	if (r->orcpt != NULL)
+		return r->orcpt;
+	if (addr == NULL && r->target != NULL)
+		addr = r->addr;
+	if (addr == NULL || !orcpt_of(addr, orcpt))
+		return "";
+	copy = arena_copy(a, orcpt);
+	return copy == NULL ? "" : copy;
+}
+
+static void
+fill_rcpts(struct queue *qu, const struct notice *no, struct index_rcpt *rows,
+    struct dsn_rcpt *rcpts, struct arena *a)
+{
+	const char *parent = parent_addr(no, a);
+	const struct rcpt *r;
+	uint32_t i = 0;
+
+	TAILQ_FOREACH(r, &no->rcpts, entry) {
+		rcpt_row(qu, r, &rows[i]);
+		rcpts[i].addr =
+		    r->state == RCPT_EXPANDED_OWED ? r->addr : rcpt_target(r);
+		rcpts[i].orcpt = original_rcpt(r, parent, a);
+		rcpts[i].expanded = r->state == RCPT_EXPANDED_OWED;
+		rcpts[i].until = schedule_end(qu, no->msg, r->ttl);
+		rcpts[i].relay = rows[i].relay;
+		rcpts[i].last = rows[i].last;
+		rcpts[i].tried = r->tried;
+		i++;
+	}
+}
+
 static bool
 compose(struct queue *qu, const struct notice *no, struct tx *tx,
     struct buf *out)
@@ -139,41 +232,28 @@ compose(struct queue *qu, const struct notice *no, struct tx *tx,
 	const struct msg *m = no->msg;
 	struct index_rcpt *rows = xcalloc(no->n, sizeof *rows);
 	struct dsn_rcpt *rcpts = xcalloc(no->n, sizeof *rcpts);
-	char *header = xcalloc(1, DSN_HEADER_MAX);
 	struct dsn d = { .kind = no->kind,
 		.id = tx->head.id,
 		.about = m->id,
 		.hostname = conf_text(qu->p.conf, qu->p.conf->hostname),
 		.to = tx->head.rcpt[0].addr,
+		.envid = m->params.envid,
+		.utf8 = (tx->head.facts.flags & FACT_SMTPUTF8) != 0,
 		.arrived = m->arrived / 1000000,
 		.now = now_sec(),
 		.rcpt = rcpts,
 		.n_rcpt = no->n,
-		.header = header };
+		.whole = returns_whole(no) };
 	struct arena a;
-	const char *orig;
-	const struct rcpt *r;
-	uint32_t i = 0;
+	char *original = read_original(m, &d.whole, &d.original_len);
 	bool ok;
 
 	arena_init(&a, SPOOL_ARENA_MAX);
-	orig = original(no, &a);
-	d.header_len = read_header(m, header);
-	TAILQ_FOREACH(r, &no->rcpts, entry) {
-		rcpt_row(qu, r, &rows[i]);
-		rcpts[i].addr = rcpt_target(r);
-		rcpts[i].orig = orig;
-		if (orig == NULL && r->target != NULL)
-			rcpts[i].orig = r->addr;
-		rcpts[i].until = schedule_end(qu, m, r->ttl);
-		rcpts[i].relay = rows[i].relay;
-		rcpts[i].last = rows[i].last;
-		rcpts[i].tried = r->tried;
-		i++;
-	}
+	fill_rcpts(qu, no, rows, rcpts, &a);
+	d.original = original;
 	ok = dsn_print(out, &d);
 	arena_free(&a);
-	free(header);
+	free(original);
 	free(rcpts);
 	free(rows);
 	return ok;
@@ -197,6 +277,25 @@ write_all(int fd, const void *p, size_t len)
 	return true;
 }
 
+static uint32_t
+facts_of(const struct buf *content, const char *to)
+{
+	const uint8_t *p = buf_data(content);
+	uint32_t facts = 0;
+	size_t i;
+
+	for (i = 0; i < content->len && facts == 0; i++) {
+		if (p[i] > 0x7f)
+			facts = CONTENT_8BIT;
+	}
+	/* Nothing else in its header came from outside. */
+	if (has_8bit(to))
+		facts |= CONTENT_UTF8;
+	if (memmem(p, content->len, "\r\n.", 3) != NULL)
+		facts |= CONTENT_DOT;
+	return facts;
+}
+
 /* Content and trailer behind the head. */
 static bool
 write_content(struct tx *tx, const struct buf *content)
@@ -206,8 +305,7 @@ write_content(struct tx *tx, const struct buf *content)
 
 	t->content = content->len;
 	t->sum = XXH3_64bits(buf_data(content), content->len);
-	if (memmem(buf_data(content), content->len, "\r\n.", 3) != NULL)
-		t->content_facts |= CONTENT_DOT;
+	t->content_facts = facts_of(content, tx->head.rcpt[0].addr);
 	trailer_print(t, end);
 	return write_all(tx->fd, buf_data(content), content->len) &&
 	    write_all(tx->fd, end, sizeof end);
@@ -249,9 +347,30 @@ choose_id(struct queue *qu, const struct notice *no)
 		return 0;
 	}
 	if (is_known(qu, id) ||
-	    (no->kind == DSN_FAILED && spool_was_committed(qu->spool, id)))
+	    (no->kind != DSN_DELAYED && spool_was_committed(qu->spool, id)))
 		return 0;
 	return id;
+}
+
+/* RFC 6533: about an original that was marked SMTPUTF8, where that makes a
+ * difference; but postmaster is always reached. */
+static bool
+is_international(const struct notice *no)
+{
+	const struct msg *m = no->msg;
+	const struct rcpt *r;
+
+	if (no->kind == DSN_DOUBLE || (m->fact_flags & FACT_SMTPUTF8) == 0)
+		return false;
+	if (has_8bit(m->sender) || (m->content_facts & CONTENT_UTF8) != 0)
+		return true;
+	TAILQ_FOREACH(r, &no->rcpts, entry) {
+		if (has_8bit(r->addr) || has_8bit(rcpt_target(r)) ||
+		    (r->orcpt != NULL &&
+			strncasecmp(r->orcpt, "utf-8;", 6) == 0))
+			return true;
+	}
+	return false;
 }
 
 static bool
@@ -262,6 +381,8 @@ fill_head(struct queue *qu, const struct notice *no, struct tx *tx)
 
 	h->arrived = now_usec();
 	h->facts.flags = FACT_OURS | FACT_LOCAL;
+	if (is_international(no))
+		h->facts.flags |= FACT_SMTPUTF8;
 	h->sender = "";
 	h->rcpt = arena_alloc(&tx->arena, sizeof *h->rcpt);
 	h->n_rcpt = 1;
@@ -292,7 +413,7 @@ commit(struct queue *qu, const struct notice *no, struct tx *tx)
 		settles[i].id = no->msg->id;
 		settles[i].n = r->n;
 		settles[i].off = r->off;
-		settles[i].state = no->settled;
+		settles[i].state = told_state(no->kind, r->state);
 		i++;
 	}
 	return tx_commit_ours(qu, tx, settles, no->n);
@@ -330,6 +451,14 @@ told(struct queue *qu, struct rcpt *r, char state)
 	rcpt_leave(qu, r, &row);
 }
 
+/* By enum dsn_kind. */
+static const char *const events[] = {
+	[DSN_FAILED] = "bounced",
+	[DSN_DELAYED] = "delayed",
+	[DSN_DOUBLE] = "bounced",
+	[DSN_SUCCESS] = "confirmed",
+};
+
 static void
 bounce_told(struct queue *qu, struct tx *tx, bool ok)
 {
@@ -338,13 +467,11 @@ bounce_told(struct queue *qu, struct tx *tx, bool ok)
 	struct rcpt *r;
 
 	if (ok)
-		log_event(m->id,
-		    tx->settled == RCPT_FAILED ? "bounced" : "delayed",
-		    "dsn=%s to=%s", id_print(tx->head.id, id),
-		    q(tx->head.rcpt[0].addr));
+		log_event(m->id, events[tx->kind], "dsn=%s to=%s",
+		    id_print(tx->head.id, id), q(tx->head.rcpt[0].addr));
 	while ((r = TAILQ_FIRST(&tx->rcpts)) != NULL) {
 		if (ok)
-			told(qu, r, tx->settled);
+			told(qu, r, told_state(tx->kind, r->state));
 		else
 			result_again(qu, r, AGAIN,
 			    "the sender could not be told");
@@ -362,15 +489,16 @@ tell(struct queue *qu, struct msg *m, struct rcpt_list *list,
 	struct rcpt *r;
 	struct tx *tx;
 	uint64_t id;
+	char state;
 
-	no.settled = kind == DSN_DELAYED ? RCPT_WARNED : RCPT_FAILED;
 	TAILQ_INIT(&no.rcpts);
 	if (!collect(qu, &no, list))
 		return;
 	if ((id = choose_id(qu, &no)) == 0) {
 		while ((r = TAILQ_FIRST(&no.rcpts)) != NULL) {
-			if (result_state(qu, r, no.settled))
-				told(qu, r, no.settled);
+			state = told_state(kind, r->state);
+			if (result_state(qu, r, state))
+				told(qu, r, state);
 			else
 				result_again(qu, r, AGAIN,
 				    "its state was not written");
@@ -379,7 +507,7 @@ tell(struct queue *qu, struct msg *m, struct rcpt_list *list,
 	}
 	tx = tx_ours(qu, m, bounce_told);
 	tx_set_id(tx, id);
-	tx->settled = no.settled;
+	tx->kind = kind;
 	if (!build(qu, &no, tx)) {
 		log_warn("bounce", "id=%" PRIx64 " error=%s", m->id,
 		    q(strerror(errno)));
@@ -407,7 +535,9 @@ bounce_check(struct queue *qu, struct msg *m)
 	bool ours = (m->fact_flags & FACT_OURS) != 0 && m->sender[0] == '\0';
 
 	if (m->dsn != NULL || m->n_flying > 0 || m->n_asking > 0 ||
-	    qu->stopping || (TAILQ_EMPTY(&m->owed) && TAILQ_EMPTY(&m->late)))
+	    qu->stopping ||
+	    (TAILQ_EMPTY(&m->owed) && TAILQ_EMPTY(&m->good) &&
+		TAILQ_EMPTY(&m->late)))
 		return;
 	/* More may fail in the same round; but a crowded route does not keep
 	 * the sender waiting for what is known. */
@@ -422,6 +552,8 @@ bounce_check(struct queue *qu, struct msg *m)
 	/* One at a time: each turn of these empties a list or sets m->dsn. */
 	while (m->dsn == NULL && !TAILQ_EMPTY(&m->owed))
 		tell(qu, m, &m->owed, ours ? DSN_DOUBLE : DSN_FAILED);
+	while (m->dsn == NULL && !TAILQ_EMPTY(&m->good))
+		tell(qu, m, &m->good, DSN_SUCCESS);
 	while (m->dsn == NULL && !TAILQ_EMPTY(&m->late))
 		tell(qu, m, &m->late, DSN_DELAYED);
 }

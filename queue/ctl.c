@@ -214,7 +214,7 @@ row_flush(struct queue *qu, struct ctl *c, struct index_rcpt *row)
 		c->is.changed++;
 		return STEP_NEXT;
 	}
-	if (!rcpt_state_open(row->state) && row->state != RCPT_OWED)
+	if (!rcpt_state_open(row->state) && !rcpt_state_owed(row->state))
 		return STEP_NEXT;
 	row->parked = 0;
 	row->next = now_sec();
@@ -310,7 +310,7 @@ static const struct verb verbs[] = {
 	[CTL_REQUEUE] = { true, NULL, row_flush, "" },
 	[CTL_HOLD] = { true, begin_hold, row_state, "qhwH" },
 	[CTL_RELEASE] = { true, begin_hold, row_state, "hqHw" },
-	[CTL_REMOVE] = { true, NULL, row_state, "qrwrhrHrbr" },
+	[CTL_REMOVE] = { true, NULL, row_state, "qrwrhrHrbrDdXx" },
 	[CTL_PAUSE] = { false, begin_pause, NULL, "" },
 	[CTL_RESUME] = { false, begin_pause, NULL, "" },
 	[CTL_REBUILD] = { false, begin_rebuild, NULL, "" },

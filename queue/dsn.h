@@ -16,16 +16,20 @@
 #include "verdict.h"
 
 #define DSN_HEADER_MAX (64 * 1024) /* bytes of the original's header */
+/* RET=FULL: a larger original is returned as its header alone. */
+#define DSN_WHOLE_MAX (256 * 1024)
 
 enum dsn_kind {
 	DSN_FAILED,
 	DSN_DELAYED,
-	DSN_DOUBLE /* to postmaster: a notification failed */
+	DSN_DOUBLE, /* to postmaster: a notification failed */
+	DSN_SUCCESS /* asked for: relayed to who does not tell, or expanded */
 };
 
 struct dsn_rcpt {
-	const char *addr; /* that was tried: Final-Recipient */
-	const char *orig; /* Original-Recipient; NULL: not known, or the same */
+	const char *addr;  /* that was tried: Final-Recipient */
+	const char *orcpt; /* as in RCPT: Original-Recipient; "": not known */
+	bool expanded;     /* DSN_SUCCESS: it stands for several */
 	const char *relay; /* host[address]:port, or empty */
 	struct outcome last;
 	int64_t tried; /* seconds since 1970, 0: never */
@@ -38,17 +42,25 @@ struct dsn {
 	uint64_t about;       /* of the message it is about */
 	const char *hostname; /* ours */
 	const char *to;
+	const char *envid; /* as in MAIL, "": not said */
+	/* The original was internationalised (RFC 6531), and so is this (RFC
+	 * 6533). */
+	bool utf8;
 	int64_t arrived, now; /* seconds since 1970 */
 	const struct dsn_rcpt *rcpt;
 	uint32_t n_rcpt;
-	const char *header; /* of the original, trace fields first */
-	size_t header_len;
+	/* The original, trace fields first: its header section counts, or,
+	 * whole, all of it. */
+	const char *original;
+	size_t original_len;
+	bool whole;
 };
 
 /*
  * The id of a notification about recipient n and those after it: of the
  * message's own id, so that the same notice has the same id after a crash.
- * The low 16 bits are 1 + 2n (failed) or 2 + 2n (delayed).  DSN_DOUBLE: the
+ * The low 16 bits are 2 + 2n (delayed) or 1 + 2n (the others: a recipient
+ * comes to its end but once).  DSN_DOUBLE: the
  * n-th try for a free one, from the top, where recipients do not reach.  See
  * id.h for those of the child of a notification: they stand in the unit of the
  * notification, since the child's own unit has children of double bounces.
@@ -64,8 +76,11 @@ bool dsn_is_double(uint64_t id);
 const char *dsn_status(enum dsn_kind kind, const struct outcome *last,
     char *out, size_t size);
 
-/* Adds the whole content, header and body, lines ended by CRLF, 7-bit, none
- * over 998 bytes.  False: out is full. */
+/*
+ * Adds the whole content, header and body, lines ended by CRLF, none over 998
+ * bytes; 7-bit, but with utf8, or where a whole original is not.  False: out
+ * is full.
+ */
 bool dsn_print(struct buf *out, const struct dsn *d);
 
 #endif

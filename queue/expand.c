@@ -23,6 +23,7 @@
 
 #include <bsd/string.h>
 
+#include "dsn_param.h"
 #include "id.h"
 #include "log.h"
 
@@ -121,11 +122,35 @@ later(struct expansion *e, const char *ecode, const char *why)
 	give_up(e->queue, e->rcpt, &o);
 }
 
+/* RFC 3461 5.2.7: one address in place of another inherits NOTIFY, and the
+ * sender hears of it from there on; of several he is told that there are
+ * several, and hears of no success of theirs. */
+static char
+expanded_state(const struct rcpt *r, uint32_t n_rcpt)
+{
+	if (n_rcpt != 1 && bounce_confirms(r->msg, r->notify))
+		return RCPT_EXPANDED_OWED;
+	return RCPT_EXPANDED;
+}
+
+static uint8_t
+inherited_notify(const struct rcpt *r, uint32_t n_rcpt)
+{
+	uint8_t left = r->notify;
+
+	if (n_rcpt == 1 || (left & NOTIFY_SUCCESS) == 0)
+		return left;
+	left &= (uint8_t)~NOTIFY_SUCCESS;
+	/* With nothing left it would be one of which nothing was said. */
+	return left == 0 ? NOTIFY_NEVER : left;
+}
+
 /* The file says that r was expanded. */
 static void
 expanded(struct queue *qu, struct rcpt *r, uint64_t child, uint32_t n_rcpt)
 {
 	struct msg *m = r->msg;
+	char state = expanded_state(r, n_rcpt);
 	struct index_rcpt row;
 	char id[ID_LEN + 1];
 
@@ -134,7 +159,16 @@ expanded(struct queue *qu, struct rcpt *r, uint64_t child, uint32_t n_rcpt)
 	    "expanded, see message %s", id_print(child, id));
 	log_event(m->id, "expanded", "n=%u child=%s rcpts=%u to=%s", r->n,
 	    id_print(child, id), n_rcpt, q(r->addr));
-	rcpt_end(qu, r, RCPT_EXPANDED, &row);
+	if (state == RCPT_EXPANDED) {
+		rcpt_end(qu, r, state, &row);
+		return;
+	}
+	r->state = row.state = state;
+	row.parked = 0;
+	row.next = now_sec();
+	queue_index_ok(qu, index_put_rcpt(qu->index, &row));
+	queue_changed(qu);
+	bounce_owe(qu, r);
 }
 
 /* The child is durable, or not. */
@@ -172,7 +206,7 @@ commit(struct expansion *e)
 	const struct spool_settle settle = { .id = r->msg->id,
 		.n = r->n,
 		.off = r->off,
-		.state = RCPT_EXPANDED };
+		.state = expanded_state(r, tx->head.n_rcpt) };
 
 	if (!tx_commit_ours(qu, tx, &settle, 1)) {
 		later(e, "4.3.0", "nothing can be stored now");
@@ -291,6 +325,7 @@ make_file(struct expansion *e)
 	h->facts = *m->facts;
 	h->facts.flags |= FACT_EXPANDED;
 	h->sender = m->sender;
+	h->params = m->params;
 	h->of.id = m->id;
 	h->of.n = e->rcpt->n;
 	h->of.addr = e->rcpt->addr;
@@ -338,6 +373,18 @@ may_be_large(struct expansion *e)
 	return true;
 }
 
+/* RFC 3461 5.2.1: without an ORCPT, the address that RCPT had. */
+static const char *
+original(const struct rcpt *r, struct arena *a)
+{
+	char orcpt[ORCPT_MAX + 1];
+
+	if (r->orcpt != NULL)
+		return arena_copy(a, r->orcpt);
+	orcpt_of(r->addr, orcpt);
+	return arena_copy(a, orcpt);
+}
+
 /* NULL, or why these are no addresses. */
 static const char *
 add_page(struct expansion *e, const struct expand_is *is)
@@ -345,9 +392,11 @@ add_page(struct expansion *e, const struct expand_is *is)
 	struct tx *tx = e->tx;
 	struct head *h = &tx->head;
 	const char *p = is->text, *end = is->text + sizeof is->text;
-	char state = e->rcpt->state;
+	const struct rcpt *of = e->rcpt;
 	uint32_t i;
 
+	if (tx->orcpt == NULL)
+		tx->orcpt = original(of, &tx->arena);
 	if (h->rcpt == NULL)
 		h->rcpt = arena_alloc(&tx->arena, is->total * sizeof *h->rcpt);
 	for (i = 0; i < is->n; i++) {
@@ -356,10 +405,13 @@ add_page(struct expansion *e, const struct expand_is *is)
 		if (p + len == end || len == 0 || len > ADDR_MAX)
 			return "an address of a wrong length";
 		/* Who was told of a delay is not told of the same again. */
-		h->rcpt[h->n_rcpt].state =
-		    state == RCPT_WARNED ? RCPT_WARNED : RCPT_WAITING;
-		h->rcpt[h->n_rcpt].addr = arena_copy(&tx->arena, p);
-		h->n_rcpt++;
+		h->rcpt[h->n_rcpt++] =
+		    (struct head_rcpt){ .state = of->state == RCPT_WARNED ?
+				RCPT_WARNED :
+				RCPT_WAITING,
+			    .addr = arena_copy(&tx->arena, p),
+			    .notify = inherited_notify(of, is->total),
+			    .orcpt = tx->orcpt };
 		p += len + 1;
 	}
 	return NULL;
@@ -465,7 +517,7 @@ mark(struct expansion *e, uint64_t child)
 			return;
 		}
 	}
-	if (!result_state(qu, r, RCPT_EXPANDED)) {
+	if (!result_state(qu, r, expanded_state(r, n))) {
 		later(e, "4.3.0", "its state was not written");
 		return;
 	}

@@ -12,15 +12,17 @@
  *   auth: alice
  *   of: 0DZ5KQ2X4K000 2 <team@example.org>
  *   from: <alice@example.org>
- *   rcpt: q <bob@example.net>
+ *   params: BODY=8BITMIME RET=HDRS ENVID=QQ314159
+ *   rcpt: q <bob@example.net> NOTIFY=SUCCESS,FAILURE ORCPT=rfc822;b@example.net
  *   rcpt: q <carol@example.com>
  *   sum: 0123456789abcdef
  *   (an empty line)
  *
  * The sum is XXH3-64 of all before it, with each state byte as 'q'.  Empty
- * facts are left out (the client's address is then '-').  Only a child has
- * "of": the message, the number of its recipient and its address, which stands
- * for the recipients here.  Lines end in LF.
+ * facts are left out (the client's address is then '-'), and so are parameters
+ * of MAIL and RCPT that were not said.  Only a child has "of": the message,
+ * the number of its recipient and its address, which stands for the recipients
+ * here.  Lines end in LF.
  * Bytes other than printable ASCII in a value are written %HH, and so are
  * blanks and '%'.
  *
@@ -43,7 +45,10 @@ enum rcpt_state {
 	RCPT_WARNED = 'w', /* waiting; the sender was told of the delay */
 	RCPT_HELD = 'h',   /* by the operator */
 	RCPT_HELD_WARNED = 'H',
-	RCPT_OWED = 'b',      /* failed; the sender has yet to be told */
+	RCPT_OWED = 'b', /* failed; the sender has yet to be told */
+	/* What the sender has yet to be told since he asked for it. */
+	RCPT_DELIVERED_OWED = 'D',
+	RCPT_EXPANDED_OWED = 'X',
 	RCPT_DELIVERED = 'd', /* these four are ends */
 	RCPT_FAILED = 'f',    /* and who had to be told was told */
 	RCPT_REMOVED = 'r',   /* by the operator */
@@ -54,16 +59,21 @@ enum rcpt_state {
 bool rcpt_state_end(int state);
 /* True for the states that the schedule may try. */
 bool rcpt_state_open(int state);
+/* True for the states in which nothing is left but to tell the sender. */
+bool rcpt_state_owed(int state);
 /* True for a byte that is one of the states. */
 bool rcpt_state_known(int state);
 
 /* Bytes of the longest head: all recipients, each byte escaped. */
-#define HEAD_LEN_MAX ((size_t)(RCPT_MAX + 8) * (3 * ADDR_MAX + 16))
+#define HEAD_LEN_MAX                                                           \
+	((size_t)(RCPT_MAX + 8) * (3 * (ADDR_MAX + ORCPT_MAX) + 64))
 
 struct head_rcpt {
 	size_t off; /* of its state byte, from the start of the file */
 	char state; /* enum rcpt_state */
 	const char *addr;
+	uint8_t notify;    /* NOTIFY_* */
+	const char *orcpt; /* as it came; "" or NULL: not said */
 };
 
 struct head {
@@ -71,6 +81,7 @@ struct head {
 	int64_t arrived; /* microseconds since 1970 */
 	struct facts facts;
 	const char *sender; /* "" is the null sender */
+	struct mail_params params;
 	/* A child (FACT_EXPANDED): of which recipient; addr NULL: it is none */
 	struct {
 		uint64_t id;

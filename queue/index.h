@@ -13,8 +13,8 @@
  *   index/trust     version, token, whether it was closed clean and filled;
  *                   a text beside the database, since it is read before the
  *                   database is believed
- *   facts/          synced at once: what files cannot tell (holds on routes,
- *                   pause)
+ *   facts/          synced: what files cannot tell (holds on routes, pause;
+ *                   greylisting: grey_store.h)
  *
  * Keys are big-endian, so their order is their meaning.  Texts in keys end in
  * a NUL; those longer than 200 bytes are cut to 184 and followed by XXH3-128
@@ -57,6 +57,7 @@ struct index_msg {
 	struct facts facts;
 	char sender[ADDR_MAX + 1];
 	char dkim[SIG_MAX + 1]; /* signature of the first attempt, or empty */
+	struct mail_params params;
 };
 
 struct index_rcpt {
@@ -74,6 +75,7 @@ struct index_rcpt {
 	char route[ROUTE_MAX + 1]; /* of the last attempt, or empty */
 	char relay[RELAY_MAX + 1];
 	struct outcome last;
+	struct rcpt_params params;
 };
 
 /* State of a route. */

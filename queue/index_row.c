@@ -12,11 +12,16 @@
 #include <assert.h>
 #include <string.h>
 
+#include <bsd/string.h>
 #include <xxhash.h>
 
 #define VERSION      1
 #define VERSION_MORE 2   /* what few rows have stands at the end */
+#define VERSION_DSN  3   /* ... and parameters of RCPT */
 #define TEXT_LONGEST 512 /* no row has a longer text in a key */
+
+#define NOTIFY_ALL                                                             \
+	(NOTIFY_NEVER | NOTIFY_SUCCESS | NOTIFY_FAILURE | NOTIFY_DELAY)
 
 _Static_assert(TEXT_CUT + 16 == TEXT_MAX, "the hash has 16 bytes");
 _Static_assert(sizeof(struct index_msg) + 128 < ROW_MAX, "too short");
@@ -59,9 +64,12 @@ put_outcome(uint8_t *p, const struct outcome *o)
 size_t
 row_pack_msg(const struct index_msg *m, uint8_t *out)
 {
+	const struct mail_params *params = &m->params;
+	bool more = params->body != BODY_UNSAID || params->ret != RET_UNSAID ||
+	    params->envid[0] != '\0';
 	uint8_t *p = out;
 
-	*p++ = VERSION;
+	*p++ = more ? VERSION_MORE : VERSION;
 	p = put_number(p, (uint64_t)m->arrived);
 	p = put_number(p, m->head);
 	p = put_number(p, m->content);
@@ -81,6 +89,11 @@ row_pack_msg(const struct index_msg *m, uint8_t *out)
 	p = put_text(p, m->facts.auth);
 	p = put_text(p, m->sender);
 	p = put_text(p, m->dkim);
+	if (more) {
+		*p++ = params->body;
+		*p++ = params->ret;
+		p = put_text(p, params->envid);
+	}
 	assert(p - out <= ROW_MAX);
 	return (size_t)(p - out);
 }
@@ -88,10 +101,11 @@ row_pack_msg(const struct index_msg *m, uint8_t *out)
 size_t
 row_pack_rcpt(const struct index_rcpt *r, uint8_t *out)
 {
-	bool more = r->target[0] != '\0' || r->ttl != 0;
+	bool dsn = r->params.notify != 0 || r->params.orcpt[0] != '\0';
+	bool more = dsn || r->target[0] != '\0' || r->ttl != 0;
 	uint8_t *p = out;
 
-	*p++ = more ? VERSION_MORE : VERSION;
+	*p++ = dsn ? VERSION_DSN : more ? VERSION_MORE : VERSION;
 	p = put_number(p, r->off);
 	*p++ = (uint8_t)r->state;
 	*p++ = r->parked != 0;
@@ -105,6 +119,10 @@ row_pack_rcpt(const struct index_rcpt *r, uint8_t *out)
 	if (more) {
 		p = put_text(p, r->target);
 		p = put_number(p, r->ttl);
+	}
+	if (dsn) {
+		*p++ = r->params.notify;
+		p = put_text(p, r->params.orcpt);
 	}
 	assert(p - out <= ROW_MAX);
 	return (size_t)(p - out);
@@ -135,13 +153,23 @@ row_pack_way(const struct index_way *w, uint8_t *out)
 	return (size_t)(p - out);
 }
 
+void
+row_set_params(struct index_rcpt *row, const struct head_rcpt *rcpt)
+{
+	row->params.notify = rcpt->notify;
+	if (rcpt->orcpt != NULL)
+		strlcpy(row->params.orcpt, rcpt->orcpt,
+		    sizeof row->params.orcpt);
+}
+
 /* ---- unpacking ---- */
 
 /* Once bad it gives zeros. */
 struct unpack {
 	const uint8_t *p, *end;
 	bool bad;
-	bool more; /* VERSION_MORE */
+	bool more; /* VERSION_MORE, or: */
+	bool dsn;  /* VERSION_DSN */
 };
 
 static struct unpack
@@ -149,8 +177,10 @@ unpack_begin(const void *in, size_t len)
 {
 	struct unpack u = { .p = in, .end = (const uint8_t *)in + len };
 
-	if (len > 0)
-		u.more = *u.p == VERSION_MORE;
+	if (len > 0) {
+		u.dsn = *u.p == VERSION_DSN;
+		u.more = *u.p == VERSION_MORE || u.dsn;
+	}
 	u.bad = len == 0 || (*u.p != VERSION && !u.more);
 	u.p += len > 0;
 	return u;
@@ -228,7 +258,7 @@ row_unpack_msg(const void *in, size_t len, struct index_msg *m)
 {
 	struct unpack u = unpack_begin(in, len);
 
-	u.bad = u.bad || u.more;
+	u.bad = u.bad || u.dsn;
 	memset(m, 0, sizeof *m);
 	m->arrived = (int64_t)get_number(&u, UINT64_MAX);
 	m->head = get_number(&u, UINT64_MAX);
@@ -249,6 +279,15 @@ row_unpack_msg(const void *in, size_t len, struct index_msg *m)
 	get_text(&u, m->facts.auth, sizeof m->facts.auth);
 	get_text(&u, m->sender, sizeof m->sender);
 	get_text(&u, m->dkim, sizeof m->dkim);
+	if (u.more) {
+		m->params.body = get_byte(&u);
+		m->params.ret = get_byte(&u);
+		get_text(&u, m->params.envid, sizeof m->params.envid);
+		u.bad = u.bad || m->params.body > BODY_BINARYMIME ||
+		    m->params.ret > RET_HDRS ||
+		    (m->params.body == 0 && m->params.ret == 0 &&
+			m->params.envid[0] == '\0');
+	}
 	return unpack_end(&u);
 }
 
@@ -271,7 +310,14 @@ row_unpack_rcpt(const void *in, size_t len, struct index_rcpt *r)
 	if (u.more) {
 		get_text(&u, r->target, sizeof r->target);
 		r->ttl = (uint32_t)get_number(&u, UINT32_MAX);
-		u.bad = u.bad || (r->target[0] == '\0' && r->ttl == 0);
+		u.bad =
+		    u.bad || (!u.dsn && r->target[0] == '\0' && r->ttl == 0);
+	}
+	if (u.dsn) {
+		r->params.notify = get_byte(&u);
+		get_text(&u, r->params.orcpt, sizeof r->params.orcpt);
+		u.bad = u.bad || r->params.notify > NOTIFY_ALL ||
+		    (r->params.notify == 0 && r->params.orcpt[0] == '\0');
 	}
 	return unpack_end(&u) && rcpt_state_known(r->state) && r->parked <= 1;
 }
@@ -283,6 +329,7 @@ row_unpack_way(const void *in, size_t len, struct index_way *w)
 	uint32_t i;
 
 	memset(w, 0, sizeof *w);
+	u.bad = u.bad || u.dsn;
 	get_text(&u, w->route, sizeof w->route);
 	w->failures = (uint32_t)get_number(&u, UINT32_MAX);
 	w->next = (int64_t)get_number(&u, UINT64_MAX);

@@ -181,6 +181,7 @@ index_walk_way(struct index *ix, struct index_cursor *c, struct index_way *w)
 /* ---- facts ---- */
 
 #define FACTS_MAP     ((size_t)1 << 30) /* address space */
+#define FACTS_DBS     8                 /* fact, and greylisting's */
 #define FACTS_RESERVE (256 * 1024)      /* bytes on disk, from the start */
 
 /* Room for what an operator says when the disk is full: `resume` above all.
@@ -203,7 +204,7 @@ facts_env(struct index *ix, const char *path)
 
 	if ((rc = mdb_env_create(&ix->facts)) != MDB_SUCCESS)
 		return rc;
-	rc = mdb_env_set_maxdbs(ix->facts, 4);
+	rc = mdb_env_set_maxdbs(ix->facts, FACTS_DBS);
 	if (rc == MDB_SUCCESS)
 		rc = mdb_env_set_mapsize(ix->facts, FACTS_MAP);
 	if (rc == MDB_SUCCESS)

@@ -64,6 +64,9 @@ rcpt_add(struct queue *qu, struct msg *m, const struct index_rcpt *row)
 	r->tried = row->tried;
 	r->ttl = row->ttl;
 	rcpt_set_target(r, row->target);
+	r->notify = row->params.notify;
+	if (row->params.orcpt[0] != '\0')
+		r->orcpt = xstrdup(row->params.orcpt);
 	memcpy(r->addr, row->addr, len);
 	hash_add(&qu->rcpts, &r->node, rcpt_key(m->id, r->n));
 	m->n_mem++;
@@ -110,10 +113,19 @@ rcpt_drop(struct queue *qu, struct rcpt *r)
 	hash_del(&qu->rcpts, &r->node);
 	r->msg->n_mem--;
 	free(r->target);
+	free(r->orcpt);
 	free(r);
 	/* Half empty: who waits in the index may come. */
 	if (qu->rcpts.n == MEM_RCPTS / 2)
 		schedule_kick(qu);
+}
+
+void
+rcpt_params(const struct rcpt *r, struct rcpt_params *params)
+{
+	params->notify = r->notify;
+	strlcpy(params->orcpt, r->orcpt == NULL ? "" : r->orcpt,
+	    sizeof params->orcpt);
 }
 
 void
@@ -125,6 +137,7 @@ rcpt_row(struct queue *qu, const struct rcpt *r, struct index_rcpt *row)
 		row->n = r->n;
 		strlcpy(row->addr, r->addr, sizeof row->addr);
 	}
+	rcpt_params(r, &row->params);
 	row->off = r->off;
 	row->state = r->state;
 	row->attempts = r->attempts;
@@ -196,9 +209,11 @@ msg_add(struct queue *qu, const struct index_msg *im)
 	m->has_signature = im->dkim[0] != '\0';
 	m->facts = xcalloc(1, sizeof *m->facts);
 	*m->facts = im->facts;
+	m->params = im->params;
 	memcpy(m->sender, im->sender, len);
 	TAILQ_INIT(&m->gather);
 	TAILQ_INIT(&m->owed);
+	TAILQ_INIT(&m->good);
 	TAILQ_INIT(&m->late);
 	hash_add(&qu->msgs, &m->node, m->id);
 	return m;
@@ -389,6 +404,7 @@ msg_damaged(struct queue *qu, struct msg *m, const char *why)
 	not_dirty(qu, m);
 	m->gone = true;
 	drop_all(qu, &m->owed);
+	drop_all(qu, &m->good);
 	drop_all(qu, &m->late);
 	for (n = 0; n < m->n_rcpt && m->n_mem > 0; n++) {
 		r = rcpt_find(qu, id, n);

@@ -7,9 +7,11 @@
  *   schedule.c  which recipient is due, and where it goes (lookup)
  *   route.c     routes that are full, down or held, and what waits for them
  *   job.c       work for the deliver processes
+ *   job_said.c  what they say of it
  *   result.c    what became of a recipient: file, index, log
  *   expand.c    a recipient that stands for several: a message to them
  *   bounce.c    telling the sender
+ *   greylist.c  who has to come again
  *   ctl.c       what the operator asks
  *   limits.c    what holds for a route, for who asks
  *   restore.c   the index from the files
@@ -51,6 +53,7 @@ struct queue;
 struct msg;
 struct tx;
 struct expansion;
+struct grey_store;
 
 TAILQ_HEAD(expansions, expansion);
 
@@ -63,7 +66,7 @@ enum rcpt_at {
 	AT_LOOKUP,  /* is being asked */
 	AT_JOB,     /* in a job that gathers or waits for its turn */
 	AT_FLYING,  /* in a job given out */
-	AT_OWED,    /* failed; the sender is told soon */
+	AT_OWED,    /* at its end; the sender is told soon */
 	AT_LATE,    /* the sender is told of the delay soon */
 	AT_EXPANDS, /* lookup is asked for whom it stands, or waits for that */
 	AT_DSN,     /* in a notification, or a child, that is made durable */
@@ -84,6 +87,8 @@ struct rcpt {
 	int64_t tried;
 	uint32_t ttl;    /* of its action, seconds; 0: the queue's */
 	char *target;    /* the one address it stands for; NULL: itself */
+	uint8_t notify;  /* NOTIFY_* */
+	char *orcpt;     /* as it came; NULL: not said */
 	struct job *job; /* AT_JOB, AT_FLYING */
 	struct expansion *expansion; /* AT_EXPANDS */
 	struct way *for_way; /* taken from the index for it (way.asking) */
@@ -116,11 +121,12 @@ struct msg {
 	uint32_t n_waiting;       /* jobs and expansions that wait */
 	uint32_t n_flying;        /* jobs given out */
 	TAILQ_HEAD(, job) gather; /* jobs that may yet get recipients */
-	struct rcpt_list owed, late;
+	struct rcpt_list owed, good, late;
 	struct tx *dsn;        /* notification being made durable */
 	struct timer patience; /* to tell the sender of all at once */
 	bool impatient;
 	struct facts *facts;
+	struct mail_params params;
 	char *field; /* a signature for its row */
 	char sender[];
 };
@@ -189,8 +195,9 @@ struct tx {
 	/* TX_OURS */
 	void (*told)(struct queue *qu, struct tx *tx, bool ok);
 	struct msg *about;
-	char settled; /* state that its recipients get */
-	bool large;   /* a child of many: counted in queue.n_large */
+	uint8_t kind;      /* of a notification: enum dsn_kind */
+	const char *orcpt; /* of a child: what its recipients inherit */
+	bool large;        /* a child of many: counted in queue.n_large */
 	struct rcpt_list rcpts;
 	TAILQ_ENTRY(tx) entry; /* in tx_of[] */
 	TAILQ_ENTRY(tx) answer;
@@ -206,6 +213,7 @@ struct queue {
 	struct proc p;
 	struct spool *spool;
 	struct index *index;
+	struct grey_store *grey; /* NULL: everybody may pass */
 	bool stopping, paused;
 	bool open;   /* each deliver process has said what it holds */
 	bool spoil;  /* the index is to be made again at the next start */
@@ -319,6 +327,8 @@ struct rcpt *rcpt_add(struct queue *qu, struct msg *m,
     const struct index_rcpt *row);
 void rcpt_move(struct queue *qu, struct rcpt *r, struct rcpt_list *list,
     enum rcpt_at at);
+/* What RCPT said of it. */
+void rcpt_params(const struct rcpt *r, struct rcpt_params *params);
 /* Its row as the index has it, or as memory knows it; state, attempts and
  * tried are memory's. */
 void rcpt_row(struct queue *qu, const struct rcpt *r, struct index_rcpt *row);
@@ -355,10 +365,10 @@ void schedule_asks(struct queue *qu);
 /* No longer asked. */
 void schedule_unask(struct queue *qu, struct rcpt *r);
 /* When a recipient that waits for its route is looked at at the latest, and
- * one that is tried again: at a warning, or at its end.  ttl: of its action,
- * 0: the queue's. */
+ * one that is tried again: at a warning, or at its end.  notify: NOTIFY_*;
+ * ttl: of its action, 0: the queue's. */
 int64_t schedule_latest(const struct queue *qu, const struct msg *m,
-    uint32_t ttl, int64_t now);
+    unsigned int notify, uint32_t ttl, int64_t now);
 /* When it is given up. */
 int64_t schedule_end(const struct queue *qu, const struct msg *m, uint32_t ttl);
 /* True if it is too old. */
@@ -386,9 +396,20 @@ void route_ended(struct queue *qu, struct way *w, const struct outcome *site);
 void route_flush(struct queue *qu, const char *route);
 bool route_hold(struct queue *qu, const char *route, bool hold);
 
-/* job.c */
+/* job.c, job_said.c */
 
 void job_start(struct queue *qu);
+struct job *job_new(struct msg *m);
+/* Frees it; its recipients are elsewhere. */
+void job_free(struct queue *qu, struct job *j);
+void job_add_rcpt(struct queue *qu, struct job *j, struct rcpt *r,
+    enum rcpt_at at);
+/* It is d's from now on, under this number. */
+void job_fly(struct queue *qu, struct job *j, struct deliverer *d,
+    uint64_t number);
+/* All its recipients, as result_again(). */
+void job_all_again(struct queue *qu, struct job *j, uint32_t seconds,
+    const char *why);
 static inline struct job *
 job_of_turn(struct way_job *turn)
 {
@@ -415,6 +436,7 @@ ipc_handler job_on_want, job_on_signed, job_on_result, job_on_end, job_on_held,
 struct result {
 	const struct outcome *outcome;
 	const char *relay, *tls;
+	uint32_t flags;        /* RESULT_* */
 	struct ipc_chan *from; /* told with job_noted; NULL: nobody */
 	uint64_t job;
 };
@@ -445,10 +467,13 @@ void expand_forget(struct queue *qu, struct rcpt *r);
 
 /* Tells the sender what is owed for m, if nothing of it runs. */
 void bounce_check(struct queue *qu, struct msg *m);
-/* True if a failure of m is told to somebody. */
-bool bounce_wanted(const struct msg *m);
-/* True if its sender is told of a delay. */
-bool bounce_warns(const struct msg *m);
+/* r is at its end but for the sender, as its state says: he is told soon. */
+void bounce_owe(struct queue *qu, struct rcpt *r);
+/* Who of m is told of what, for a recipient with this NOTIFY_*: a failure; a
+ * delay; that it was taken by who does not tell, or expanded. */
+bool bounce_wanted(const struct msg *m, unsigned int notify);
+bool bounce_warns(const struct msg *m, unsigned int notify);
+bool bounce_confirms(const struct msg *m, unsigned int notify);
 
 /* tx.c */
 
@@ -475,6 +500,10 @@ ipc_handler tx_on_open, tx_on_rcpt, tx_on_data, tx_on_commit, tx_on_abort,
 
 ipc_handler ctl_on_ask;
 void ctl_peer_down(struct queue *qu, struct ipc_chan *c);
+
+/* greylist.c */
+
+ipc_handler grey_on_ask;
 
 /* limits.c */
 

@@ -1,8 +1,8 @@
 /*
  * Process: queue.  Runs as _smtpq, root directory the spool.
  * Holds: spool, journal and index; who waits for what, and since when.
- * Asked by: session (tx_data, tx_commit, tx_abort), control (ctl_ask,
- * limits_ask).
+ * Asked by: session (tx_data, tx_commit, tx_abort, grey_ask), control
+ * (ctl_ask, limits_ask).
  * Asks: lookup (route_ask, expand_ask).
  * Never: opens a network socket, reads content but a header to be returned.
  *
@@ -18,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "grey_store.h"
 #include "log.h"
 
 #define COMMIT_MSEC 10   /* results that come together are committed together */
@@ -114,6 +115,7 @@ finish(struct queue *qu)
 	msg_store(qu);
 	if (qu->spoil && !index_fact_put(qu->index, "rebuild", "1"))
 		log_warn("index", "it could not be marked to be made again");
+	grey_close(&qu->grey);
 	index_close(&qu->index);
 	loop_stop(qu->p.loop);
 }
@@ -196,6 +198,24 @@ open_index(struct queue *qu, const char *dir)
 	return empty;
 }
 
+/* Only where a listener asks.  Without it mail passes. */
+static void
+open_grey(struct queue *qu)
+{
+	const struct conf *c = qu->p.conf;
+	const char *why = NULL;
+	bool wanted = false;
+	uint32_t i;
+
+	for (i = 0; i < c->listen.n; i++)
+		wanted = wanted || CONF_LISTEN(c, i)->greylist != 0;
+	if (!wanted)
+		return;
+	qu->grey = grey_open(qu->p.loop, qu->index, &why);
+	if (qu->grey == NULL)
+		log_warn("facts", "no greylisting: error=%s", q(why));
+}
+
 static void
 start(void *self, struct proc *p)
 {
@@ -212,6 +232,7 @@ start(void *self, struct proc *p)
 	if (qu->spool == NULL)
 		proc_fail(p, "queue: the spool: %s", why);
 	empty = open_index(qu, dir);
+	open_grey(qu);
 	qu->replaying = true;
 	if (!spool_replay(qu->spool))
 		proc_fail(p, "queue: the journal cannot be replayed");
@@ -239,6 +260,7 @@ static ipc_handler *const handlers[IPC_TYPES] = {
 	[IPC_JOB_END] = job_on_end,
 	[IPC_JOB_HELD] = job_on_held,
 	[IPC_JOB_LISTED] = job_on_listed,
+	[IPC_GREY_ASK] = grey_on_ask,
 	[IPC_CTL_ASK] = ctl_on_ask,
 	[IPC_LIMITS_ASK] = limits_on_ask,
 };

@@ -100,14 +100,15 @@ note_record(struct replay *r, unsigned int slot,
     const struct journal_record *rec)
 {
 	struct spool_settle set;
-	struct said *said;
+	struct said *said = NULL;
 	uint32_t i;
 
 	if (rec->type != REC_STATE) {
 		said = said_of(r, rec->id);
 		said->gone = rec->type == REC_GONE;
 	}
-	if (rec->type == REC_MESSAGE || rec->type == REC_LARGE) {
+	if (said != NULL &&
+	    (rec->type == REC_MESSAGE || rec->type == REC_LARGE)) {
 		said->type = rec->type;
 		said->slot = slot;
 		said->file_at = rec->file_at;
@@ -196,7 +197,7 @@ merge_states(struct replay *r, const struct said *m, struct head *h, int fd)
 		    rcpt_state_end(last[st->n].state))
 			continue;
 		last[st->n].state = st->state;
-		last[st->n].owed |= st->state == RCPT_OWED;
+		last[st->n].owed |= rcpt_state_owed(st->state);
 	}
 	for (i = 0; i < h->n_rcpt && ok; i++) {
 		rcpt = &h->rcpt[i];
@@ -204,7 +205,7 @@ merge_states(struct replay *r, const struct said *m, struct head *h, int fd)
 		 * but an owed one that the journal has seen was freed. */
 		if (last[i].state == '\0' ||
 		    (!spool_settle_follows(rcpt->state, last[i].state) &&
-			!(rcpt->state == RCPT_OWED && last[i].owed)))
+			!(rcpt_state_owed(rcpt->state) && last[i].owed)))
 			last[i].state = rcpt->state;
 		if (last[i].state == rcpt->state && !r->again)
 			continue;

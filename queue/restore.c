@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "index_row.h"
 #include "log.h"
 
 #define COMMIT_EVERY 1000  /* files */
@@ -36,7 +37,7 @@ next_try(struct queue *qu, char state, bool now)
 {
 	uint64_t wait = now ? 0 : qu->n_restored / PACE;
 
-	if (state == RCPT_OWED)
+	if (rcpt_state_owed(state))
 		return now_sec();
 	if (!rcpt_state_open(state))
 		return NEVER_DUE;
@@ -61,6 +62,7 @@ restore_rcpt(struct queue *qu, const struct head *h, uint32_t n, bool now)
 		row.id = h->id;
 		row.n = n;
 		strlcpy(row.addr, hr->addr, sizeof row.addr);
+		row_set_params(&row, hr);
 	}
 	row.off = hr->off;
 	row.state = hr->state;
@@ -88,6 +90,7 @@ restore_msg(struct queue *qu, const struct spool_found *f, uint32_t n_open)
 		im.content_facts = f->trailer.content_facts;
 		im.n_rcpt = f->head.n_rcpt;
 		im.facts = f->head.facts;
+		im.params = f->head.params;
 		strlcpy(im.sender, f->head.sender, sizeof im.sender);
 	}
 	im.n_open = n_open;

@@ -29,15 +29,26 @@ struct unsaved {
 	char relay[RELAY_MAX + 1];
 	char tls[48];
 	char route[ROUTE_MAX + 1];
+	uint32_t flags;
 	struct ipc_chan *from;
 	uint64_t job;
 };
 
 /* The state of a recipient that failed. */
 static char
-failed_state(const struct msg *m)
+failed_state(const struct rcpt *r)
 {
-	return bounce_wanted(m) ? RCPT_OWED : RCPT_FAILED;
+	return bounce_wanted(r->msg, r->notify) ? RCPT_OWED : RCPT_FAILED;
+}
+
+/* The state of one that was taken.  RFC 3461 5.2.2: where the next server does
+ * not tell what becomes of it, we tell that it does not. */
+static char
+taken_state(const struct rcpt *r, uint32_t flags)
+{
+	if ((flags & RESULT_DSN) == 0 && bounce_confirms(r->msg, r->notify))
+		return RCPT_DELIVERED_OWED;
+	return RCPT_DELIVERED;
 }
 
 bool
@@ -96,22 +107,23 @@ keep_row(struct queue *qu, const struct index_rcpt *row)
 	queue_changed(qu);
 }
 
-/* It failed for good; the file says so. */
+/* It is at its end, or nothing is left but to tell the sender; the file says
+ * so. */
 static void
-failed(struct queue *qu, struct rcpt *r, struct index_rcpt *row)
+ended(struct queue *qu, struct rcpt *r, struct index_rcpt *row)
 {
-	struct msg *m = r->msg;
-
 	row->state = r->state;
 	row->parked = 0;
-	if (r->state != RCPT_OWED) {
-		log_event(m->id, "dropped", "n=%u to=%s", r->n, q(r->addr));
+	if (r->state == RCPT_FAILED)
+		log_event(r->msg->id, "dropped", "n=%u to=%s", r->n,
+		    q(r->addr));
+	if (!rcpt_state_owed(r->state)) {
 		rcpt_end(qu, r, r->state, row);
 		return;
 	}
 	row->next = now_sec();
 	keep_row(qu, row);
-	rcpt_move(qu, r, &m->owed, AT_OWED);
+	bounce_owe(qu, r);
 }
 
 /* Seconds until the next attempt. */
@@ -131,7 +143,8 @@ again(struct queue *qu, struct rcpt *r, struct way *w, struct index_rcpt *row,
     int64_t since)
 {
 	struct msg *m = r->msg;
-	int64_t now = now_sec(), latest = schedule_latest(qu, m, r->ttl, now);
+	int64_t now = now_sec();
+	int64_t latest = schedule_latest(qu, m, r->notify, r->ttl, now);
 
 	if (m->place == SPOOL_NEW && spool_move_cur(qu->spool, m->id)) {
 		m->place = SPOOL_CUR;
@@ -146,7 +159,7 @@ again(struct queue *qu, struct rcpt *r, struct way *w, struct index_rcpt *row,
 		if (row->next > latest)
 			row->next = latest;
 	}
-	if (bounce_warns(m) &&
+	if (bounce_warns(m, r->notify) &&
 	    backoff_warn_due(qu->p.conf->warn, m->arrived / 1000000, since,
 		now)) {
 		keep_row(qu, row);
@@ -156,17 +169,19 @@ again(struct queue *qu, struct rcpt *r, struct way *w, struct index_rcpt *row,
 }
 
 static char
-next_state(struct queue *qu, const struct rcpt *r, unsigned int verdict)
+next_state(struct queue *qu, const struct rcpt *r, const struct result *result)
 {
+	unsigned int verdict = result->outcome->verdict;
+
 	if (verdict == DONE)
-		return RCPT_DELIVERED;
+		return taken_state(r, result->flags);
 	/* What the operator said while it was tried. */
 	if (r->state == RCPT_REMOVED)
 		return RCPT_REMOVED;
 	if (verdict == NEVER ||
 	    (rcpt_state_open(r->state) &&
 		schedule_expired(qu, r->msg, r->ttl, now_sec())))
-		return failed_state(r->msg);
+		return failed_state(r);
 	return r->state;
 }
 
@@ -184,6 +199,7 @@ fill_row(const struct rcpt *r, const struct way *w, const struct result *result,
 	row->next = NEVER_DUE;
 	row->last = *result->outcome;
 	row->ttl = r->ttl;
+	rcpt_params(r, &row->params);
 	strlcpy(row->addr, r->addr, sizeof row->addr);
 	if (r->target != NULL)
 		strlcpy(row->target, r->target, sizeof row->target);
@@ -216,22 +232,20 @@ record(struct queue *qu, struct rcpt *r, struct way *w,
 	 * rebuild. */
 	int64_t since =
 	    r->tried != 0 || r->state != RCPT_WARNED ? r->tried : now_sec();
-	bool expired;
+	bool failed;
 
-	if (!result_state(qu, r, next_state(qu, r, result->outcome->verdict)))
+	if (!result_state(qu, r, next_state(qu, r, result)))
 		return false;
 	r->attempts++;
 	r->tried = now_sec();
 	log_result(r, result);
 	fill_row(r, w, result, &row);
 	say_noted(result, r->n);
-	expired = r->state == RCPT_OWED || r->state == RCPT_FAILED;
-	if (expired && result->outcome->verdict != NEVER)
+	failed = r->state == RCPT_OWED || r->state == RCPT_FAILED;
+	if (failed && result->outcome->verdict != NEVER)
 		log_event(m->id, "expired", "n=%u to=%s", r->n, q(r->addr));
-	if (expired)
-		failed(qu, r, &row);
-	else if (rcpt_state_end(r->state))
-		rcpt_end(qu, r, r->state, &row);
+	if (rcpt_state_owed(r->state) || rcpt_state_end(r->state))
+		ended(qu, r, &row);
 	else if (rcpt_state_open(r->state))
 		again(qu, r, w, &row, since);
 	else
@@ -270,6 +284,7 @@ on_unsaved(void *arg)
 		result = (struct result){ .outcome = &copy.outcome,
 			.relay = copy.relay,
 			.tls = copy.tls,
+			.flags = copy.flags,
 			.from = copy.from,
 			.job = copy.job };
 		if (!record(qu, copy.rcpt, way_find(&qu->ways, copy.route),
@@ -301,6 +316,7 @@ result_record(struct queue *qu, struct rcpt *r, struct way *w,
 	strlcpy(u->tls, result->tls, sizeof u->tls);
 	if (w != NULL)
 		strlcpy(u->route, w->route, sizeof u->route);
+	u->flags = result->flags;
 	u->from = result->from;
 	u->job = result->job;
 	STAILQ_INSERT_TAIL(&qu->unsaved, u, entry);
@@ -314,7 +330,7 @@ result_expire(struct queue *qu, struct rcpt *r)
 {
 	struct index_rcpt row;
 
-	if (!result_state(qu, r, failed_state(r->msg))) {
+	if (!result_state(qu, r, failed_state(r))) {
 		result_again(qu, r, EXPIRE_AGAIN, "its state was not written");
 		return;
 	}
@@ -323,7 +339,7 @@ result_expire(struct queue *qu, struct rcpt *r)
 		outcome_set(&row.last, LATER, WIDTH_RCPT, 0, "4.4.7",
 		    "it was never tried");
 	log_event(r->msg->id, "expired", "n=%u to=%s", r->n, q(r->addr));
-	failed(qu, r, &row);
+	ended(qu, r, &row);
 }
 
 void
@@ -331,7 +347,7 @@ result_again(struct queue *qu, struct rcpt *r, uint32_t seconds,
     const char *why)
 {
 	int64_t now = now_sec();
-	int64_t latest = schedule_latest(qu, r->msg, r->ttl, now);
+	int64_t latest = schedule_latest(qu, r->msg, r->notify, r->ttl, now);
 	struct index_rcpt row;
 
 	if (rcpt_state_end(r->state)) {
@@ -343,7 +359,7 @@ result_again(struct queue *qu, struct rcpt *r, uint32_t seconds,
 	row.next = now + seconds + arc4random_uniform(seconds / 4 + 1);
 	if (row.next > latest && latest > now)
 		row.next = latest;
-	if (r->state != RCPT_OWED && !rcpt_state_open(r->state))
+	if (!rcpt_state_owed(r->state) && !rcpt_state_open(r->state))
 		row.next = NEVER_DUE;
 	if (row.last.text[0] == '\0')
 		outcome_set(&row.last, LATER, WIDTH_RCPT, 0, "4.3.0", "%s",

@@ -192,7 +192,7 @@ route_park(struct queue *qu, struct way *w, struct rcpt *r)
 
 	rcpt_row(qu, r, &row);
 	row.parked = 1;
-	row.next = schedule_latest(qu, r->msg, r->ttl, now_sec());
+	row.next = schedule_latest(qu, r->msg, r->notify, r->ttl, now_sec());
 	strlcpy(row.route, w->route, sizeof row.route);
 	if (w->last != NULL)
 		row.last = *w->last;

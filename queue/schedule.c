@@ -16,6 +16,7 @@
 
 #include <bsd/string.h>
 
+#include "index_row.h"
 #include "log.h"
 
 #define ASK_MSEC   30000
@@ -85,12 +86,12 @@ schedule_expired(const struct queue *qu, const struct msg *m, uint32_t ttl,
 }
 
 int64_t
-schedule_latest(const struct queue *qu, const struct msg *m, uint32_t ttl,
-    int64_t now)
+schedule_latest(const struct queue *qu, const struct msg *m,
+    unsigned int notify, uint32_t ttl, int64_t now)
 {
 	int64_t arrived = m->arrived / 1000000;
 	int64_t end = schedule_end(qu, m, ttl);
-	int64_t warn = bounce_warns(m) ?
+	int64_t warn = bounce_warns(m, notify) ?
 	    backoff_warn_next(qu->p.conf->warn, arrived, now) :
 	    0;
 
@@ -235,11 +236,11 @@ schedule_asks(struct queue *qu)
 static void
 due_parked(struct queue *qu, struct msg *m, struct index_rcpt *row, int64_t now)
 {
-	bool warn = bounce_warns(m) &&
+	bool warn = bounce_warns(m, row->params.notify) &&
 	    backoff_warn_due(qu->p.conf->warn, m->arrived / 1000000,
 		row->next - 1, now);
 
-	row->next = schedule_latest(qu, m, row->ttl, now);
+	row->next = schedule_latest(qu, m, row->params.notify, row->ttl, now);
 	schedule_put(qu, row);
 	if (warn)
 		rcpt_move(qu, rcpt_add(qu, m, row), &m->late, AT_LATE);
@@ -263,7 +264,6 @@ due_rcpt(struct queue *qu, struct index_rcpt *row)
 	int64_t now = now_sec();
 	struct msg *m = msg_load(qu, row->id);
 	struct way *w;
-	struct rcpt *r;
 
 	if (m == NULL) {
 		log_event(row->id, "corrupt", "why=%s", q("its file is gone"));
@@ -271,10 +271,9 @@ due_rcpt(struct queue *qu, struct index_rcpt *row)
 		queue_changed(qu);
 		return;
 	}
-	if (row->state == RCPT_OWED) {
-		r = rcpt_add(qu, m, row);
-		rcpt_move(qu, r, &m->owed, AT_OWED);
-	} else if (!rcpt_state_open(row->state)) {
+	if (rcpt_state_owed(row->state))
+		bounce_owe(qu, rcpt_add(qu, m, row));
+	else if (!rcpt_state_open(row->state)) {
 		row->next = NEVER_DUE;
 		schedule_put(qu, row);
 	} else if (schedule_expired(qu, m, row->ttl, now) &&
@@ -371,6 +370,7 @@ fresh_row(const struct head *h, uint32_t n, int64_t now, struct index_rcpt *row)
 	row->state = h->rcpt[n].state;
 	row->next = now;
 	strlcpy(row->addr, h->rcpt[n].addr, sizeof row->addr);
+	row_set_params(row, &h->rcpt[n]);
 }
 
 void
@@ -395,6 +395,7 @@ schedule_fresh(struct queue *qu, const struct head *h, const struct trailer *t,
 	im.n_rcpt = im.n_open = h->n_rcpt;
 	im.place = (uint8_t)place;
 	im.facts = h->facts;
+	im.params = h->params;
 	strlcpy(im.sender, h->sender, sizeof im.sender);
 	queue_index_ok(qu, index_put_msg(qu->index, &im));
 	queue_changed(qu);

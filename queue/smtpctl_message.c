@@ -12,6 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "dsn_param.h"
 #include "id.h"
 #include "smtpctl.h"
 #include "smtpctl_print.h"
@@ -34,6 +35,26 @@ struct fact_row {
 	const char *label, *name, *text;
 };
 
+/* Those that are not empty. */
+static void
+rows_print(struct view *v, const struct fact_row *rows, size_t n)
+{
+	struct buf *b = &v->c->out;
+	size_t i;
+
+	for (i = 0; i < n; i++) {
+		if (rows[i].text[0] == '\0')
+			continue;
+		if (v->c->json) {
+			json_member(b, ",", rows[i].name, rows[i].text);
+			continue;
+		}
+		buf_printf(b, "%s: ", rows[i].label);
+		print_text(b, rows[i].text);
+		buf_puts(b, "\n");
+	}
+}
+
 static void
 facts_print(struct view *v)
 {
@@ -46,19 +67,8 @@ facts_print(struct view *v)
 		{ "auth", "auth", f->auth },
 	};
 	struct buf *b = &v->c->out;
-	size_t i;
 
-	for (i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-		if (rows[i].text[0] == '\0')
-			continue;
-		if (v->c->json) {
-			json_member(b, ",", rows[i].name, rows[i].text);
-			continue;
-		}
-		buf_printf(b, "%s: ", rows[i].label);
-		print_text(b, rows[i].text);
-		buf_puts(b, "\n");
-	}
+	rows_print(v, rows, sizeof rows / sizeof rows[0]);
 	if ((f->flags & FACT_SOCKET) != 0) {
 		if (v->c->json)
 			json_number(b, ",", "uid", f->uid);
@@ -67,17 +77,42 @@ facts_print(struct view *v)
 	}
 }
 
+/* What MAIL said. */
+static void
+params_print(struct view *v)
+{
+	const struct mail_params *m = &v->m.head.params;
+	bool utf8 = (v->m.head.facts.flags & FACT_SMTPUTF8) != 0;
+	const struct fact_row rows[] = {
+		{ "body", "body", body_name(m->body) },
+		{ "smtputf8", "smtputf8", utf8 ? "yes" : "" },
+		{ "ret", "ret", ret_name(m->ret) },
+		{ "envid", "envid", m->envid },
+	};
+
+	rows_print(v, rows, sizeof rows / sizeof rows[0]);
+}
+
 static void
 rcpt_text(struct view *v, const struct index_rcpt *r,
     const struct next_try *next)
 {
 	char span[PRINT_TIME], when[PRINT_TIME + 8];
 	char last[OUTCOME_TEXT_MAX + 64];
+	char notify[NOTIFY_TEXT_MAX];
 	struct buf *b = &v->c->out;
 
 	buf_printf(b, "rcpt %u: %s <", r->n, state_name(r->state));
 	print_text(b, r->addr);
 	buf_puts(b, ">\n");
+	if (r->params.notify != 0)
+		buf_printf(b, "    notify: %s\n",
+		    notify_print(r->params.notify, notify));
+	if (r->params.orcpt[0] != '\0') {
+		buf_puts(b, "    orcpt: ");
+		print_text(b, r->params.orcpt);
+		buf_puts(b, "\n");
+	}
 	if (v->ix == NULL)
 		return;
 	if (r->target[0] != '\0') {
@@ -175,6 +210,7 @@ envelope_json(struct view *v)
 	json_number(b, ",", "size", v->msg.content + v->msg.trace);
 	json_bool(b, ",", "damaged", v->m.damaged);
 	facts_print(v);
+	params_print(v);
 	parent_print(v);
 	buf_puts(b, ",\"recipients\":[");
 	if (!rcpts_print(v))
@@ -197,6 +233,7 @@ envelope_text(struct view *v)
 	print_text(b, v->msg.sender);
 	buf_puts(b, ">\n");
 	facts_print(v);
+	params_print(v);
 	parent_print(v);
 	buf_printf(b, "size: %llu\n",
 	    (unsigned long long)(v->msg.content + v->msg.trace));

@@ -10,6 +10,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "slice.h"
+
 /* ---- times and sizes ---- */
 
 const char *
@@ -83,46 +85,6 @@ print_size(uint64_t bytes, char out[PRINT_TIME])
 
 /* ---- characters ---- */
 
-/*
- * The length of the UTF-8 character (RFC 3629) at p, 0 if there is none, -1
- * if it is good as far as it goes but len ends it.
- */
-static int
-utf8_len(const unsigned char *p, size_t len)
-{
-	/* Columns: first byte from, to, length, range of the second byte. */
-	static const struct {
-		unsigned char from, to, len, low, high;
-	} rows[] = {
-		{ 0x00, 0x7f, 1, 0, 0 },
-		{ 0xc2, 0xdf, 2, 0x80, 0xbf },
-		{ 0xe0, 0xe0, 3, 0xa0, 0xbf },
-		{ 0xe1, 0xec, 3, 0x80, 0xbf },
-		{ 0xed, 0xed, 3, 0x80, 0x9f },
-		{ 0xee, 0xef, 3, 0x80, 0xbf },
-		{ 0xf0, 0xf0, 4, 0x90, 0xbf },
-		{ 0xf1, 0xf3, 4, 0x80, 0xbf },
-		{ 0xf4, 0xf4, 4, 0x80, 0x8f },
-	};
-	size_t i, n;
-
-	for (i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-		if (p[0] >= rows[i].from && p[0] <= rows[i].to)
-			break;
-	}
-	if (i == sizeof rows / sizeof rows[0])
-		return 0;
-	for (n = 1; n < rows[i].len; n++) {
-		if (n >= len)
-			return -1;
-		if (n == 1 && (p[1] < rows[i].low || p[1] > rows[i].high))
-			return 0;
-		if (n > 1 && (p[n] & 0xc0) != 0x80)
-			return 0;
-	}
-	return rows[i].len;
-}
-
 /* C0, DEL and C1: what a terminal obeys. */
 static bool
 is_control(const unsigned char *p, int len)
@@ -140,7 +102,7 @@ add_text(struct buf *b, const char *s)
 	int n;
 
 	while (len > 0) {
-		n = utf8_len(p, len);
+		n = slice_utf8_step((struct slice){ (const char *)p, len });
 		if (n <= 0 || is_control(p, n)) {
 			n = n <= 0 ? 1 : n;
 			buf_puts(b, "?");
@@ -209,7 +171,8 @@ json_piece(struct buf *b, const char *text, size_t len, bool last)
 	int n;
 
 	while (used < len) {
-		n = utf8_len(p + used, len - used);
+		n = slice_utf8_step((struct slice){ (const char *)p + used,
+		    len - used });
 		if (n == -1 && !last)
 			break;
 		json_char(b, p + used, n);

@@ -45,7 +45,7 @@ next_try(const struct rebuild *rb, char state)
 {
 	uint64_t wait = rb->messages / PACE;
 
-	if (state == RCPT_OWED)
+	if (rcpt_state_owed(state))
 		return rb->now;
 	if (!rcpt_state_open(state))
 		return NEVER_DUE;

@@ -25,6 +25,8 @@ static const struct {
 	{ RCPT_HELD, "held" },
 	{ RCPT_HELD_WARNED, "held" },
 	{ RCPT_OWED, "bouncing" },
+	{ RCPT_DELIVERED_OWED, "delivered" },
+	{ RCPT_EXPANDED_OWED, "expanded" },
 	{ RCPT_DELIVERED, "delivered" },
 	{ RCPT_FAILED, "failed" },
 	{ RCPT_REMOVED, "removed" },

@@ -14,6 +14,7 @@
 
 #include <bsd/string.h>
 
+#include "dsn_param.h"
 #include "id.h"
 #include "smtp_addr.h"
 #include "smtpctl.h"
@@ -82,9 +83,16 @@ void
 rcpt_json(struct buf *b, const char *begin, const struct index_rcpt *r,
     const struct next_try *next, bool indexed)
 {
+	char notify[NOTIFY_TEXT_MAX];
+
 	json_number(b, begin, "n", r->n);
 	json_member(b, ",", "state", state_name(r->state));
 	json_member(b, ",", "recipient", r->addr);
+	if (r->params.notify != 0)
+		json_member(b, ",", "notify",
+		    notify_print(r->params.notify, notify));
+	if (r->params.orcpt[0] != '\0')
+		json_member(b, ",", "orcpt", r->params.orcpt);
 	if (!indexed)
 		return;
 	if (r->target[0] != '\0')

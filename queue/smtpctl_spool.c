@@ -20,6 +20,7 @@
 #include <bsd/string.h>
 
 #include "id.h"
+#include "index_row.h"
 #include "log.h"
 #include "smtpctl.h"
 #include "spool_file.h"
@@ -255,6 +256,7 @@ message_row(const struct message *m, struct index_msg *out)
 	out->n_rcpt = m->head.n_rcpt;
 	out->place = (uint8_t)m->place;
 	out->facts = m->head.facts;
+	out->params = m->head.params;
 	strlcpy(out->sender, m->head.sender, sizeof out->sender);
 	for (i = 0; i < m->head.n_rcpt; i++)
 		out->n_open += !rcpt_state_end(m->head.rcpt[i].state);
@@ -269,4 +271,5 @@ message_rcpt_row(const struct message *m, uint32_t n, struct index_rcpt *out)
 	out->off = m->head.rcpt[n].off;
 	out->state = m->head.rcpt[n].state;
 	strlcpy(out->addr, m->head.rcpt[n].addr, sizeof out->addr);
+	row_set_params(out, &m->head.rcpt[n]);
 }

@@ -9,6 +9,7 @@
 #include <sysexits.h>
 #include <time.h>
 
+#include "grey_store.h"
 #include "num.h"
 #include "smtpctl.h"
 #include "smtpctl_print.h"
@@ -130,6 +131,7 @@ struct status {
 	uint64_t jobs;
 	bool has_index; /* the rest is known */
 	uint64_t messages, rcpts, routes_down;
+	uint64_t triplets, networks; /* of greylisting */
 	bool paused;
 };
 
@@ -201,6 +203,7 @@ ask_index(struct status *s)
 	s->paused = index_fact_get(ix, "pause", text, sizeof text);
 	while (index_walk_way(ix, &cur, &w) == INDEX_OK)
 		s->routes_down += w.next != 0;
+	grey_count(ix, &s->triplets, &s->networks);
 	index_close(&ix);
 }
 
@@ -222,6 +225,8 @@ status_json(struct buf *b, const struct status *s)
 		json_number(b, ",", "recipients", s->rcpts);
 		json_bool(b, ",", "paused", s->paused);
 		json_number(b, ",", "routes_down", s->routes_down);
+		json_number(b, ",", "greylist_triplets", s->triplets);
+		json_number(b, ",", "greylist_networks", s->networks);
 	}
 	buf_puts(b, "}\n");
 }
@@ -262,6 +267,10 @@ status_text(struct buf *b, const struct status *s)
 		buf_printf(b, "routes down: %llu\n",
 		    (unsigned long long)s->routes_down);
 	}
+	if (s->triplets + s->networks > 0)
+		buf_printf(b, "greylist: %llu triplets, %llu networks\n",
+		    (unsigned long long)s->triplets,
+		    (unsigned long long)s->networks);
 	if (s->has_queue)
 		buf_printf(b, "deliveries under way: %llu\n",
 		    (unsigned long long)s->jobs);

@@ -23,6 +23,8 @@
 	    "list the routes that are down or held") \
 	X("show status",   "", SPOOL, STATUS, show_status, \
 	    "say whether it runs, and what it holds") \
+	X("show greylist", "[text]", SPOOL, NONE, show_greylist, \
+	    "list who has to come again, and who has") \
 	X("explain", \
 	    "[-v] [--from address] [--auth user] [--src ip] [--helo name] " \
 	    "[--tag tag] [--tls] address", DAEMON, NONE, do_explain, \
@@ -54,6 +56,8 @@
 	X("makemap",       "[-U] [-o file] [-t map|set|aliases] [source]", \
 	    NOTHING, NONE, do_makemap, \
 	    "make the file of a db: table") \
+	X("encrypt",       "[-m method] [password]", NOTHING, NONE, do_encrypt, \
+	    "print what stands for a password in a table") \
 	X("help",          "", NOTHING, NONE, do_help, \
 	    "print this list")
 /* clang-format on */

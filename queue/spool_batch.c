@@ -121,7 +121,7 @@ spool_settle_follows(int have, int said)
 {
 	if (rcpt_state_end(have))
 		return false;
-	return have != RCPT_OWED || rcpt_state_end(said);
+	return !rcpt_state_owed(have) || rcpt_state_end(said);
 }
 
 /* What `said` makes of a recipient that is at `have`: who was held, or freed,

@@ -112,6 +112,16 @@ tx_drop(struct tx **txp)
 
 /* ---- it begins ---- */
 
+/* What a session says of a message is in the range of its type, or unsaid. */
+static void
+check_params(struct mail_params *params)
+{
+	if (params->body > BODY_BINARYMIME)
+		params->body = BODY_UNSAID;
+	if (params->ret > RET_HDRS)
+		params->ret = RET_UNSAID;
+}
+
 void
 tx_on_open(void *self, struct ipc_chan *from, struct ipc_msg *msg)
 {
@@ -131,14 +141,25 @@ tx_on_open(void *self, struct ipc_chan *from, struct ipc_msg *msg)
 	/* Only we make notifications, and children. */
 	tx->facts.flags &= ~(uint32_t)(FACT_OURS | FACT_EXPANDED);
 	tx->size = m->size;
+	tx->head.params = m->params;
+	check_params(&tx->head.params);
 	tx->head.sender = arena_copy(&tx->arena, m->sender);
 }
 
+static uint8_t
+check_notify(uint8_t notify)
+{
+	if ((notify & NOTIFY_NEVER) != 0)
+		return NOTIFY_NEVER;
+	return notify & (NOTIFY_SUCCESS | NOTIFY_FAILURE | NOTIFY_DELAY);
+}
+
 static bool
-add_rcpt(struct tx *tx, const char *addr)
+add_rcpt(struct tx *tx, const struct tx_rcpt *m)
 {
 	struct head *h = &tx->head;
-	size_t bytes = strlen(addr) + sizeof *tx->rcpt;
+	size_t bytes =
+	    strlen(m->rcpt) + strlen(m->params.orcpt) + sizeof *tx->rcpt;
 
 	if (h->n_rcpt >= RCPT_MAX || tx->queue->tx_bytes + bytes > TX_BYTES)
 		return false;
@@ -147,7 +168,11 @@ add_rcpt(struct tx *tx, const char *addr)
 		tx->rcpt = xrealloc(tx->rcpt, tx->rcpt_room, sizeof *tx->rcpt);
 	}
 	tx->rcpt[h->n_rcpt++] = (struct head_rcpt){ .state = RCPT_WAITING,
-		.addr = arena_copy(&tx->arena, addr) };
+		.addr = arena_copy(&tx->arena, m->rcpt),
+		.notify = check_notify(m->params.notify),
+		.orcpt = m->params.orcpt[0] == '\0' ?
+		    "" :
+		    arena_copy(&tx->arena, m->params.orcpt) };
 	h->rcpt = tx->rcpt;
 	tx->bytes += bytes;
 	tx->queue->tx_bytes += bytes;
@@ -163,7 +188,7 @@ tx_on_rcpt(void *self, struct ipc_chan *from, struct ipc_msg *msg)
 
 	if (tx == NULL || tx->state != TX_ST_OPEN)
 		return;
-	if (!add_rcpt(tx, m->rcpt))
+	if (!add_rcpt(tx, m))
 		tx->refused = "too many recipients";
 }
 

@@ -1,8 +1,9 @@
 """2,000 messages over 20 sessions, while every process but the parent is killed
 with SIGKILL again and again at random.  A part of them goes to an alias that
-stands for three addresses.  Afterwards each message that got its 250 has
-arrived, whole, at each of its targets; how many came twice is counted and
-shown; no child was made twice.
+stands for three addresses, and a part asks to be told of success.  Afterwards
+each message that got its 250 has arrived, whole, at each of its targets; how
+many came twice is counted and shown; no child was made twice; and of each that
+asked for it there is one notice, neither none nor two.
 
     POSTERN_SEED=n   the same victims in the same order
 
@@ -28,11 +29,19 @@ EACH = 100
 SECONDS = 40.0  # for one client's messages, were nothing in its way
 EXPANDED = 4    # each fourth message is for the alias
 TEAM = ("t1@x.test", "t2@x.test", "t3@x.test")
-NAMES = {"x.test": ["MX 10 mx.x.test."], "mx.x.test": ["A 127.0.0.1"]}
+NAMES = {"x.test": ["MX 10 mx.x.test."], "mx.x.test": ["A 127.0.0.1"],
+         "c.test": ["MX 10 mx.x.test."]}
+RECEIVED = re.compile(rb"with ESMTP id (\w{13})")
+NOTICE = re.compile(rb"Message-ID: <(\w{13})\.dsn@")
 
 
 def is_for_team(mark):
     return int(mark.rpartition("-")[2]) % EXPANDED == 0
+
+
+def is_confirmed(mark):
+    """Of both kinds some: relayed, and expanded."""
+    return int(mark.rpartition("-")[2]) % 8 in (0, 1)
 
 
 def targets(mark):
@@ -67,7 +76,8 @@ class Client(threading.Thread):
         code, said = s.mail("s@c.test")
         if code == 250:
             code, said = s.rcpt("team@mx.test" if is_for_team(mark) else
-                                f"{mark}@x.test")
+                                f"{mark}@x.test", ["NOTIFY=SUCCESS"] if
+                                is_confirmed(mark) else [])
         if code == 250:
             code, said = s.data(content)
         if code == 250:
@@ -132,6 +142,39 @@ class Killer(threading.Thread):
                     return
 
 
+def check_notices(notices, mail):
+    """One for each message that asked; returns how many."""
+    told, ids = {}, {}
+    for m in notices:
+        ident = NOTICE.search(m.content)[1].decode()
+        mark = re.search(rb"\r\nX-Mark: (\S+)\r\n", m.content)[1].decode()
+        # Its id is the message's, but for the low 16 bits.
+        ids.setdefault(number_of(ident) >> 16, set()).add(ident)
+        told.setdefault(mark, set()).add(number_of(ident) >> 16)
+    twice = {k: v for k, v in ids.items() if len(v) > 1}
+    assert not twice, f"told twice: {twice}"
+    sent = {}
+    for m in mail:
+        mark = m.parsed()["X-Mark"]
+        if is_confirmed(mark):
+            sent.setdefault(mark, set()).add(
+                number_of(RECEIVED.search(m.content)[1].decode()) >> 16)
+    assert told == sent, {k: (sent.get(k), told.get(k))
+                          for k in set(sent) | set(told)
+                          if sent.get(k) != told.get(k)}
+    return len(ids)
+
+
+ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # common/id.c
+
+
+def number_of(text):
+    number = 0
+    for c in text:
+        number = number << 5 | ALPHABET.index(c)
+    return number
+
+
 @pytest.mark.timeout(230)
 def test_crash(lab, record_property):
     seed = int(os.environ.get("POSTERN_SEED", random.randrange(10 ** 6)))
@@ -165,7 +208,7 @@ def test_crash(lab, record_property):
     def all_in():
         seen.clear()
         seen.update((m.parsed()["X-Mark"], a) for m in list(r.messages)
-                    for a in m.rcpts)
+                    if m.sender for a in m.rcpts)
         return want <= set(seen)
     try:
         base.wait_until(all_in, "every acknowledged message", 60, 0.5)
@@ -178,7 +221,10 @@ def test_crash(lab, record_property):
     base.wait_until(lambda: not it.spool_files(), "the files are gone")
     assert len(acked) == SESSIONS * EACH, f"{len(acked)} acknowledged"
     assert not [c.odd for c in clients if c.odd], [c.odd for c in clients]
-    for m in r.messages:
+    mail = [m for m in r.messages if m.sender]
+    told = check_notices([m for m in r.messages if not m.sender], mail)
+    assert told >= len([m for m in acked if is_confirmed(m)])
+    for m in mail:
         p = m.parsed()
         body = m.content.partition(b"\r\n\r\n")[2]
         assert hashlib.sha1(body).hexdigest() == p["X-Sum"], p["X-Mark"]
@@ -191,6 +237,6 @@ def test_crash(lab, record_property):
         f"crash: seed {seed}, {sum(killer.killed.values())} kills "
         f"({', '.join(f'{k} {v}' for k, v in sorted(killer.killed.items()))}"
         f"), {len(acked)} acknowledged for {len(want)} targets, 0 lost, "
-        f"{twice} duplicates, {len(made)} children, "
+        f"{twice} duplicates, {len(made)} children, {told} notices, "
         f"{sum(c.again for c in clients)} sent again, "
         f"{time.monotonic() - begin:.0f} s"))

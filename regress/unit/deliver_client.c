@@ -202,13 +202,13 @@ many(void)
 {
 	enum { MANY = 1000 };
 	static struct step steps[MANY + 8] = { HI, PIPE, MAIL };
-	static const char *rcpt[MANY];
+	static struct client_rcpt rcpt[MANY];
 	static struct server s;
 	struct run r;
 	size_t i;
 
 	for (i = 0; i < MANY; i++) {
-		rcpt[i] = "a@example.org";
+		rcpt[i].addr = "a@example.org";
 		steps[3 + i] = (struct step)RCPT;
 	}
 	steps[3 + MANY] = (struct step)DATA;

@@ -314,10 +314,10 @@ test_long_author(void)
 
 /* ---- the field ---- */
 
-enum { ROW_RSA, ROW_ED, ROW_SUB, ROW_LATE };
+enum { ROW_RSA, ROW_ED, ROW_SUB, ROW_IDN, ROW_LATE, ROWS };
 
-/* example.org with both kinds, sub.example.net and a row that keys has not
- * spoken of. */
+/* example.org with both kinds, sub.example.net, a domain that is written in
+ * other letters too, and a row that keys has not spoken of. */
 static struct conf *
 make_conf(struct dkim_keys *keys)
 {
@@ -329,12 +329,14 @@ make_conf(struct dkim_keys *keys)
 		    .selector = image_text(c, "e1") },
 		[ROW_SUB] = { .domain = image_text(c, "sub.example.net"),
 		    .selector = image_text(c, "s1") },
+		[ROW_IDN] = { .domain = image_text(c, "xn--bcher-kva.example"),
+		    .selector = image_text(c, "i1") },
 		[ROW_LATE] = { .domain = image_text(c, "late.example"),
 		    .selector = image_text(c, "l1") },
 	};
 	struct sign_key m = { 0 };
 
-	image_rows(c, &c->dkim, rows, 4, sizeof(rows[0]));
+	image_rows(c, &c->dkim, rows, ROWS, sizeof(rows[0]));
 	dkim_keys_init(keys, c);
 	m.key = ROW_RSA;
 	m.alg = ALG_RSA;
@@ -343,6 +345,8 @@ make_conf(struct dkim_keys *keys)
 	m.alg = ALG_ED25519;
 	dkim_keys_set(keys, &m);
 	m.key = ROW_SUB;
+	dkim_keys_set(keys, &m);
+	m.key = ROW_IDN;
 	dkim_keys_set(keys, &m);
 	return c;
 }
@@ -366,7 +370,7 @@ test_rows(void)
 	};
 	struct dkim_keys keys;
 	struct conf *c = make_conf(&keys);
-	struct sign_key m = { .key = 4 };
+	struct sign_key m = { .key = ROWS };
 	uint32_t rows[DKIM_SIGS];
 	size_t i;
 
@@ -498,6 +502,17 @@ static const struct {
 	    "d=example.org", 2 },
 	{ "message: second author", "",
 	    "From: a@b.example, c@example.org\r\n\r\n", "d=example.org", 2 },
+	{ "message: RFC 8616, an author in other letters", "",
+	    "From: J\xc3\xbcrgen <j\xc3\xbcrgen@B\xc3\xbc"
+	    "cher.example>\r\n\r\n",
+	    "d=xn--bcher-kva.example;", 1 },
+	{ "message: RFC 8616, the envelope's sender",
+	    "j\xc3\xbcrgen@b\xc3\xbc"
+	    "cher.example",
+	    "From: a@y.example\r\n\r\n", "d=xn--bcher-kva.example;", 1 },
+	{ "message: no end of the last line", "",
+	    "From: a@example.org\r\n\r\nx",
+	    "bh=s14J+iztnrytnRYzb7lhFG/jS/vrxWJnnahfijFMnco=", 2 },
 	{ "message: key not yet known", "", "From: a@late.example\r\n\r\n",
 	    NULL, DKIM_LATER },
 	{ "message: no body at all", "", "From: a@example.org\r\n",

@@ -47,6 +47,7 @@ conf_least(void)
 	image.conf.size = sizeof image;
 	image.conf.pool.off = sizeof image.conf;
 	image.conf.pool.n = sizeof image.pool;
+	image.conf.limit_except = image.conf.grey_except = CONF_NONE;
 	return conf_seal(&image, sizeof image);
 }
 

@@ -22,6 +22,7 @@ set_up(enum dsn_kind kind)
 {
 	memset(rcpts, 0, sizeof rcpts);
 	rcpts[0].addr = "bob@example.net";
+	rcpts[0].orcpt = rcpts[1].orcpt = "";
 	rcpts[0].relay = "mx.example.net[192.0.2.1]:25";
 	rcpts[0].tried = 1763718151;
 	outcome_set(&rcpts[0].last, NEVER, WIDTH_RCPT, 550, "5.1.1",
@@ -42,8 +43,9 @@ set_up(enum dsn_kind kind)
 		.now = 1763718200,
 		.rcpt = rcpts,
 		.n_rcpt = 2,
-		.header = unit_guard(header, sizeof header - 1),
-		.header_len = sizeof header - 1 };
+		.envid = "",
+		.original = unit_guard(header, sizeof header - 1),
+		.original_len = sizeof header - 1 };
 }
 
 /* The notification as a string, good until the next one. */
@@ -118,6 +120,8 @@ check_ids(void)
 	CHECK("a notification is none",
 	    !dsn_is_double(dsn_id(ID, DSN_DELAYED, RCPT_MAX - 1)));
 	CHECK("a message is none", !dsn_is_double(ID));
+	CHECK("a success has the id that a failure would have",
+	    dsn_id(ID, DSN_SUCCESS, 1) == (ID | 3));
 	CHECK("double ones differ",
 	    dsn_id(ID | 1, DSN_DOUBLE, 0) != dsn_id(ID | 1, DSN_DOUBLE, 1));
 }
@@ -193,7 +197,7 @@ check_original(void)
 	const char *t;
 
 	set_up(DSN_FAILED);
-	rcpts[0].orig = "team@example.org";
+	rcpts[0].orcpt = "rfc822;team@example.org";
 	t = printed(0);
 	CHECK("original: lines", t != NULL && lines_good(t));
 	CHECK("original: fields in their order",
@@ -203,7 +207,7 @@ check_original(void)
 	    has(t,
 		"<bob@example.net>\r\n    for which <team@example.org> stands here\r\n"));
 	CHECK("original: of one of them", count(t, "Original-Recipient") == 1);
-	rcpts[0].orig = "a\r\nX-Evil: 3@b";
+	rcpts[0].orcpt = "rfc822;a+0D+0AX-Evil:+203@b";
 	t = printed(0);
 	CHECK("original: a line end does nothing",
 	    t != NULL && lines_good(t) && !has(t, "\nX-Evil"));
@@ -215,6 +219,136 @@ check_original(void)
 		    "Will-Retry-Until: Tue, 25 Nov 2025 09:40:00 +0000\r\n"));
 	CHECK("the last is said to a person",
 	    has(t, "It is tried until: Tue, 25 Nov 2025"));
+}
+
+/* RFC 3461 and 3464: what the sender said comes back to him decoded. */
+static void
+check_params(void)
+{
+	const char *t;
+
+	set_up(DSN_FAILED);
+	dsn.envid = "QQ+3D314159";
+	rcpts[0].orcpt = "RFC822;bob+2Bx@example.org";
+	rcpts[1].orcpt = "rfc822;carol@example.net";
+	t = printed(0);
+	CHECK("params: lines", t != NULL && lines_good(t));
+	CHECK("params: the envelope's id stands first",
+	    has(t,
+		"\r\n\r\nOriginal-Envelope-Id: QQ=314159\r\nReporting-MTA: "));
+	CHECK("params: decoded",
+	    has(t, "Original-Recipient: rfc822; bob+x@example.org\r\n"));
+	CHECK("params: said to a person where it differs",
+	    count(t, "stands here") == 1);
+	dsn.envid = "a+0D+0AX-Evil:+201";
+	t = printed(0);
+	CHECK("params: a line end in ENVID does nothing",
+	    t != NULL && lines_good(t) && !has(t, "\nX-Evil"));
+	dsn.envid = "not=xtext";
+	rcpts[0].orcpt = "no type";
+	t = printed(0);
+	CHECK("params: what is none is left out",
+	    has(t, "\r\n\r\nReporting-MTA") &&
+		count(t, "Original-Recipient") == 1);
+}
+
+static void
+check_success(void)
+{
+	const char *t;
+
+	set_up(DSN_SUCCESS);
+	outcome_set(&rcpts[0].last, DONE, WIDTH_RCPT, 250, "2.0.0", "taken");
+	rcpts[0].last.local = 0;
+	outcome_set(&rcpts[1].last, DONE, WIDTH_RCPT, 0, "2.1.5",
+	    "expanded, see message X");
+	rcpts[1].expanded = true;
+	t = printed(0);
+	CHECK("success: lines", t != NULL && lines_good(t));
+	CHECK("success: relayed",
+	    has(t,
+		"Final-Recipient: rfc822; bob@example.net\r\nAction: relayed\r\nStatus: 2.0.0\r\nRemote-MTA: dns; mx.example.net\r\n"));
+	CHECK("success: expanded",
+	    has(t,
+		"Final-Recipient: rfc822; carol@example.net\r\nAction: expanded\r\nStatus: 2.1.5\r\n"));
+	CHECK("success: no more is promised", !has(t, "could not"));
+	CHECK("success: what was inside is nobody's business",
+	    !has(t, "see message"));
+}
+
+/* RFC 3461 4.3 */
+static void
+check_whole(void)
+{
+	static const char all[] = "Subject: hello\r\n\r\nThe body.\r\n";
+	static char trap[128];
+	const char *t;
+
+	set_up(DSN_FAILED);
+	dsn.original = all;
+	dsn.original_len = sizeof all - 1;
+	dsn.whole = true;
+	t = printed(0);
+	CHECK("whole: lines", t != NULL && lines_good(t));
+	CHECK("whole: returned",
+	    has(t,
+		"Content-Type: message/rfc822\r\n\r\nSubject: hello\r\n\r\nThe body.\r\n\r\n--"));
+	CHECK("whole: 7-bit stays so", !has(t, "Content-Transfer-Encoding"));
+	dsn.original = "Subject: hello\r\n\r\ncaf\xc3\xa9\r\n";
+	dsn.original_len = strlen(dsn.original);
+	t = printed(0);
+	CHECK("whole: 8-bit is said of the part and of all",
+	    count(t, "Content-Transfer-Encoding: 8bit\r\n") == 2 &&
+		has(t, "caf\xc3\xa9"));
+	snprintf(trap, sizeof trap,
+	    "Subject: x\r\n\r\n--=_postern_%s--\r\nbody\r\n",
+	    id_print(dsn.id, (char[ID_LEN + 1]){ 0 }));
+	dsn.original = trap;
+	dsn.original_len = strlen(trap);
+	t = printed(0);
+	CHECK("whole: one that has our boundary is returned by its header",
+	    has(t, "text/rfc822-headers") && !has(t, "body\r\n--") &&
+		has(t, "Subject: x"));
+}
+
+/* RFC 6533 */
+static void
+check_utf8(void)
+{
+	const char *t;
+
+	set_up(DSN_FAILED);
+	dsn.utf8 = true;
+	dsn.to = "al\xc3\xafs@example.org";
+	rcpts[0].addr = "b\xc3\xb6"
+			"b@example.net";
+	rcpts[0].orcpt = "utf-8;b\\x{F6}b@example.com";
+	t = printed(0);
+	CHECK("utf8: report",
+	    has(t, "report-type=global-delivery-status") &&
+		has(t, "message/global-delivery-status\r\n") &&
+		has(t, "message/global-headers\r\n"));
+	CHECK("utf8: who it is for", has(t, "To: <al\xc3\xafs@example.org>"));
+	CHECK("utf8: final",
+	    has(t,
+		"Final-Recipient: utf-8; b\xc3\xb6"
+		"b@example.net\r\n"));
+	CHECK("utf8: original",
+	    has(t,
+		"Original-Recipient: utf-8; b\xc3\xb6"
+		"b@example.com\r\n"));
+	CHECK("utf8: ASCII ones stay what they are",
+	    has(t, "Final-Recipient: rfc822; carol@example.net\r\n"));
+	CHECK("utf8: the header as it was", has(t, "X: caf\xc3\xa9\r\n"));
+	CHECK("utf8: its parts say so",
+	    count(t, "Content-Transfer-Encoding: 8bit\r\n") == 4);
+	dsn.utf8 = false;
+	dsn.to = "postmaster@mx.example.org";
+	t = printed(0);
+	CHECK("utf8: in 7-bit form for who is not", t != NULL && lines_good(t));
+	CHECK("utf8: addresses escaped",
+	    has(t, "Final-Recipient: utf-8; b\\x{F6}b@example.net\r\n") &&
+		has(t, "Original-Recipient: utf-8; b\\x{F6}b@example.com\r\n"));
 }
 
 static void
@@ -243,15 +377,15 @@ check_strangers(void)
 	set_up(DSN_FAILED);
 	for (i = 0; i < sizeof big; i++)
 		big[i] = i % 4096 == 4095 ? '\n' : 'y';
-	dsn.header = unit_guard(big, sizeof big);
-	dsn.header_len = sizeof big;
+	dsn.original = unit_guard(big, sizeof big);
+	dsn.original_len = sizeof big;
 	t = printed(0);
 	CHECK("a header without end is cut",
 	    t != NULL && lines_good(t) && strlen(t) < DSN_HEADER_MAX);
-	dsn.header_len = 0;
+	dsn.original_len = 0;
 	CHECK("no header at all", printed(0) != NULL);
-	dsn.header = unit_guard("Subject: cut", 12);
-	dsn.header_len = 12;
+	dsn.original = unit_guard("Subject: cut", 12);
+	dsn.original_len = 12;
 	CHECK("a line that is cut off is left out",
 	    !has(printed(0), "Subject: cut"));
 	CHECK("out of room", printed(1000) == NULL);
@@ -304,6 +438,8 @@ check_status(void)
 	    strcmp(dsn_status(DSN_FAILED, &o, out, sizeof out), "5.0.0") == 0);
 	o.ecode[0] = 5;
 	o.ecode[1] = o.ecode[2] = 65535;
+	CHECK("a success without a code",
+	    strcmp(dsn_status(DSN_SUCCESS, &o, out, sizeof out), "2.0.0") == 0);
 	CHECK("numbers out of range",
 	    strcmp(dsn_status(DSN_FAILED, &o, out, sizeof out), "5.535.535") ==
 		0);
@@ -316,6 +452,10 @@ main(void)
 	check_failed();
 	check_delayed();
 	check_original();
+	check_params();
+	check_success();
+	check_whole();
+	check_utf8();
 	check_strangers();
 	check_relays();
 	check_status();

@@ -434,6 +434,10 @@ struct sent {
 	bool done;
 };
 
+/* What the next message says of all its recipients. */
+static struct mail_params said_of_mail;
+static struct rcpt_params said_of_rcpt;
+
 static void
 on_sent(struct spool_work *work, bool ok)
 {
@@ -473,11 +477,15 @@ send_to(struct world *w, struct sent *s, unsigned int n, size_t size, ...)
 		    .client = "192.0.2.1",
 		    .helo = "h.test" },
 		.sender = "alice@example.org",
+		.params = said_of_mail,
 		.rcpt = s->rcpt };
 	va_start(ap, size);
 	while ((addr = va_arg(ap, const char *)) != NULL)
 		s->rcpt[s->head.n_rcpt++] =
-		    (struct head_rcpt){ .state = RCPT_WAITING, .addr = addr };
+		    (struct head_rcpt){ .state = RCPT_WAITING,
+			    .addr = addr,
+			    .notify = said_of_rcpt.notify,
+			    .orcpt = said_of_rcpt.orcpt };
 	va_end(ap);
 	s->fd = spool_create(w->qu.spool, &s->head);
 	fill_content(s->head.id, mem, size);
@@ -620,6 +628,19 @@ files(struct world *w)
 		closedir(d);
 	}
 	return n;
+}
+
+/* The head of a file by its id; false: there is none. */
+static bool
+head_of(struct world *w, uint64_t id, struct arena *a, struct head *h)
+{
+	enum spool_place place;
+	int fd = dirs_find(&w->qu.spool->dirs, id, O_RDONLY, &place);
+	bool ok = fd != -1 && spool_read_head(fd, a, h) == NULL;
+
+	if (fd != -1)
+		close(fd);
+	return ok;
 }
 
 /* ---- cases ---- */
@@ -852,6 +873,72 @@ taken_out(void)
 	unit_remove(w->dir);
 }
 
+/*
+ * RFC 3461 5.2.7.3: what the children of a recipient inherit, and what the
+ * sender is told.
+ */
+static void
+inherits(void)
+{
+	/* Columns: name, NOTIFY of the parent, of the child, a notification is
+	 * made. */
+	static const struct {
+		const char *name;
+		uint8_t parent, child;
+		bool told;
+	} rows[] = {
+		{ "nothing said", 0, 0, false },
+		{ "never", NOTIFY_NEVER, NOTIFY_NEVER, false },
+		{ "success", NOTIFY_SUCCESS, NOTIFY_NEVER, true },
+		{ "success and failure", NOTIFY_SUCCESS | NOTIFY_FAILURE,
+		    NOTIFY_FAILURE, true },
+		{ "failure and delay", NOTIFY_FAILURE | NOTIFY_DELAY,
+		    NOTIFY_FAILURE | NOTIFY_DELAY, false },
+	};
+	struct head child, dsn;
+	struct arena a;
+	struct world *w;
+	struct sent s;
+	size_t i;
+
+	for (i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		w = world_new(NULL);
+		arena_init(&a, 0);
+		said_of_mail =
+		    (struct mail_params){ .ret = RET_FULL, .envid = "QQ+2B" };
+		said_of_rcpt = (struct rcpt_params){ .notify = rows[i].parent };
+		if (i % 2 == 1)
+			strlcpy(said_of_rcpt.orcpt, "rfc822;o@example.org",
+			    sizeof said_of_rcpt.orcpt);
+		send_to(w, &s, 1, SMALL, "three@a.test", NULL);
+		CHECK(rows[i].name, settle(w));
+		CHECK("params of the message",
+		    head_of(w, id_child(s.head.id, 0), &a, &child) &&
+			memcmp(&child.params, &said_of_mail,
+			    sizeof said_of_mail) == 0);
+		CHECK("NOTIFY",
+		    child.n_rcpt == 3 &&
+			child.rcpt[0].notify == rows[i].child &&
+			child.rcpt[2].notify == rows[i].child);
+		CHECK("ORCPT",
+		    strcmp(child.rcpt[1].orcpt,
+			i % 2 == 1 ? "rfc822;o@example.org" :
+				     "rfc822;three@a.test") == 0);
+		CHECK("expanded, and told of",
+		    head_of(w, s.head.id | 1, &a, &dsn) == rows[i].told);
+		CHECK("to the sender",
+		    !rows[i].told ||
+			(dsn.sender[0] == '\0' && dsn.n_rcpt == 1 &&
+			    strcmp(dsn.rcpt[0].addr, s.head.sender) == 0));
+		CHECK("the parent is gone", !is_there(w, s.head.id));
+		arena_free(&a);
+		world_close(w);
+		unit_remove(w->dir);
+	}
+	memset(&said_of_mail, 0, sizeof said_of_mail);
+	memset(&said_of_rcpt, 0, sizeof said_of_rcpt);
+}
+
 int
 main(void)
 {
@@ -869,5 +956,6 @@ main(void)
 	mark_lost(SPOOL_SMALL + 100, false);
 	left_over();
 	taken_out();
+	inherits();
 	return unit_end();
 }

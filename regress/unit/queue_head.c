@@ -47,6 +47,48 @@ same_parent(const struct head *a, const struct head *b)
 	    strcmp(a->of.addr, b->of.addr) == 0;
 }
 
+static int
+same_params(const struct head *a, const struct head *b)
+{
+	uint32_t i;
+
+	if (memcmp(&a->params, &b->params, sizeof a->params) != 0)
+		return 0;
+	for (i = 0; i < a->n_rcpt; i++) {
+		if (a->rcpt[i].notify != b->rcpt[i].notify ||
+		    strcmp(a->rcpt[i].orcpt,
+			b->rcpt[i].orcpt == NULL ? "" : b->rcpt[i].orcpt) != 0)
+			return 0;
+	}
+	return 1;
+}
+
+/* With parameters of MAIL and RCPT. */
+static struct head
+with_params(void)
+{
+	static struct head_rcpt rcpts[] = {
+		{ .state = RCPT_WAITING,
+		    .addr = "bob@example.net",
+		    .notify = NOTIFY_SUCCESS | NOTIFY_FAILURE,
+		    .orcpt = "rfc822;bob+2Bx@example.org" },
+		{ .state = RCPT_WAITING,
+		    .addr = "carol@example.net",
+		    .notify = NOTIFY_NEVER },
+		{ .state = RCPT_WAITING,
+		    .addr = "dave@example.net",
+		    .orcpt = "utf-8;d\xc3\xa4ve@example.net" },
+	};
+	struct head h = sample();
+
+	h.params = (struct mail_params){ .body = BODY_8BITMIME,
+		.ret = RET_HDRS,
+		.envid = "QQ314159+3D%41" };
+	h.rcpt = rcpts;
+	h.n_rcpt = 3;
+	return h;
+}
+
 static struct head
 child(void)
 {
@@ -82,7 +124,8 @@ check_round(const char *name, struct head *h)
 	same = why == NULL && back.id == h->id && back.arrived == h->arrived &&
 	    memcmp(&back.facts, &h->facts, sizeof back.facts) == 0 &&
 	    strcmp(back.sender, h->sender) == 0 && back.n_rcpt == h->n_rcpt &&
-	    same_parent(&back, h) && back.len == h->len && b.len == h->len;
+	    same_parent(&back, h) && same_params(&back, h) &&
+	    back.len == h->len && b.len == h->len;
 	for (i = 0; same && i < h->n_rcpt; i++)
 		same = strcmp(back.rcpt[i].addr, h->rcpt[i].addr) == 0 &&
 		    back.rcpt[i].state == h->rcpt[i].state &&
@@ -97,9 +140,10 @@ static void
 rounds(void)
 {
 	static char longest[ADDR_MAX + 1];
+	static char orcpt[ORCPT_MAX + 1];
 	static struct head_rcpt many[RCPT_MAX];
 	struct head h = sample();
-	const char states[] = "qwhHbdfrx";
+	const char states[] = "qwhHbDXdfrx";
 	uint32_t i;
 
 	check_round("all facts", &h);
@@ -115,6 +159,12 @@ rounds(void)
 	memset(h.facts.helo, 0xff, HOST_MAX);
 	memset(h.facts.auth, '"', ADDR_MAX);
 	check_round("longest texts", &h);
+	h = with_params();
+	check_round("parameters", &h);
+	h.params = (struct mail_params){ .ret = RET_FULL };
+	check_round("one parameter", &h);
+	memset(h.params.envid, '%', ENVID_MAX);
+	check_round("the longest ENVID", &h);
 	h = child();
 	check_round("a child", &h);
 	h.facts = (struct facts){ .flags = FACT_EXPANDED };
@@ -135,6 +185,10 @@ rounds(void)
 			    .addr = i % 2 == 0 ? longest : "x@example.org" };
 	h.n_rcpt = RCPT_MAX;
 	check_round("30000 recipients", &h);
+	memset(orcpt, 'o', ORCPT_MAX);
+	for (i = 0; i < RCPT_MAX; i++)
+		many[i].orcpt = orcpt;
+	check_round("30000 recipients with the longest ORCPT", &h);
 }
 
 /* Cut anywhere, it asks for more and never reads past the cut. */
@@ -253,6 +307,31 @@ bad(void)
 		    START CLIENT "from: <>\nof: 0DZ5KQ2X4M000 0 <a@b>\n" SUM },
 		{ "no recipient", START CLIENT "from: <>\n" SUM },
 		{ "no state", START CLIENT "from: <>\nrcpt: <a@b>\n" SUM },
+		{ "no parameter",
+		    START CLIENT "from: <>\nparams:\nrcpt: q <a@b>\n" },
+		{ "an unknown parameter",
+		    START CLIENT "from: <>\nparams: SIZE=1\n" },
+		{ "an unknown BODY",
+		    START CLIENT "from: <>\nparams: BODY=9BIT\n" },
+		{ "an unknown RET",
+		    START CLIENT "from: <>\nparams: RET=ALL\n" },
+		{ "an empty ENVID", START CLIENT "from: <>\nparams: ENVID=\n" },
+		{ "parameters in another order",
+		    START CLIENT "from: <>\nparams: RET=FULL BODY=7BIT\n" },
+		{ "a parameter twice",
+		    START CLIENT "from: <>\nparams: RET=FULL RET=FULL\n" },
+		{ "parameters twice",
+		    START CLIENT
+		    "from: <>\nparams: RET=FULL\nparams: RET=FULL\n" SUM },
+		{ "an unknown NOTIFY",
+		    START CLIENT "from: <>\nrcpt: q <a@b> NOTIFY=OFTEN\n" },
+		{ "NEVER and more",
+		    START CLIENT
+		    "from: <>\nrcpt: q <a@b> NOTIFY=NEVER,DELAY\n" },
+		{ "an empty ORCPT",
+		    START CLIENT "from: <>\nrcpt: q <a@b> ORCPT=\n" },
+		{ "a blank at the end",
+		    START CLIENT "from: <>\nrcpt: q <a@b> \n" },
 		{ "wrong sum", START CLIENT "from: <>\nrcpt: q <a@b>\n" SUM },
 	};
 	struct head h;
@@ -300,8 +379,10 @@ main(void)
 	rounds();
 	cuts(sample());
 	cuts(child());
+	cuts(with_params());
 	flips(sample());
 	flips(child());
+	flips(with_params());
 	bad();
 	ceilings();
 	return unit_end();

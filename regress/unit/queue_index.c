@@ -165,6 +165,30 @@ longer_rows(void)
 		memcmp(&r, &r2, sizeof r) == 0);
 	for (n = 0; n < len; n++)
 		wrong += row_unpack_rcpt(unit_guard(row, n), n, &r2);
+	r.params.notify = NOTIFY_SUCCESS | NOTIFY_DELAY;
+	memset(r.params.orcpt, 'o', ORCPT_MAX);
+	len = row_pack_rcpt(&r, row);
+	CHECK("parameters of RCPT",
+	    row_unpack_rcpt(row, len, &r2) && (r2.id = 7) && (r2.n = 1) &&
+		memcmp(&r, &r2, sizeof r) == 0);
+	for (n = 0; n < len; n++)
+		wrong += row_unpack_rcpt(unit_guard(row, n), n, &r2);
+	r = a_rcpt(7, 1, "b@example.org", "mx:x", 5);
+	r.params.notify = NOTIFY_NEVER;
+	len = row_pack_rcpt(&r, row);
+	CHECK("NOTIFY alone",
+	    row_unpack_rcpt(row, len, &r2) && (r2.id = 7) && (r2.n = 1) &&
+		memcmp(&r, &r2, sizeof r) == 0);
+	row[len - 2] = 0x10;
+	CHECK("a NOTIFY that does not exist", !row_unpack_rcpt(row, len, &r2));
+	m.params.ret = RET_HDRS;
+	memset(m.params.envid, 'e', ENVID_MAX);
+	len = row_pack_msg(&m, row);
+	CHECK("parameters of MAIL",
+	    row_unpack_msg(row, len, &m2) && (m2.id = 7) &&
+		memcmp(&m, &m2, sizeof m) == 0);
+	for (n = 0; n < len; n++)
+		wrong += row_unpack_msg(unit_guard(row, n), n, &m2);
 	w.n_marks = RATE_MARKS;
 	for (i = 0; i < RATE_MARKS; i++) {
 		w.mark[i].at = INT64_MAX - (int64_t)i;
@@ -179,8 +203,10 @@ longer_rows(void)
 		wrong += row_unpack_way(unit_guard(row, n), n, &w2);
 	CHECK("cut short anywhere as well", wrong == 0);
 	len = row_pack_msg(&m, row);
-	row[0] = 2;
+	row[0] = 3;
 	CHECK("no message has more", !row_unpack_msg(row, len, &m2));
+	row[0] = 1;
+	CHECK("nor without saying so", !row_unpack_msg(row, len, &m2));
 }
 
 static void

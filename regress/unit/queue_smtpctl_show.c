@@ -264,7 +264,7 @@ static const struct {
 	{ "status", "show status", 0, { NULL }, EX_TEMPFAIL, 4,
 	    "smtpd: not running\nqueue: 2 messages, 2 recipients wait\ndeliveries: paused\n" },
 	{ "status_json", "show status", 1, { NULL }, EX_TEMPFAIL, 1,
-	    "{\"running\":false,\"messages\":2,\"recipients\":2,\"paused\":true,\"routes_down\":1}\n" },
+	    "{\"running\":false,\"messages\":2,\"recipients\":2,\"paused\":true,\"routes_down\":1,\"greylist_triplets\":0,\"greylist_networks\":0}\n" },
 	{ "no_daemon", "remove", 0, { "all" }, EX_TEMPFAIL, 1,
 	    "smtpd is not running" },
 	{ "no_daemon_stop", "stop", 0, { NULL }, EX_TEMPFAIL, 1,

@@ -610,6 +610,38 @@ room_on_disk(void)
 	end(&r);
 }
 
+/* What a record may still make of a state that the file has. */
+static void
+settles(void)
+{
+	/* Columns: the file's, the record's, it follows. */
+	static const struct {
+		char have, said;
+		bool follows;
+	} rows[] = {
+		{ RCPT_WAITING, RCPT_WARNED, true },
+		{ RCPT_WAITING, RCPT_EXPANDED_OWED, true },
+		{ RCPT_OWED, RCPT_FAILED, true },
+		{ RCPT_OWED, RCPT_WARNED, false },
+		{ RCPT_DELIVERED_OWED, RCPT_DELIVERED, true },
+		{ RCPT_DELIVERED_OWED, RCPT_WARNED, false },
+		{ RCPT_EXPANDED_OWED, RCPT_EXPANDED, true },
+		{ RCPT_EXPANDED_OWED, RCPT_WAITING, false },
+		{ RCPT_DELIVERED, RCPT_DELIVERED_OWED, false },
+		{ RCPT_REMOVED, RCPT_DELIVERED, false },
+	};
+	char name[32];
+	size_t i;
+
+	for (i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		snprintf(name, sizeof name, "settle: %c, then %c", rows[i].have,
+		    rows[i].said);
+		CHECK(name,
+		    spool_settle_follows(rows[i].have, rows[i].said) ==
+			rows[i].follows);
+	}
+}
+
 int
 main(void)
 {
@@ -629,5 +661,6 @@ main(void)
 	checkpoints();
 	failed_checkpoint();
 	room_on_disk();
+	settles();
 	return unit_end();
 }
