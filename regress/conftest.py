@@ -5,6 +5,7 @@ as a test.  The very last line of a run is "N passed, N failed" over all.
 
 SPDX-License-Identifier: ISC
 """
+import ctypes
 import os
 import re
 import shutil
@@ -28,9 +29,17 @@ REGRESS = Path(__file__).parent
 
 # ---- the closing line ----
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_configure(config):
     config.outcome = {}  # nodeid -> [passed, failed]
     config.notes = []  # what tests want to be seen, also when they pass
+    if not hasattr(config, "workerinput"):
+        # One folder for all that is written, by the workers too: whatever
+        # becomes of them, nothing stays behind.
+        top = tempfile.mkdtemp(prefix="postern-")
+        os.chmod(top, 0o755)
+        os.environ["POSTERN_TMP"] = top
+        config.option.basetemp = os.path.join(top, "pytest")
 
 
 def pytest_addoption(parser):
@@ -91,6 +100,8 @@ def pytest_terminal_summary(terminalreporter, config):
 
 @pytest.hookimpl(trylast=True)
 def pytest_unconfigure(config):
+    if not hasattr(config, "workerinput"):
+        shutil.rmtree(os.environ["POSTERN_TMP"], ignore_errors=True)
     if hasattr(config, "workerinput") or config.option.collectonly or \
             config.pluginmanager.get_plugin("tally") is None:
         return
@@ -117,6 +128,23 @@ class UnitFailed(Exception):
     pass
 
 
+CLONE_NEWNS, MS_BIND, MS_REC, MS_PRIVATE = 0x20000, 0x1000, 0x4000, 0x40000
+
+
+def own_tmp(path):
+    """For a child before it runs: its /tmp is this folder, so that what a
+    program that breaks leaves in it goes with the folder."""
+    libc = ctypes.CDLL(None, use_errno=True)
+
+    def enter():
+        if libc.unshare(CLONE_NEWNS) or \
+                libc.mount(None, b"/", None, MS_REC | MS_PRIVATE, None) or \
+                libc.mount(path.encode(), b"/tmp", None, MS_BIND, None):
+            os._exit(126)
+    hidden = Path("/tmp") in base.BUILD.parents
+    return enter if base.IS_ROOT and not hidden else None
+
+
 class Unit(pytest.Item):
     """One program of regress/unit: its lines are the tests."""
 
@@ -126,9 +154,11 @@ class Unit(pytest.Item):
             raise UnitFailed(f"{program} is not there")
         env = dict(os.environ, ASAN_OPTIONS="detect_leaks=1",
                    UBSAN_OPTIONS="print_stacktrace=1")
-        with tempfile.TemporaryDirectory(prefix="postern-unit-") as tmp:
-            env["TMPDIR"] = tmp
-            out = base.run([program], timeout=120, cwd=tmp, env=env)
+        with tempfile.TemporaryDirectory(
+                prefix="unit-", dir=os.environ["POSTERN_TMP"]) as tmp:
+            os.chmod(tmp, 0o1777)
+            out = base.run([program], timeout=120, cwd="/", env=env,
+                           preexec_fn=own_tmp(tmp))
         good = re.findall(r"^ok .+$", out.stdout, re.M)
         bad = re.findall(r"^not ok .+$", out.stdout, re.M)
         crashed = out.returncode not in (0, 1) or \
@@ -158,7 +188,8 @@ class Lab:
     """Makes what a test asks for and puts it all away afterwards."""
 
     def __init__(self):
-        self.dir = Path(tempfile.mkdtemp(prefix="postern-test-"))
+        self.dir = Path(tempfile.mkdtemp(prefix="test-",
+                                         dir=os.environ["POSTERN_TMP"]))
         self.dir.chmod(0o755)
         self.things = []
         self.made = 0
@@ -248,8 +279,9 @@ def pytest_runtest_makereport(item, call):
 
 
 def pytest_collection_modifyitems(items):
-    """The long ones first, so that the workers end together."""
-    first = ("crash", "e2e")
-    items.sort(key=lambda i: next(
-        (n for n, d in enumerate(first) if f"/{d}/" in str(i.path)),
-        len(first)))
+    """The long ones first, so that the workers end together: the crash test,
+    which is one, then files by their size, of C last."""
+    size = {p: p.stat().st_size for p in {i.path for i in items}}
+    items.sort(key=lambda i: ("/crash/" not in str(i.path),
+                              i.path.suffix == ".c", -size[i.path],
+                              str(i.path)))

@@ -66,7 +66,8 @@ def test_child(lab):
     it, r, box = stage(lab, "team: a@x.test, b@x.test, later@x.test\n",
                        retry="1h", rcpt={"later@x.test": "450 4.2.1 later",
                                          "wait@y.test": "450 4.2.1 later"})
-    body = "Subject: to all\r\n\r\n" + "line\r\n" * 200
+    body = base.WHOLE.decode() + "Subject: to all\r\n\r\n" + \
+        "line\r\n" * 200
     sent = it.send("s@c.test", ["team@mx.test", "wait@y.test", "b@y.test"],
                    body)
     r.wait(2)
@@ -111,7 +112,8 @@ def test_large_and_many(lab):
                        lines=["smtp max-message-size 64M"])
     queue, = it.pids("queue")
     before = base.rss_kib(queue)
-    body = "Subject: big\r\n\r\n" + ("0123456789abcdef" * 60 + "\r\n") * 6000
+    body = base.WHOLE.decode() + "Subject: big\r\n\r\n" + \
+        ("0123456789abcdef" * 60 + "\r\n") * 6000
     it.send("s@c.test", "team@mx.test", body)
     got, = r.wait(1, timeout=30)
     assert got.rcpts == ["a@x.test", "b@x.test"]

@@ -222,7 +222,7 @@ def test_gone_in_data(it, how):
 
 def test_gone_before_answer(it):
     """The client says the dot and leaves: it may be kept, never in part."""
-    body = b"Subject: dot\r\n\r\n" + b"line\r\n" * 1000
+    body = base.WHOLE + b"Subject: dot\r\n\r\n" + b"line\r\n" * 1000
     for _ in range(20):
         w = talk.Wire(it.address, it.port)
         w.reply()

@@ -21,10 +21,11 @@ COVERS = ["TOO_BUSY"]
 
 # As in common/proc_table.h; regress/house compares.
 USERS = {"spawn": "root", "lookup": "_smtpl", "keys": "_smtpk",
-         "queue": "_smtpq", "deliver": "_smtpout", "control": "_smtpctl",
-         "session": "_smtpd"}
-ROOTS = {"spawn": "/", "lookup": "/", "keys": "empty", "queue": "spool",
-         "deliver": "empty", "control": "empty", "session": "empty"}
+         "guard": "_smtpg", "queue": "_smtpq", "deliver": "_smtpout",
+         "control": "_smtpctl", "session": "_smtpd"}
+ROOTS = {"spawn": "/", "lookup": "/", "keys": "empty", "guard": "empty",
+         "queue": "spool", "deliver": "empty", "control": "empty",
+         "session": "empty"}
 
 
 def status(pid):
@@ -385,6 +386,8 @@ def test_max_sessions(lab):
         except OSError:
             pass
     assert len(served) == most
+    said = it.logged(r"sessions-full sessions=(\d+)", os.cpu_count())
+    assert said == ["5"] * os.cpu_count(), "once for each process"
     for s in served:
         s.close()
     for s in crowd:

@@ -109,7 +109,8 @@ def test_replay(lab):
     bodies = {}
 
     def send(mark, rcpts, size):
-        body = f"X-Mark: {mark}\r\n\r\n" + f"{mark} line\r\n" * (size // 10)
+        body = base.WHOLE.decode() + f"X-Mark: {mark}\r\n\r\n" + \
+            f"{mark} line\r\n" * (size // 10)
         bodies[mark] = body.encode()
         return it.send("", rcpts, body)
     send("done", ["ok@x.test"], 300)

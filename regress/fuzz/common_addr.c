@@ -26,6 +26,19 @@ must_be_mailbox(const char *addr)
 	MUST(strcmp(again, addr) == 0 && rest.len == 0);
 }
 
+/* RFC 6531 3.3: ASCII it is the same, and else UTF-8 without controls. */
+static void
+must_be_wide(struct slice addr)
+{
+	size_t i;
+
+	MUST(smtp_mailbox_check_utf8(addr) == NULL);
+	MUST(addr.len <= ADDR_MAX && slice_is_utf8(addr));
+	MUST(slice_is_ascii(addr) == (smtp_mailbox_check(addr) == NULL));
+	for (i = 0; i < addr.len; i++)
+		MUST((unsigned char)addr.p[i] >= ' ' && addr.p[i] != 127);
+}
+
 static void
 must_be_address(const char *ip)
 {
@@ -49,6 +62,10 @@ LLVMFuzzerTestOneInput(const uint8_t *in, size_t len)
 		if (addr[0] != '\0')
 			must_be_mailbox(addr);
 	}
+	if (smtp_path_parse_utf8(all, addr, &rest) == NULL && addr[0] != '\0')
+		must_be_wide(slice_of(addr));
+	if (smtp_mailbox_check_utf8(all) == NULL)
+		must_be_wide(all);
 	if (smtp_mailbox_check(all) == NULL) {
 		MUST(slice_copy(all, addr, sizeof addr));
 		must_be_mailbox(addr);

@@ -26,7 +26,7 @@ read_content(const uint8_t *in, size_t len, size_t step)
 	size_t piece, n;
 	uint8_t *front;
 
-	smtp_data_init(&c.d, MAX_LINE, MAX_HEADER);
+	smtp_data_init(&c.d, FORM_DOTS, MAX_LINE, MAX_HEADER);
 	while (c.used < len && !c.d.done) {
 		piece = len - c.used < step ? len - c.used : step;
 		front = malloc(2 * piece + 4);
@@ -104,6 +104,35 @@ must_come_back(const struct content *c, size_t step)
 	free(wire);
 }
 
+/* By BDAT: nothing ends it, dots stay, and what is binary stays as it is. */
+static void
+must_be_chunks(const uint8_t *in, size_t len, size_t step, enum smtp_form form)
+{
+	struct smtp_data whole, cut;
+	uint8_t *one = malloc(2 * len + 8), *two = malloc(2 * len + 8);
+	size_t i, n, made, n_one = 0, n_two = 0;
+
+	smtp_data_init(&whole, form, MAX_LINE, MAX_HEADER);
+	MUST(smtp_data_in(&whole, in, len, one, &n_one) == len);
+	n_one += smtp_data_end(&whole, one + n_one);
+	smtp_data_init(&cut, form, MAX_LINE, MAX_HEADER);
+	for (i = 0; i < len; i += n) {
+		n = len - i < step ? len - i : step;
+		MUST(smtp_data_in(&cut, in + i, n, two + n_two, &made) == n);
+		n_two += made;
+	}
+	n_two += smtp_data_end(&cut, two + n_two);
+	MUST(n_one == n_two && memcmp(one, two, n_one) == 0);
+	MUST(whole.seen == cut.seen && whole.content == cut.content);
+	MUST(whole.size == n_one && whole.hops == cut.hops);
+	if (form == FORM_BINARY) {
+		MUST(n_one == len && memcmp(one, in, len) == 0);
+		MUST((whole.seen & ~(uint32_t)DATA_BIG_HEADER) == 0);
+	}
+	free(one);
+	free(two);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *in, size_t len)
 {
@@ -119,6 +148,8 @@ LLVMFuzzerTestOneInput(const uint8_t *in, size_t len)
 	must_end_right(in + 1, len - 1, &whole);
 	must_have_whole_lines(&whole);
 	must_come_back(&whole, step);
+	must_be_chunks(in + 1, len - 1, step, FORM_TEXT);
+	must_be_chunks(in + 1, len - 1, step, FORM_BINARY);
 	free(whole.p);
 	free(cut.p);
 	return 0;

@@ -20,6 +20,7 @@ must_be_same(const struct head *a, const struct head *b)
 
 	MUST(a->id == b->id && a->arrived == b->arrived);
 	MUST(memcmp(&a->facts, &b->facts, sizeof a->facts) == 0);
+	MUST(memcmp(&a->params, &b->params, sizeof a->params) == 0);
 	MUST(strcmp(a->sender, b->sender) == 0 && a->n_rcpt == b->n_rcpt);
 	MUST((a->of.addr == NULL) == (b->of.addr == NULL));
 	MUST(a->of.addr == NULL ||
@@ -27,7 +28,9 @@ must_be_same(const struct head *a, const struct head *b)
 		strcmp(a->of.addr, b->of.addr) == 0));
 	for (i = 0; i < a->n_rcpt; i++)
 		MUST(a->rcpt[i].state == b->rcpt[i].state &&
-		    strcmp(a->rcpt[i].addr, b->rcpt[i].addr) == 0);
+		    strcmp(a->rcpt[i].addr, b->rcpt[i].addr) == 0 &&
+		    a->rcpt[i].notify == b->rcpt[i].notify &&
+		    strcmp(a->rcpt[i].orcpt, b->rcpt[i].orcpt) == 0);
 }
 
 static void

@@ -16,6 +16,8 @@
 
 #include "conf_file.h"
 #include "conf_print.h"
+#include "slice.h"
+#include "tls_protocols.h"
 
 #define SIZE_MAX_CONF 4096
 
@@ -69,9 +71,25 @@ must_be_mapped(const struct conf_image *image)
 	}
 	for (i = 0; i < c->limit.n; i++)
 		MUST(CONF_LIMIT(c, i)->domain.n > 0);
-	for (i = 0; i < c->listen.n; i++)
-		MUST(CONF_LISTEN(c, i)->tls == LISTEN_CLEAR ||
-		    CONF_LISTEN(c, i)->pki.n > 0);
+	for (i = 0; i < c->listen.n; i++) {
+		const struct conf_listen *l = CONF_LISTEN(c, i);
+		unsigned int min, max;
+
+		MUST(l->tls == LISTEN_CLEAR || l->pki.n > 0);
+		MUST(l->tls != LISTEN_CLEAR || l->auth == AUTH_NONE ||
+		    l->auth_insecure);
+		MUST(!l->dnsbl || c->dnslist.n > 0);
+		MUST(tls_protocols_parse(slice_of(conf_text(c, l->protocols)),
+			 &min, &max) == NULL);
+	}
+	for (i = 0; i < c->pki.n; i++)
+		MUST(CONF_PKI(c, i)->cert != 0 && CONF_PKI(c, i)->key != 0);
+	for (i = 0; i < c->dnslist.n; i++)
+		MUST(CONF_DNSLIST(c, i)->weight != 0);
+	for (i = 0; i < c->oauth.n; i++)
+		MUST(CONF_OAUTH(c, i)->issuer != 0 &&
+		    CONF_OAUTH(c, i)->audience != 0 &&
+		    CONF_OAUTH(c, i)->path != 0);
 	MUST(conf_text(c, c->hostname)[0] != '\0');
 	munmap((void *)(uintptr_t)c, image->size);
 }

@@ -18,7 +18,7 @@ must_be_address(const char *addr)
 {
 	char again[ADDR_MAX + 1];
 
-	MUST(smtp_mailbox_check(slice_of(addr)) == NULL);
+	MUST(smtp_mailbox_check_utf8(slice_of(addr)) == NULL);
 	/* The one form: reading it again changes nothing. */
 	MUST(node_address(slice_of(addr), "a.example", again) == NULL);
 	MUST(strcmp(addr, again) == 0);

@@ -3,6 +3,7 @@
 SPDX-License-Identifier: ISC
 """
 import re
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -25,9 +26,9 @@ def sources(*globs):
     return sorted(p for g in globs for p in ROOT.glob(g))
 
 
-def macro_rows(path, name):
+def macro_rows(path, name, more=""):
     """Arguments of each X(...) of a table, split at top-level commas."""
-    body = re.search(rf"#define {name}\(X\)((?:.*\\\n)*.*\n)", text(path))[1]
+    body = re.search(rf"#define {name}\(X{more}\)((?:.*\\\n)*.*\n)", text(path))[1]
     rows = []
     at = 0
     while True:
@@ -62,10 +63,11 @@ def unquote(arg):
 
 def tracked():
     """Files of the project: what git has, or would take."""
-    out = subprocess.run(["git", "ls-files", "-co", "--exclude-standard"],
-                         cwd=ROOT, text=True, stdout=subprocess.PIPE,
-                         stdin=subprocess.DEVNULL)
-    if out.returncode == 0 and out.stdout:
+    git = shutil.which("git")
+    out = git and subprocess.run(
+        [git, "ls-files", "-co", "--exclude-standard"], cwd=ROOT, text=True,
+        stdout=subprocess.PIPE, stdin=subprocess.DEVNULL)
+    if out and out.returncode == 0 and out.stdout:
         return out.stdout.split("\n")[:-1]
     return [str(p.relative_to(ROOT)) for p in ROOT.rglob("*")
             if p.is_file() and not re.match(r"\.git/|build|run/",
@@ -85,6 +87,10 @@ def processes():
                                 net=r[5]) for r in rows}
 
 
+# Programs that a process starts for one piece of work.
+HELPERS = {"pam": dict(user="root", root="ROOT_SLASH")}
+
+
 def mains():
     found = {p.name[:-len("_main.c")]: p for p in sources("*/*_main.c")}
     found["smtpd"] = ROOT / "smtpd/smtpd.c"
@@ -95,13 +101,13 @@ def mains():
 
 
 def test_each_process_has_its_main():
-    assert set(processes()) == set(mains())
+    assert set(processes()) | set(HELPERS) == set(mains())
 
 
 @pytest.mark.parametrize("name", sorted(mains()))
 def test_card(name):
     """Who it runs as and where, in the opening comment as in the table."""
-    row = processes()[name]
+    row = (processes() | HELPERS)[name]
     card = re.match(r"/\*.*?\*/", mains()[name].read_text(), re.S)[0]
     card = re.sub(r"\s*(\n \*/?|/\*)\s*", " ", card)
     words = re.split(r"(?i)\b(runs as|holds|asks|never)\b:?\s", card)
@@ -200,7 +206,7 @@ def test_header_order():
 
 def test_ipc_texts():
     """IPC_TEXT names every array of characters of every message."""
-    body = text("common/ipc_table.h")
+    body = text("common/ipc_table.h") + text("common/ipc_session.h")
     code = re.sub(r"/\*.*?\*/", "", body, flags=re.S)
 
     def arrays(struct, code):
@@ -219,6 +225,10 @@ def test_ipc_texts():
                 yield from texts(m[1], prefix + m[2] + ".")
     have = {(r[1], r[2]) for r in macro_rows("common/ipc_table.h",
                                              "IPC_TEXT")}
+    facts = re.search(r"define IPC_TEXT\(X\)((?:.*\\\n)*)", body)[1]
+    for struct in re.findall(r"IPC_FACTS\(X, \w+, (\w+)\)", facts):
+        have |= {(struct, r[2]) for r in macro_rows("common/ipc_table.h",
+                                                    "IPC_FACTS", ", NAME, name")}
     need = {(r[1], t) for r in macro_rows("common/ipc_table.h", "IPC_TABLE")
             for t in texts(r[1])}
     assert have == need, have ^ need
@@ -228,7 +238,7 @@ def test_ipc_handled():
     """Each message is sent by its sender's room and handled in its
     receiver's."""
     room = {"SESSION": "smtpd", "LOOKUP": "smtpd", "KEYS": "smtpd",
-            "PARENT": "smtpd", "SPAWN": "smtpd",
+            "PARENT": "smtpd", "SPAWN": "smtpd", "GUARD": "smtpd",
             "QUEUE": "queue", "CONTROL": "queue",
             "DELIVER": "deliver", "ANY": "*"}
     rows = macro_rows("common/ipc_table.h", "IPC_TABLE")
@@ -310,14 +320,18 @@ MANUAL_PLACES = {
     "MDA": ("", "mda", "mda"),
     "MTA": ("QUEUE", "mta", "mta"),
     "SCHEDULER": ("QUEUE", "scheduler", "scheduler"),
-    "FROM": ("RULES", "from", "match from"),
     "QUEUE": ("QUEUE", "queue", "queue"),
     "SMTP": ("SMTP", "smtp", "smtp"),
     "SMTP_LIMIT": ("SMTP", "", None),
-    "LIMIT": ("SMTP", "limit", "limit"),
+    "LIMIT": ("Limits", "limit", "limit"),
     "LIMIT_ROUTE": ("QUEUE", "limit route", None),
     "LIMIT_DOMAIN": ("QUEUE", "", None),
-    "LIMIT_CLIENT": ("SMTP", "limit client", None),
+    "LIMIT_CLIENT": ("Limits", "", None),
+    "LIMIT_NETWORK": ("Limits", "", None),
+    "DNSBL": ("Lists in the DNS", "dnsbl", None),
+    "DNSWL": ("Lists in the DNS", "dnswl", None),
+    "GREYLIST": ("Greylisting", "", None),
+    "FILTER_IS": ("FILTERS", "filter", "filter"),
     "RESOLVER": ("SMTP", "resolver", None),
     "METRICS_ON": ("LOG", "metrics on", None),
 }
@@ -335,7 +349,7 @@ def items_of(place, word):
     words = before.split() + [word]
     return [(h, b) for h, b in items(title)
             if item_words(h)[:len(words)] == words or
-            (place in ("LIMIT_CLIENT", "RESOLVER", "METRICS_ON") and
+            (place in ("RESOLVER", "METRICS_ON", "DNSBL", "DNSWL") and
              item_words(h)[:len(before.split())] == before.split())]
 
 
@@ -539,8 +553,9 @@ def test_hardening():
 
 
 # What a process cannot do is not in its binary.
-LINKED = {"lmdb": {"lookup", "queue", "smtpctl"}, "ldns": {"deliver"},
-          "ssl": {"deliver"}, "crypto": {"deliver", "keys", "smtpctl"}}
+LINKED = {"lmdb": {"lookup", "queue", "smtpctl"}, "ldns": {"deliver", "guard"},
+          "ssl": {"deliver", "session"}, "pam": {"pam"},
+          "crypto": {"deliver", "keys", "lookup", "session", "smtpctl"}}
 
 
 @pytest.mark.parametrize("lib", LINKED)

@@ -8,6 +8,7 @@ import ctypes
 import os
 import random
 import signal
+import smtplib
 import socket
 import subprocess
 import time
@@ -28,21 +29,46 @@ if SANITIZED:
     os.environ["UBSAN_OPTIONS"] = "print_stacktrace=1"
 
 LOOPBACK = "127.0.0.1"
+
+# A header section that lacks nothing but its empty line: what is sent from this
+# host arrives as it was sent (RFC 6409).
+WHOLE = (b"From: <a@c.test>\r\nDate: Thu, 01 Jan 2026 00:00:00 +0000\r\n"
+         b"Message-ID: <whole@c.test>\r\n")
 _PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
-def free_port(*addresses):
-    """A port that nobody has on any of the addresses, TCP and UDP.
+# Below the range from which the kernel takes ports of its own.
+_PORTS = range(12000, 32000)
+_SLICE = 500
+_ports = None
 
-    Below the range from which the kernel takes ports of its own, and from a
-    slice of it for each parallel worker, so that nobody takes it before the
-    server that it is for.
-    """
+
+def _our_ports():
+    """A slice of the ports that no other process of tests has, again and
+    again.  The name that stands for it goes with the process."""
+    starts = list(range(_PORTS.start, _PORTS.stop, _SLICE))
+    random.shuffle(starts)
+    for start in starts:
+        name = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            name.bind(f"\0postern-test-ports-{start}")
+        except OSError:
+            name.close()
+            continue
+        while True:
+            yield from range(start, start + _SLICE)
+    raise RuntimeError("too many tests at once")
+
+
+def free_port(*addresses):
+    """A port that nobody has on any of the addresses, TCP and UDP, nor was
+    given one lately: who asks for several before it uses them has several."""
+    global _ports
     addresses = addresses or (LOOPBACK,)
-    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:]) % 6
-    for _ in range(200):
-        port = random.randrange(20000 + 2000 * worker, 22000 + 2000 * worker)
+    _ports = _ports or _our_ports()
+    for _ in range(_SLICE):
+        port = next(_ports)
         try:
             for address in addresses:
                 for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
@@ -191,3 +217,31 @@ def run(argv, timeout=30, **kw):
     return subprocess.run([str(a) for a in argv], text=True, errors="replace",
                           timeout=timeout,
                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, **kw)
+
+
+# ---- peers: real servers that run beside ours ----
+
+def greets(name, child, address, port, log=lambda: ""):
+    """Whether a server says 220; for wait_until()."""
+    if not child.running():
+        raise AssertionError(f"{name} ended: " + child.log() + log())
+    try:
+        with socket.create_connection((address, port), 5) as s:
+            s.settimeout(5)
+            return s.recv(3) == b"220" and (s.send(b"QUIT\r\n") or True)
+    except OSError:
+        return False
+
+
+def let_others_in(directory):
+    """A server's own users walk through what is above its folder."""
+    for above in [directory, *directory.parents]:
+        if above in (Path("/tmp"), Path("/")):
+            break
+        above.chmod(above.stat().st_mode | 0o111)
+
+
+def hand_over(address, port, sender, rcpts, content):
+    """A message by SMTP, for a server to relay."""
+    with smtplib.SMTP(address, port, timeout=20) as s:
+        s.sendmail(sender, rcpts, content)

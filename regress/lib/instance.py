@@ -16,8 +16,8 @@ TROUBLE = re.compile(
     r"AddressSanitizer|UndefinedBehaviorSanitizer|LeakSanitizer|runtime error:"
     r"|\bfatal\b|assertion .* failed|Assertion .* failed|stack smashing"
     r"|buffer overflow detected", re.I)
-CHILDREN = ("spawn", "lookup", "keys", "queue", "deliver", "control",
-            "session")
+CHILDREN = ("spawn", "lookup", "keys", "guard", "queue", "deliver",
+            "control", "session")
 
 
 def conf(dns=None, relay_port=None, host=None, retry="1s*1000",

@@ -57,7 +57,15 @@ def _address(query, address):
     name = query.question[0].name.to_text()
     kind = dns.rdatatype.to_text(query.question[0].rdtype)
     return answer(query, (name, 60, "A", address)) if kind == "A" \
-        else answer(query)
+        else nothing(query)
+
+
+def nothing(query):
+    """Nothing of this kind; that may be kept for a minute (RFC 2308)."""
+    r = answer(query)
+    r.authority.append(dns.rrset.from_text(
+        ".", 60, "IN", "SOA", "ns. postmaster. 1 3600 600 86400 60"))
+    return r
 
 
 def good(address):

@@ -8,7 +8,6 @@ host's MTA, users and files are not touched.
 SPDX-License-Identifier: ISC
 """
 import os
-import socket
 from email import message_from_bytes
 from pathlib import Path
 
@@ -112,25 +111,14 @@ class Postfix:
         base.wait_until(self._up, f"Postfix on port {self.port}")
 
     def _up(self):
-        if not self.child.running():
-            raise AssertionError("Postfix ended: " + self.child.log() +
-                                 self.log())
-        try:
-            with socket.create_connection((self.address, self.port), 5) as s:
-                s.settimeout(5)
-                return s.recv(3) == b"220" and (s.send(b"QUIT\r\n") or True)
-        except OSError:
-            return False
+        return base.greets("Postfix", self.child, self.address, self.port,
+                           self.log)
 
     def _layout(self, settings, hostname, smtpd_max, smtp_max):
         etc = self.dir / "etc"
         for name in ("etc", "data", "log", "mail", "queue"):
             (self.dir / name).mkdir(parents=True, exist_ok=True)
-        # Its own users walk through what is above.
-        for above in [self.dir, *self.dir.parents]:
-            if above == Path("/tmp") or above == Path("/"):
-                break
-            above.chmod(above.stat().st_mode | 0o111)
+        base.let_others_in(self.dir)
         os.chown(self.dir / "data", UID_POSTFIX, GID_POSTFIX)
         os.chown(self.dir / "mail", UID_MAILBOX, UID_MAILBOX)
         queue = self.dir / "queue"

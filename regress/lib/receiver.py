@@ -7,7 +7,8 @@ Keys of the table (all optional):
         a text, a list of texts (used up one after another, the last stays),
         or a function (session) -> text
     rcpt       the same, or a dict: address -> text
-    extensions names said after EHLO
+    extensions names said after EHLO; a parameter of MAIL or RCPT that none of
+               them allows is answered 555, and noted in .odd
     tls        True: STARTTLS with a self-signed certificate;
                "broken": STARTTLS is offered, and the handshake fails
 A reply may also be one of:
@@ -62,12 +63,25 @@ def certificate(directory, name="sink.test"):
     return pem
 
 
+# The keyword that allows a parameter of MAIL or RCPT, by its beginning.
+ALLOWED_BY = {"SIZE=": "SIZE", "BODY=8BITMIME": "8BITMIME",
+              "BODY=7BIT": "8BITMIME", "BODY=BINARYMIME": "BINARYMIME",
+              "SMTPUTF8": "SMTPUTF8", "RET=": "DSN", "ENVID=": "DSN",
+              "NOTIFY=": "DSN", "ORCPT=": "DSN"}
+
+
 class Message:
-    """One message that was answered (or at least read)."""
+    """One message that was answered (or at least read).
+
+    mail_args: the parameters of MAIL; rcpt_args: address -> those of RCPT;
+    bdat: sizes of its chunks, [] for one by DATA.
+    """
 
     def __init__(self, sender, rcpts, content, session):
         self.sender, self.rcpts, self.content = sender, rcpts, content
         self.mail_args = session.mail_args
+        self.rcpt_args = dict(session.rcpt_args)
+        self.bdat = list(session.bdat)
         self.helo, self.tls, self.number = \
             session.helo, session.tls, session.number
         self.time = time.time()
@@ -83,6 +97,7 @@ class _Session:
         self.helo = None
         self.buffer = b""
         self.sender, self.rcpts, self.mail_args = None, [], ""
+        self.rcpt_args, self.bdat, self.chunks = {}, [], b""
 
     # -- bytes --
     def line(self):
@@ -144,6 +159,17 @@ class _Session:
         self.conn.sendall(what.encode() + b"\r\n")
         return int(what[:3])
 
+    def allowed(self, args):
+        """True if we offered what these parameters need."""
+        offered = {e.split()[0] for e in self.server.extensions}
+        odd = [a for a in args.split() if not any(
+            a.upper().startswith(begin) and by in offered
+            for begin, by in ALLOWED_BY.items())]
+        if odd:
+            self.server.odd.append(" ".join(odd))
+            self.conn.sendall(b"555 5.5.4 not offered\r\n")
+        return not odd
+
     # -- the dialogue --
     def serve(self):
         if self.say("banner") not in (220,):
@@ -177,9 +203,12 @@ class _Session:
         if verb == "starttls":
             return self.starttls()
         if verb == "mail":
-            code = self.say("mail", args)
             path = args.partition("<")[2].partition(">")
+            if not self.allowed(path[2]):
+                return True
+            code = self.say("mail", args)
             self.mail_args = path[2].strip()
+            self.bdat, self.chunks, self.rcpt_args = [], b"", {}
             if code == 250:
                 self.sender, self.rcpts = path[0], []
             return code is not None
@@ -187,13 +216,18 @@ class _Session:
             self.conn.sendall(b"503 5.5.1 MAIL first\r\n")
             return True
         if verb == "rcpt":
-            address = args.partition("<")[2].partition(">")[0]
+            address, _, params = args.partition("<")[2].partition(">")
+            if not self.allowed(params):
+                return True
             code = self.say("rcpt", address)
             if code in (250, 251):
                 self.rcpts.append(address)
+                self.rcpt_args[address] = params.strip()
             return code is not None
         if verb == "data":
             return self.data()
+        if verb == "bdat" and "CHUNKING" in self.server.extensions:
+            return self.chunk(args)
         if verb == "rset":
             self.sender, self.rcpts = None, []
             return self.say("rset") is not None
@@ -236,6 +270,29 @@ class _Session:
         if content is None:
             self.server.cut_off += 1
             return False
+        return self.taken(content)
+
+    def chunk(self, args):
+        """BDAT: so many bytes, as they are (RFC 3030)."""
+        size, _, last = args.partition(" ")
+        while len(self.buffer) < int(size):
+            got = self.conn.recv(262144)
+            if not got:
+                self.server.cut_off += 1
+                return False
+            self.buffer += got
+        self.chunks += self.buffer[:int(size)]
+        self.buffer = self.buffer[int(size):]
+        self.bdat.append(int(size))
+        if not self.rcpts:
+            self.conn.sendall(b"503 5.5.1 no valid recipients\r\n")
+            return True
+        if last.upper() != "LAST":
+            self.conn.sendall(b"250 2.0.0 go on\r\n")
+            return True
+        return self.taken(self.chunks)
+
+    def taken(self, content):
         message = Message(self.sender, list(self.rcpts), content, self)
         self.sender, self.rcpts = None, []
         what = self.server.table["dot"]
@@ -262,7 +319,7 @@ class Receiver:
             self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             self.context.load_cert_chain(certificate(directory))
         self.address = address
-        self.messages, self.lines = [], []
+        self.messages, self.lines, self.odd = [], [], []
         self.sessions = 0      # connections so far
         self.open = 0          # connections now
         self.most_open = 0

@@ -4,6 +4,8 @@ r"""Dialogues as data: what is said on the wire, and what must come back.
     covers: QUEUED TOO_BIG               rows of smtpd/reply_table.h that come
     config: smtp max-message-size 1K     a line for smtpd.conf (any number)
     rules: match from any for any reject the rules instead of the usual ones
+    listen: lmtp                         a listener of its own, with these
+                                         options, to which the talk goes
     S: 220                               a reply (all its lines, joined by \n)
                                          begins with this regular expression
     C: EHLO there                        a line sent, with CRLF
@@ -13,6 +15,7 @@ r"""Dialogues as data: what is said on the wire, and what must come back.
     N: 0.3                               nothing comes for so long
     E:                                   the server closes
     W:                                   we close our sending side
+    T:                                   TLS begins, on our side
     Q: 250 .*queued                      like S, and the message must be
                                          delivered
     G: regex                             the delivered content matches
@@ -22,6 +25,7 @@ SPDX-License-Identifier: ISC
 """
 import re
 import socket
+import ssl
 import time
 from pathlib import Path
 
@@ -39,6 +43,7 @@ class Talk:
     def __init__(self, path):
         self.path = Path(path)
         self.config, self.rules, self.steps = [], None, []
+        self.listen = None
         self.covers = []
         for number, line in enumerate(self.path.read_text().splitlines(), 1):
             if not line.strip() or line.startswith("#"):
@@ -51,6 +56,8 @@ class Talk:
                 self.covers += rest.split()
             elif word == "config":
                 self.config.append(rest)
+            elif word == "listen":
+                self.listen = rest
             elif word == "rules":
                 self.rules = (self.rules or []) + [rest]
             elif word == "use":
@@ -61,13 +68,14 @@ class Talk:
 
     def key(self):
         """Dialogues with the same key can share an instance."""
-        return "\n".join(self.config + ["--"] + (self.rules or ["usual"]))
+        return "\n".join(self.config + ["--"] + (self.rules or ["usual"]) +
+                         ["--", self.listen or "usual"])
 
 
 def split(line):
     word, _, rest = line.partition(":")
     word, _, times = word.partition("*")
-    if word not in "SCRPNEWQG" or len(word) != 1:
+    if word not in "SCRPNEWQGT" or len(word) != 1:
         raise ValueError(f"unknown step {line!r}")
     return word, int(times or 1), rest[1:] if rest.startswith(" ") else rest
 
@@ -135,11 +143,20 @@ class Wire:
             return False
         self.sock.settimeout(seconds)
         try:
-            return self.sock.recv(1, socket.MSG_PEEK) is None
+            self.buffer += self.sock.recv(65536)
+            return False
         except socket.timeout:
             return True
         finally:
             self.sock.settimeout(20)
+
+    def tls(self):
+        """TLS from here on; what came before it counts no more."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+        assert not self.buffer, f"said before TLS: {self.buffer!r}"
+        self.sock = context.wrap_socket(self.sock)
 
     def close(self):
         self.sock.close()
@@ -149,9 +166,9 @@ def unescape(text):
     return text.encode("latin-1").decode("unicode_escape").encode("latin-1")
 
 
-def play(talk, instance, receiver):
+def play(talk, instance, receiver, port=None):
     """Runs a dialogue; AssertionError says file, line and what came."""
-    wire = Wire(instance.address, instance.port)
+    wire = Wire(instance.address, port or instance.port)
     said = []
     last = None
     try:
@@ -186,6 +203,8 @@ def play(talk, instance, receiver):
                 time.sleep(float(rest))
             elif word == "N":
                 assert wire.quiet(float(rest)), f"{at}: something was said"
+            elif word == "T":
+                wire.tls()
             elif word == "W":
                 wire.sock.shutdown(socket.SHUT_WR)
             elif word == "E":

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from lib import talk
+from lib import base, talk
 from lib.instance import conf
 
 TALKS = sorted(Path(__file__).parent.glob("*.talk"))
@@ -18,13 +18,25 @@ def stage(shared_lab):
     dns = shared_lab.dns({"x.test": ["MX 10 mx.x.test."],
                           "mx.x.test": ["A 127.0.0.1"]}, ttl=60)
     receiver = shared_lab.receiver()
+    cert, key = (shared_lab.dir / f"talk.{kind}" for kind in ("crt", "key"))
+    made = base.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
+                     "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
+                     "-subj", "/CN=mx.test", "-keyout", key, "-out", cert])
+    assert made.returncode == 0, made.stderr
     running = {}
 
     def get(it):
         if it.key() not in running:
-            text = conf(dns, receiver.port, lines=it.config, rules=it.rules)
-            running[it.key()] = shared_lab.postern(text.replace(
-                "{relay}", str(receiver.port)))
+            listen, port = "listen on 127.0.0.1 port {port}", None
+            if it.listen is not None:
+                port = base.free_port()
+                listen += f"\nlisten on 127.0.0.1 port {port} {it.listen}"
+            text = conf(dns, receiver.port, lines=it.config, rules=it.rules,
+                        listen=listen)
+            for word, value in (("relay", receiver.port), ("cert", cert),
+                                ("key", key)):
+                text = text.replace("{" + word + "}", str(value))
+            running[it.key()] = shared_lab.postern(text), port
         return running[it.key()]
     return get, receiver
 
@@ -33,4 +45,5 @@ def stage(shared_lab):
 def test_talk(path, stage):
     get, receiver = stage
     it = talk.Talk(path)
-    talk.play(it, get(it), receiver)
+    instance, port = get(it)
+    talk.play(it, instance, receiver, port)

@@ -23,7 +23,8 @@
 
 /*
  * What the server waits for and then says.  want: how the client's line
- * begins, NULL for nothing, "<dot>" for content up to its end.  say: with
+ * begins, NULL for nothing, "<dot>" for content up to its end, "<12>" for so
+ * many bytes of content.  say: with
  * CRLFs, NULL or "<close>" to close the connection, "" to stay silent.  Both
  * NULL: the end.
  */
@@ -58,13 +59,23 @@ server_say(struct server *s, const char *words)
 		abort();
 }
 
+/* True for "<12>". */
+static bool
+is_bytes(const char *want, size_t *len)
+{
+	return sscanf(want, "<%zu>", len) == 1;
+}
+
 /* Bytes of the first thing in s->in that is whole, 0 if there is none. */
 static size_t
 server_whole(struct server *s)
 {
 	char *end;
+	size_t len;
 
 	s->in[s->n] = '\0';
+	if (is_bytes(s->step->want, &len))
+		return s->n >= len ? len : 0;
 	if (strcmp(s->step->want, "<dot>") != 0) {
 		end = strstr(s->in, "\r\n");
 		return end == NULL ? 0 : (size_t)(end - s->in) + 2;
@@ -84,11 +95,11 @@ server_go(struct server *s)
 		if (s->step->want != NULL) {
 			if ((len = server_whole(s)) == 0)
 				return;
-			if (strcmp(s->step->want, "<dot>") == 0)
-				snprintf(s->content, sizeof s->content, "%.*s",
-				    (int)len, s->in);
-			else if (strncmp(s->in, s->step->want,
-				     strlen(s->step->want)) != 0 &&
+			if (s->step->want[0] == '<') {
+				memcpy(s->content, s->in, len);
+				s->content[len] = '\0';
+			} else if (strncmp(s->in, s->step->want,
+				       strlen(s->step->want)) != 0 &&
 			    s->wrong[0] == '\0')
 				snprintf(s->wrong, sizeof s->wrong,
 				    "%.*s for %s", (int)len - 2, s->in,
@@ -211,7 +222,8 @@ spool_file(const char *content, const char *trace)
 	return fd;
 }
 
-static const char *const two[] = { "a@example.org", "b@example.org" };
+static const struct client_rcpt two[] = { { .addr = "a@example.org" },
+	{ .addr = "b@example.org" } };
 
 static void
 run_init(struct run *r, int fd, const char *content, const char *trace)

@@ -31,7 +31,10 @@ whole(void)
 	struct conf_listen listen = { .ca = CONF_NONE,
 		.auth_table = CONF_NONE,
 		.hostnames = CONF_NONE,
-		.senders = CONF_NONE };
+		.senders = CONF_NONE,
+		.proxy = CONF_NONE,
+		.xclient = CONF_NONE,
+		.submission_table = CONF_NONE };
 	struct conf_wrapper wrapper = { 0 };
 	struct conf_action action = { .alias = 0,
 		.virtual_ = CONF_NONE,
@@ -47,7 +50,11 @@ whole(void)
 	struct conf_retry retry = { 0 };
 	struct conf_limit limit = { 0 };
 	struct conf_other other = { 0 };
+	struct conf_oauth oauth = { 0 };
+	struct conf_dnslist dnslist = { 0 };
 
+	c->limit_except = 0;
+	c->grey_except = CONF_NONE;
 	image_rows(c, &table.entries, &entry, 1, sizeof(entry));
 	image_rows(c, &filter.member, &ref, 1, sizeof(ref));
 	image_rows(c, &listen.pki, &ref, 1, sizeof(ref));
@@ -58,6 +65,7 @@ whole(void)
 	image_rows(c, &retry.domain, &entry, 1, sizeof(entry));
 	image_rows(c, &retry.step, &step, 1, sizeof(step));
 	image_rows(c, &limit.domain, &entry, 1, sizeof(entry));
+	image_rows(c, &dnslist.answer, &entry, 1, sizeof(entry));
 	image_rows(c, &c->table, &table, 1, sizeof(table));
 	image_rows(c, &c->pki, &pki, 1, sizeof(pki));
 	image_rows(c, &c->ca, &ca, 1, sizeof(ca));
@@ -71,6 +79,8 @@ whole(void)
 	image_rows(c, &c->retry, &retry, 1, sizeof(retry));
 	image_rows(c, &c->limit, &limit, 1, sizeof(limit));
 	image_rows(c, &c->other, &other, 1, sizeof(other));
+	image_rows(c, &c->oauth, &oauth, 1, sizeof(oauth));
+	image_rows(c, &c->dnslist, &dnslist, 1, sizeof(dnslist));
 	image_rows(c, &c->local_addr, &entry, 1, sizeof(entry));
 	return c;
 }
@@ -103,12 +113,19 @@ maps(const struct conf *c)
 	X("retry's domain", ROW(c, retry, retry)->domain.n = UINT32_MAX)       \
 	X("retry's step", ROW(c, retry, retry)->step.n = UINT32_MAX)           \
 	X("limit's domain", ROW(c, limit, limit)->domain.n = UINT32_MAX)       \
+	X("list's answers", ROW(c, dnslist, dnslist)->answer.n = UINT32_MAX)   \
 	X("filter's proc", ROW(c, filter, filter)->proc = 1)                   \
 	X("filter's table", ROW(c, filter, filter)->table = 1)                 \
 	X("listener's ca", ROW(c, listen, listen)->ca = 1)                     \
 	X("listener's auth", ROW(c, listen, listen)->auth_table = 1)           \
 	X("listener's hostnames", ROW(c, listen, listen)->hostnames = 1)       \
 	X("listener's senders", ROW(c, listen, listen)->senders = 1)           \
+	X("listener's proxy", ROW(c, listen, listen)->proxy = 1)               \
+	X("listener's xclient", ROW(c, listen, listen)->xclient = 1)           \
+	X("listener's submission",                                             \
+	    ROW(c, listen, listen)->submission_table = 1)                      \
+	X("clients without limits", c->limit_except = 1)                       \
+	X("clients that need not wait", c->grey_except = 1)                    \
 	X("action's alias", ROW(c, action, action)->alias = 1)                 \
 	X("action's virtual", ROW(c, action, action)->virtual_ = 1)            \
 	X("action's userbase", ROW(c, action, action)->userbase = 1)           \
@@ -140,6 +157,8 @@ maps(const struct conf *c)
 		 ROW(c, action, action)->filter.off))                          \
 		->i = 1)                                                       \
 	X("span of tables", c->table.n = UINT32_MAX)                           \
+	X("span of tokens", c->oauth.n = UINT32_MAX)                           \
+	X("span of lists", c->dnslist.off = IMAGE_SIZE)                        \
 	X("span of rules", c->match.off = IMAGE_SIZE)                          \
 	X("span that is not aligned", c->action.off += 4)                      \
 	X("span over the struct", c->pki.off = 8)                              \

@@ -86,6 +86,53 @@ static const struct row mailboxes[] = {
 	{ "a\r\n@b", 0 },
 };
 
+/* RFC 6531 3.3, with SMTPUTF8; and that each that is not ASCII is none
+ * without. */
+static const struct row wide[] = {
+	{ "a@b", 1 },
+	{ "j\xc3\xb6rg@example.org", 1 },
+	{ "j\xc3\xb6rg@b\xc3\xbc"
+	  "cher.example",
+	    1 },
+	{ "\"j\xc3\xb6 rg\"@example.org", 1 },
+	{ "\"\\\xc3\xb6\"@example.org", 1 },
+	{ "\xe7\x94\xa8\xe6\x88\xb7@\xe4\xbe\x8b\xe5\xad\x90.example", 1 },
+	{ "\xf0\x9f\x93\xa7@example.org", 1 },
+	{ "\xf4\x8f\xbf\xbf@b", 1 },
+	{ "\xc2\xa0@b", 1 },
+	/* overlong, surrogate, too large, cut short, alone, a control */
+	{ "\xc0\xaf@b", 0 },
+	{ "\xc1\xbf@b", 0 },
+	{ "\xe0\x80\xaf@b", 0 },
+	{ "\xe0\x9f\xbf@b", 0 },
+	{ "\xf0\x80\x80\xaf@b", 0 },
+	{ "\xf0\x8f\xbf\xbf@b", 0 },
+	{ "\xed\xa0\x80@b", 0 },
+	{ "\xed\xbf\xbf@b", 0 },
+	{ "\xf4\x90\x80\x80@b", 0 },
+	{ "\xf5\x80\x80\x80@b", 0 },
+	{ "\xff@b", 0 },
+	{ "\xfe@b", 0 },
+	{ "\xc3@b", 0 },
+	{ "\xe2\x82@b", 0 },
+	{ "\x80@b", 0 },
+	{ "\xbf@b", 0 },
+	{ "\xc2\x85@b", 0 },
+	{ "a@\xff.example", 0 },
+	{ "a@\xc3.example", 0 },
+	{ "a@-\xc3\xb6.example", 0 },
+	{ "a@\xc3\xb6-.example", 0 },
+	{ "a@\xc3\xb6..example", 0 },
+	{ "a@\xc3\xb6 .example", 0 },
+	{ "\xc3\xb6", 0 },
+	{ "@\xc3\xb6", 0 },
+	/* in octets */
+	{ A60 "\xc3\xb6\xc3\xb6@b", 1 },
+	{ A60 "a\xc3\xb6\xc3\xb6@b", 0 },
+	{ "a@" A60 "a\xc3\xb6", 1 },
+	{ "a@" A60 "aa\xc3\xb6", 0 },
+};
+
 /* The first len bytes of text, with nothing behind them. */
 static struct slice
 guarded(const char *text, size_t len)
@@ -228,6 +275,28 @@ test_longest(void)
 	CHECK("one more", smtp_path_parse(slice_of(text), addr, &rest) != NULL);
 }
 
+/* Without SMTPUTF8 none of them is an address; and in a path. */
+static void
+test_wide(void)
+{
+	char addr[ADDR_MAX + 1];
+	struct slice rest, in;
+	size_t i;
+
+	for (i = 0; i < sizeof wide / sizeof wide[0]; i++) {
+		in = slice_of(wide[i].text);
+		CHECK("not ASCII, no address",
+		    (smtp_mailbox_check(in) == NULL) ==
+			(wide[i].good && slice_is_ascii(in)));
+	}
+	in = SLICE("<@\xc3\xb6.example:\xc3\xb6@\xc3\xb6> X");
+	CHECK("path",
+	    smtp_path_parse_utf8(in, addr, &rest) == NULL &&
+		strcmp(addr, "\xc3\xb6@\xc3\xb6") == 0 &&
+		slice_eq(rest, SLICE(" X")));
+	CHECK("no path", smtp_path_parse(in, addr, &rest) != NULL);
+}
+
 static void
 test_domain_of(void)
 {
@@ -244,6 +313,9 @@ main(void)
 	    smtp_domain_check);
 	test_rows("mailbox", mailboxes, sizeof mailboxes / sizeof mailboxes[0],
 	    smtp_mailbox_check);
+	test_rows("utf-8", wide, sizeof wide / sizeof wide[0],
+	    smtp_mailbox_check_utf8);
+	test_wide();
 	test_literals();
 	test_paths();
 	test_longest();

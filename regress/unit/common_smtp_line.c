@@ -124,7 +124,7 @@ feed(struct made *m, const char *in, size_t len, size_t cut, size_t max_line,
 	uint8_t *room;
 
 	m->out_len = 0;
-	smtp_data_init(&m->d, max_line, max_header);
+	smtp_data_init(&m->d, FORM_DOTS, max_line, max_header);
 	while (at < len && !m->d.done) {
 		n = cut == 0 ? 1 : at < cut && cut < len ? cut - at : len - at;
 		/* Exactly the room that the header promises. */
@@ -211,6 +211,93 @@ test_contents(void)
 			ok = ok && content_ok(&m, i);
 		}
 		snprintf(name, sizeof name, "content %zu, cut everywhere", i);
+		CHECK(name, ok);
+	}
+}
+
+/*
+ * BDAT (RFC 3030): no dots, no end.  Columns: text or binary, content as it
+ * comes, as it is kept, DATA_*, CONTENT_*.
+ */
+static const struct {
+	enum smtp_form form;
+	const char *in;
+	size_t len;
+	const char *out;
+	size_t out_len;
+	uint32_t seen, content;
+} chunks[] = {
+	{ FORM_TEXT, B(""), B(""), 0, 0 },
+	{ FORM_TEXT, B("a\r\n"), B("a\r\n"), 0, 0 },
+	{ FORM_TEXT, B("a"), B("a"), 0, CONTENT_NO_EOL },
+	{ FORM_TEXT, B(".\r\n"), B(".\r\n"), 0, CONTENT_DOT },
+	{ FORM_TEXT, B("a\r\n.\r\nb\r\n"), B("a\r\n.\r\nb\r\n"), 0,
+	    CONTENT_DOT },
+	{ FORM_TEXT, B("..\r\n"), B("..\r\n"), 0, CONTENT_DOT },
+	{ FORM_TEXT, B("a\nb\r\n"), B("a\r\nb\r\n"), DATA_BARE_LF, 0 },
+	{ FORM_TEXT, B("a\rb\r\n"), B("a\r\nb\r\n"), DATA_BARE_CR, 0 },
+	{ FORM_TEXT, B("a\r"), B("a\r\n"), DATA_BARE_CR, 0 },
+	{ FORM_TEXT, B("a\r\r\n"), B("a\r\n\r\n"), DATA_BARE_CR, 0 },
+	{ FORM_TEXT, B("\0\r\n"), B("\0\r\n"), DATA_NUL, 0 },
+	{ FORM_TEXT, B("\r\n\xe4"), B("\r\n\xe4"), 0,
+	    CONTENT_8BIT | CONTENT_NO_EOL },
+	{ FORM_BINARY, B("a\r\n.\r\n"), B("a\r\n.\r\n"), 0, CONTENT_DOT },
+	{ FORM_BINARY, B("a: b\r\n\r\nc"), B("a: b\r\n\r\nc"), 0,
+	    CONTENT_NO_EOL },
+	{ FORM_BINARY, B("a\nb\r\n"), B("a\nb\r\n"), 0, CONTENT_BINARY },
+	{ FORM_BINARY, B("a\rb\r\n"), B("a\rb\r\n"), 0, CONTENT_BINARY },
+	{ FORM_BINARY, B("\r\r\n"), B("\r\r\n"), 0, CONTENT_BINARY },
+	{ FORM_BINARY, B("a\r"), B("a\r"), 0, CONTENT_BINARY | CONTENT_NO_EOL },
+	{ FORM_BINARY, B("\0\r\n"), B("\0\r\n"), 0, CONTENT_BINARY },
+	{ FORM_BINARY, B("\n"), B("\n"), 0, CONTENT_BINARY },
+};
+
+static int
+chunk_ok(size_t i, size_t cut)
+{
+	static struct made m;
+	const struct smtp_data *d = &m.d;
+	size_t at, n, made;
+	uint8_t *room;
+
+	smtp_data_init(&m.d, chunks[i].form, 1000, 1000);
+	m.out_len = 0;
+	for (at = 0; at < chunks[i].len; at += n) {
+		n = cut == 0 ? 1 : at < cut ? cut : chunks[i].len - at;
+		room = guarded_room(2 * n + 4);
+		if (smtp_data_in(&m.d,
+			(const uint8_t *)unit_guard(chunks[i].in + at, n), n,
+			room, &made) != n)
+			return 0;
+		memcpy(m.out + m.out_len, room, made);
+		m.out_len += made;
+		if (d->done)
+			return 0;
+	}
+	room = guarded_room(2);
+	made = smtp_data_end(&m.d, room);
+	memcpy(m.out + m.out_len, room, made);
+	m.out_len += made;
+	return d->done && m.out_len == chunks[i].out_len &&
+	    memcmp(m.out, chunks[i].out, m.out_len) == 0 &&
+	    d->size == m.out_len && d->seen == chunks[i].seen &&
+	    d->content == chunks[i].content;
+}
+
+static void
+test_chunks(void)
+{
+	char name[64];
+	size_t i, cut;
+	int ok;
+
+	for (i = 0; i < sizeof chunks / sizeof chunks[0]; i++) {
+		ok = 1;
+		for (cut = 0; cut < chunks[i].len; cut++)
+			ok = ok && chunk_ok(i, cut);
+		if (chunks[i].len == 0)
+			ok = chunk_ok(i, 0);
+		snprintf(name, sizeof name, "chunk %zu, cut everywhere", i);
 		CHECK(name, ok);
 	}
 }
@@ -537,6 +624,7 @@ main(void)
 	test_lines();
 	test_long_line();
 	test_contents();
+	test_chunks();
 	test_smuggling();
 	test_all_texts();
 	test_limits();

@@ -122,6 +122,7 @@ struct manner {
 	const char *dot;       /* else 250 */
 	unsigned int max_rcpt; /* then 452 */
 	bool pipelining;
+	bool dsn;
 	bool bad_tls;    /* offers STARTTLS and closes upon it */
 	bool close_mail; /* closes the connection upon ... */
 	bool close_data; /* before the reply to DATA */
@@ -205,6 +206,8 @@ conn_line(struct conn *c, const char *line)
 			conn_say(c, "250-STARTTLS");
 		if (m->pipelining)
 			conn_say(c, "250-PIPELINING");
+		if (m->dsn)
+			conn_say(c, "250-DSN");
 		conn_say(c, "250 HELP");
 	} else if (starts(line, "STARTTLS")) {
 		conn_say(c, "220 go");
@@ -371,6 +374,8 @@ on_result(void *self, struct ipc_chan *from, struct ipc_msg *msg)
 	    m->outcome.ecode[2]);
 	if (at != NULL)
 		note(t, "@%.3s%c", m->relay, at[9]);
+	if ((m->flags & RESULT_DSN) != 0)
+		note(t, "+dsn");
 	note(t, " ");
 	if (!t->silent)
 		job_noted_send(from, 0, &noted, -1);

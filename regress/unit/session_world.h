@@ -245,7 +245,16 @@ static inline struct conf *
 make_conf(void)
 {
 	struct conf *c = image_new();
+	/* clang-format off */
+	const struct conf_listen l = { .proxy = CONF_NONE,
+		.xclient = CONF_NONE, .submission_table = CONF_NONE,
+		.ca = CONF_NONE, .auth_table = CONF_NONE,
+		.hostnames = CONF_NONE, .senders = CONF_NONE };
+	/* clang-format on */
 
+	image_rows(c, &c->listen, &l, 1, sizeof l);
+	c->hostname = image_text(c, "mx.example.net");
+	c->limit_except = c->grey_except = CONF_NONE;
 	c->max_message_size = 100000;
 	c->max_rcpt = 3;
 	c->max_mails = 100;
@@ -292,7 +301,7 @@ world_open(struct world *w)
 	memset(&facts, 0, sizeof facts);
 	memcpy(facts.client, "192.0.2.7", 10);
 	w->client = pair[1];
-	session_new(&w->srv, pair[0], "mx.example.net", &facts);
+	session_new(&w->srv, pair[0], CONF_LISTEN(w->conf, 0), &facts, "");
 }
 
 static inline void
@@ -415,6 +424,9 @@ world_close(struct world *w)
 	ipc_detach(&w->lookup);
 	ipc_detach(&w->to_lookup);
 	loop_free(&w->srv.proc.loop);
+	free(w->srv.phases);
+	free(w->srv.mechs);
+	free(w->srv.wants_names);
 	if (w->file != -1)
 		close(w->file);
 	free(w->conf);
@@ -424,7 +436,7 @@ world_close(struct world *w)
 
 #define HELLO "EHLO c.example\r\n"
 #define HELLOS                                                                 \
-	"250-mx.example.net\r\n250-PIPELINING\r\n250-SIZE 100000\r\n250-8BITMIME\r\n250-ENHANCEDSTATUSCODES\r\n250 HELP\r\n"
+	"250-mx.example.net\r\n250-PIPELINING\r\n250-SIZE 100000\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n250-CHUNKING\r\n250-BINARYMIME\r\n250-DSN\r\n250-LIMITS MAILMAX=100 RCPTMAX=3\r\n250-ENHANCEDSTATUSCODES\r\n250 HELP\r\n"
 #define GREETS "220 mx.example.net ESMTP Postern\r\n"
 #define MAIL   "MAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nDATA\r\n"
 #define MAILS                                                                  \

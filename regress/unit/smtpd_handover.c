@@ -63,7 +63,10 @@ new_generation(struct parent *p, uint32_t number)
 		.ca = CONF_NONE,
 		.auth_table = CONF_NONE,
 		.hostnames = CONF_NONE,
-		.senders = CONF_NONE };
+		.senders = CONF_NONE,
+		.proxy = CONF_NONE,
+		.xclient = CONF_NONE,
+		.submission_table = CONF_NONE };
 	const struct conf_listen rows[2] = { row, row };
 	struct generation *g = generation_new(p);
 	struct conf *c = image_new();

@@ -67,7 +67,7 @@ static const struct {
 	{ "joe@[1.2.3]", "! " },
 	{ "joe ann", "! " },
 	{ "joe blow@example.org", "! " },
-	{ "\xc3\xa9@example.org", "! " },
+	{ "\xc3\xa9@example.org", "@\xc3\xa9@example.org " },
 	{ "\xff\xfe", "! " },
 	{ "\\", "! " },
 	{ "\"joe", "! " },

@@ -46,7 +46,7 @@ test_table(void)
 
 	for (i = 0; i < sizeof rows / sizeof rows[0]; i++) {
 		reply_outcome(&o, (enum reply)(i + 1), "WORD");
-		len = reply_print(&o, line);
+		len = reply_print(&o, false, line);
 		snprintf(want, sizeof want, "%u %s", rows[i].code,
 		    rows[i].ecode);
 		CHECK(rows[i].name,
@@ -70,17 +70,27 @@ test_detail(void)
 	size_t len;
 
 	reply_outcome(&o, REPLY_BAD_RCPT, "a\r\n250 ok\t\x80\x7f$b");
-	len = reply_print(&o, line);
+	len = reply_print(&o, false, line);
 	CHECK("no line end from outside",
 	    is_reply(line, len) &&
 		strcmp(line, "501 5.1.3 Recipient: a??250 ok???$b\r\n") == 0);
+	/* RFC 6531 3.5: for who has said SMTPUTF8. */
+	reply_outcome(&o, REPLY_BAD_RCPT, "\xc3\xa4\xe2\x82\xac \xc3(\xff\t");
+	len = reply_print(&o, true, line);
+	CHECK("utf-8",
+	    strcmp(line,
+		"501 5.1.3 Recipient: \xc3\xa4\xe2\x82\xac ?(??\r\n") == 0);
+	len = reply_print(&o, false, line);
+	CHECK("and ASCII else",
+	    is_reply(line, len) &&
+		strcmp(line, "501 5.1.3 Recipient: ????? ?(??\r\n") == 0);
 	memset(detail, 'x', sizeof detail - 1);
 	detail[sizeof detail - 1] = '\0';
 	reply_outcome(&o, REPLY_BAD_RCPT, detail);
-	len = reply_print(&o, line);
+	len = reply_print(&o, false, line);
 	CHECK("cut to a line", is_reply(line, len) && len > 490);
 	memset(&o, 'x', sizeof o);
-	len = reply_print(&o, line);
+	len = reply_print(&o, false, line);
 	CHECK("nonsense is a reply", is_reply(line, len));
 }
 
@@ -117,7 +127,7 @@ test_outcomes(void)
 	size_t i, len;
 
 	for (i = 0; i < sizeof outcomes / sizeof outcomes[0]; i++) {
-		len = reply_print(&outcomes[i].o, line);
+		len = reply_print(&outcomes[i].o, false, line);
 		snprintf(name, sizeof name, "outcome %zu", i);
 		CHECK(name,
 		    is_reply(line, len) &&

@@ -1,5 +1,5 @@
 /*
- * The Received field, in each form that it has.
+ * The fields in front of a message, in each form that they have.
  *
  * SPDX-License-Identifier: ISC
  */
@@ -34,11 +34,20 @@ static const struct {
 	    "\tby mx.example.net (Postern) with ESMTP id 0000000000001;\r\n"
 	    "\tFri, 21 Nov 2025 09:42:31 +0000\r\n" },
 	{ "smtp, with a name found",
-	    { .client = "192.0.2.7",
+	    { .flags = FACT_FCRDNS,
+		.client = "192.0.2.7",
 		.helo = "[192.0.2.7]",
 		.rdns = "host.example.org" },
 	    NULL,
 	    "Received: from [192.0.2.7] (host.example.org [192.0.2.7])\r\n"
+	    "\tby mx.example.net (Postern) with SMTP id 0000000000001;\r\n"
+	    "\tFri, 21 Nov 2025 09:42:31 +0000\r\n" },
+	{ "a name that does not lead back",
+	    { .client = "192.0.2.7",
+		.helo = "[192.0.2.7]",
+		.rdns = "liar.example.org" },
+	    NULL,
+	    "Received: from [192.0.2.7] ([192.0.2.7])\r\n"
 	    "\tby mx.example.net (Postern) with SMTP id 0000000000001;\r\n"
 	    "\tFri, 21 Nov 2025 09:42:31 +0000\r\n" },
 	{ "ipv6, tls, auth",
@@ -61,6 +70,96 @@ static const struct {
 	    "\tFri, 21 Nov 2025 09:42:31 +0000\r\n" },
 };
 
+/* What the listener wants.  Columns: name, facts, mask, auth, field. */
+static const struct {
+	const char *name;
+	struct facts facts;
+	bool mask, auth;
+	const char *field;
+} wanted[] = {
+	{ "mask-src",
+	    { .flags = FACT_ESMTP,
+		.client = "192.0.2.7",
+		.helo = "secret.example.org",
+		.rdns = "host.example.org",
+		.auth = "alice" },
+	    true, false,
+	    "Received: by mx.example.net (Postern) with ESMTPA id 0000000000001;\r\n"
+	    "\tFri, 21 Nov 2025 09:42:31 +0000\r\n" },
+	{ "mask-src of the socket",
+	    { .flags = FACT_SOCKET | FACT_LOCAL | FACT_ESMTP,
+		.uid = 1000,
+		.helo = "localhost" },
+	    true, false,
+	    "Received: by mx.example.net (Postern) id 0000000000001;\r\n"
+	    "\tFri, 21 Nov 2025 09:42:31 +0000\r\n" },
+	{ "received-auth",
+	    { .flags = FACT_ESMTP,
+		.client = "192.0.2.7",
+		.helo = "a",
+		.auth = "alice" },
+	    false, true,
+	    "Received: from a ([192.0.2.7])\r\n"
+	    "\tby mx.example.net (Postern) with ESMTPA id 0000000000001\r\n"
+	    "\t(auth=yes user=alice);\r\n"
+	    "\tFri, 21 Nov 2025 09:42:31 +0000\r\n" },
+	{ "received-auth, nobody",
+	    { .flags = FACT_ESMTP, .client = "192.0.2.7", .helo = "a" }, false,
+	    true,
+	    "Received: from a ([192.0.2.7])\r\n"
+	    "\tby mx.example.net (Postern) with ESMTP id 0000000000001\r\n"
+	    "\t(auth=no);\r\n"
+	    "\tFri, 21 Nov 2025 09:42:31 +0000\r\n" },
+	{ "received-auth, a name of all kinds of bytes",
+	    { .flags = FACT_ESMTP,
+		.client = "192.0.2.7",
+		.helo = "a",
+		.auth = "a)(b\\c\r\nX: y \xc3\xa9" },
+	    true, true,
+	    "Received: by mx.example.net (Postern) with ESMTPA id 0000000000001\r\n"
+	    "\t(auth=yes user=a\\)\\(b\\\\c??X:?y??"
+	    "?);\r\n"
+	    "\tFri, 21 Nov 2025 09:42:31 +0000\r\n" },
+};
+
+static void
+test_wanted(void)
+{
+	struct trace t = { .hostname = "mx.example.net",
+		.tls = "",
+		.id = 1,
+		.when = WHEN };
+	struct buf out;
+	size_t i;
+
+	for (i = 0; i < sizeof wanted / sizeof wanted[0]; i++) {
+		buf_init(&out, 0);
+		t.facts = &wanted[i].facts;
+		t.mask = wanted[i].mask;
+		t.auth = wanted[i].auth;
+		CHECK(wanted[i].name,
+		    trace_received(&out, &t) &&
+			out.len == strlen(wanted[i].field) &&
+			memcmp(buf_data(&out), wanted[i].field, out.len) == 0);
+		buf_free(&out);
+	}
+}
+
+static void
+test_junk(void)
+{
+	struct facts facts = { .flags = FACT_ESMTP };
+	struct buf out;
+
+	buf_init(&out, 0);
+	CHECK("no junk", trace_junk(&out, &facts) && out.len == 0);
+	facts.flags |= FACT_JUNK;
+	CHECK("junk",
+	    trace_junk(&out, &facts) && out.len == 13 &&
+		memcmp(buf_data(&out), "X-Spam: Yes\r\n", 13) == 0);
+	buf_free(&out);
+}
+
 static void
 test_fields(void)
 {
@@ -78,6 +177,60 @@ test_fields(void)
 		    trace_received(&out, &t) &&
 			out.len == strlen(rows[i].field) &&
 			memcmp(buf_data(&out), rows[i].field, out.len) == 0);
+		buf_free(&out);
+	}
+}
+
+/* RFC 3848, RFC 6531 4.3.  Columns: marks, is there a user, protocol. */
+static const struct {
+	uint32_t flags;
+	bool auth;
+	const char *name;
+} protocols[] = {
+	{ 0, false, "SMTP" },
+	{ FACT_ESMTP, false, "ESMTP" },
+	{ FACT_ESMTP | FACT_TLS, false, "ESMTPS" },
+	{ FACT_ESMTP, true, "ESMTPA" },
+	{ FACT_ESMTP | FACT_TLS, true, "ESMTPSA" },
+	/* there is no SMTPS in the registry */
+	{ FACT_TLS, false, "ESMTPS" },
+	{ FACT_ESMTP | FACT_LMTP, false, "LMTP" },
+	{ FACT_ESMTP | FACT_LMTP | FACT_TLS, false, "LMTPS" },
+	{ FACT_ESMTP | FACT_LMTP, true, "LMTPA" },
+	{ FACT_ESMTP | FACT_LMTP | FACT_TLS, true, "LMTPSA" },
+	{ FACT_ESMTP | FACT_SMTPUTF8, false, "UTF8SMTP" },
+	{ FACT_ESMTP | FACT_SMTPUTF8 | FACT_TLS, false, "UTF8SMTPS" },
+	{ FACT_ESMTP | FACT_SMTPUTF8, true, "UTF8SMTPA" },
+	{ FACT_ESMTP | FACT_SMTPUTF8 | FACT_TLS, true, "UTF8SMTPSA" },
+	{ FACT_ESMTP | FACT_LMTP | FACT_SMTPUTF8, false, "UTF8LMTP" },
+	{ FACT_ESMTP | FACT_LMTP | FACT_SMTPUTF8 | FACT_TLS, false,
+	    "UTF8LMTPS" },
+	{ FACT_ESMTP | FACT_LMTP | FACT_SMTPUTF8, true, "UTF8LMTPA" },
+	{ FACT_ESMTP | FACT_LMTP | FACT_SMTPUTF8 | FACT_TLS, true,
+	    "UTF8LMTPSA" },
+};
+
+static void
+test_protocols(void)
+{
+	struct facts facts = { .client = "192.0.2.7", .helo = "a" };
+	struct trace t = { .facts = &facts,
+		.hostname = "mx.example.net",
+		.id = 1,
+		.when = WHEN };
+	char want[64];
+	struct buf out;
+	size_t i;
+
+	for (i = 0; i < sizeof protocols / sizeof protocols[0]; i++) {
+		facts.flags = protocols[i].flags;
+		snprintf(facts.auth, sizeof facts.auth, "%s",
+		    protocols[i].auth ? "alice" : "");
+		snprintf(want, sizeof want, " with %s id ", protocols[i].name);
+		buf_init(&out, 0);
+		CHECK(protocols[i].name,
+		    trace_received(&out, &t) && buf_add(&out, "", 1) &&
+			strstr((const char *)buf_data(&out), want) != NULL);
 		buf_free(&out);
 	}
 }
@@ -138,6 +291,9 @@ main(void)
 	setenv("TZ", "UTC0", 1);
 	tzset();
 	test_fields();
+	test_protocols();
+	test_wanted();
+	test_junk();
 	test_no_room();
 	test_dates();
 	return unit_end();

@@ -6,6 +6,19 @@
  */
 #include "session_world.h"
 
+static struct session *
+the_session(struct world *w)
+{
+	return TAILQ_FIRST(&w->srv.sessions);
+}
+
+/* Its row, to be changed. */
+static struct conf_listen *
+the_listener(struct world *w)
+{
+	return (struct conf_listen *)(uintptr_t)CONF_LISTEN(w->conf, 0);
+}
+
 /* ---- the queue is lost ---- */
 
 static void
@@ -142,13 +155,195 @@ test_half_close(void)
 	world_close(w);
 }
 
-/* ---- bounds ---- */
+/* ---- chunks ---- */
 
-static struct session *
-the_session(struct world *w)
+#define CHUNK  "MAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nBDAT 3\r\na\r\n"
+#define CHUNKS "250 2.1.0 Sender ok\r\n250 2.1.5 Recipient ok\r\n"
+#define BYTES  "250 2.0.0 3 bytes received\r\n"
+
+static void
+test_chunks(void)
 {
-	return TAILQ_FIRST(&w->srv.sessions);
+	struct world *w = hello();
+
+	CHECK("a chunk", talks(w, CHUNK, CHUNKS BYTES) && heard(w, TOLD));
+	CHECK("RSET gives it up",
+	    talks(w, "RSET\r\n", OK) && heard(w, "abort:id"));
+	CHECK("another", talks(w, CHUNK, CHUNKS BYTES) && heard(w, TOLD));
+	CHECK("so does EHLO", talks(w, HELLO, HELLOS) && heard(w, "abort:id"));
+	CHECK("another", talks(w, CHUNK, CHUNKS BYTES) && heard(w, TOLD));
+	CHECK("the last one",
+	    talks(w, "BDAT 2 LAST\r\n.\n",
+		"550 5.6.11 The message holds a bare CR or LF (RFC 5321 2.3.8)\r\n") &&
+		heard(w, "abort:id"));
+	CHECK("another", talks(w, CHUNK, CHUNKS BYTES) && heard(w, TOLD));
+	CHECK("and a good last one",
+	    talks(w, "BDAT 3 LAST\r\n.\r\n", QUEUED) && heard(w, "commit") &&
+		file_is(w, "a\r\n.\r\n") &&
+		w->committed.content_facts == CONTENT_DOT);
+	world_close(w);
 }
+
+/* The queue says no, or is lost: the chunk is read all the same. */
+static void
+test_chunk_refused(void)
+{
+	struct world *w = hello();
+
+	w->data = SAY_LATER;
+	CHECK("no file: not before the chunk was read",
+	    talks(w, "MAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nBDAT 6\r\nNO",
+		CHUNKS) &&
+		heard(w, TOLD));
+	CHECK("then",
+	    talks(w, "OP\r\n" NOOP "BDAT 2 LAST\r\n\r\n",
+		"452 4.3.1 full\r\n" OK "503 5.5.1 Say MAIL first\r\n"));
+	w->data = ANSWER;
+	CHECK("a chunk", talks(w, CHUNK, CHUNKS BYTES) && heard(w, TOLD));
+	queue_dies(w);
+	CHECK("without a queue",
+	    talks(w, "BDAT 1\r\nb", "250 2.0.0 1 bytes received\r\n"));
+	queue_lives(w);
+	CHECK("it is kept", heard(w, "keep:id listed"));
+	CHECK("and whole",
+	    talks(w, "BDAT 2 LAST\r\n\r\n", QUEUED) && heard(w, "commit") &&
+		file_is(w, "a\r\nb\r\n"));
+	CHECK("a chunk", talks(w, CHUNK, CHUNKS BYTES) && heard(w, TOLD));
+	close(w->client);
+	w->client = -1;
+	CHECK("the client is lost between chunks",
+	    heard(w, "abort:id") && over(w));
+	world_close(w);
+
+	w = hello();
+	CHECK("half a chunk",
+	    talks(w, CHUNK "BDAT 9\r\nab", CHUNKS BYTES) && heard(w, TOLD));
+	close(w->client);
+	w->client = -1;
+	CHECK("the client is lost in a chunk", heard(w, "abort:id") && over(w));
+	world_close(w);
+}
+
+/* ---- a reply for each recipient (RFC 2033 4.2) ---- */
+
+#define LMAIL                                                                  \
+	"MAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nRCPT TO:<no@d>\r\nRCPT TO:<e@d>\r\n"
+#define LMAILS                                                                 \
+	"250 2.1.0 Sender ok\r\n250 2.1.5 Recipient ok\r\n550 5.7.1 not here\r\n250 2.1.5 Recipient ok\r\n"
+#define LTOLD "open:a@b rcpt:c@d rcpt:e@d data"
+#define FULL  "452 4.3.1 full\r\n"
+
+static struct world *
+lhlo(void)
+{
+	struct world *w = &the_world;
+
+	world_open(w);
+	the_listener(w)->lmtp = 1;
+	if (!says(w, GREETS) || !talks(w, "LHLO c.example\r\n", HELLOS))
+		CHECK("lhlo", 0);
+	return w;
+}
+
+static void
+test_each_recipient(void)
+{
+	struct world *w = lhlo();
+
+	w->commit = SAY_LATER;
+	CHECK("a commit that failed, by BDAT",
+	    talks(w, LMAIL "BDAT 3 LAST\r\na\r\n" NOOP, LMAILS FULL FULL OK) &&
+		heard(w, LTOLD " commit abort:id"));
+	w->commit = ANSWER;
+	w->data = SAY_LATER;
+	CHECK("no file: one before the content",
+	    talks(w, LMAIL "DATA\r\n" NOOP, LMAILS FULL OK) && heard(w, LTOLD));
+	CHECK("each behind the last chunk",
+	    talks(w, LMAIL "BDAT 3 LAST\r\na\r\n" NOOP, LMAILS FULL FULL OK) &&
+		heard(w, LTOLD));
+	CHECK("and one behind another",
+	    talks(w, LMAIL "BDAT 3\r\na\r\n" NOOP, LMAILS FULL OK) &&
+		heard(w, LTOLD));
+	w->data = ANSWER;
+	w->commit = WAIT_FOR_IT;
+	CHECK("a chunk",
+	    talks(w, LMAIL "BDAT 3\r\na\r\n", LMAILS BYTES) && heard(w, LTOLD));
+	queue_dies(w);
+	CHECK("no word without a queue",
+	    talks(w, "BDAT 3 LAST\r\nb\r\n" NOOP, ""));
+	queue_lives(w);
+	CHECK("nor before its answer", heard(w, "keep:id listed commit"));
+	queue_dies(w);
+	w->commit = ANSWER;
+	queue_lives(w);
+	CHECK("each once, then the next command",
+	    says(w, QUEUED QUEUED OK) && heard(w, "keep:id listed commit"));
+	world_close(w);
+}
+
+/* ---- others that say what cannot be ---- */
+
+/* A score, and no list that it is of. */
+static void
+test_listed(void)
+{
+	struct world *w = hello();
+
+	the_listener(w)->dnsbl = 1;
+	the_session(w)->score = 5;
+	w->conf->dnslist.n = 1;
+	w->conf->dnsbl_reject = 3;
+	CHECK("refused all the same",
+	    talks(w, "MAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\n",
+		"250 2.1.0 Sender ok\r\n550 5.7.1 Refused: the client is on a list\r\n"));
+	world_close(w);
+}
+
+/* ---- MAIL that is refused ---- */
+
+/* What it said of its message is not true of what comes next. */
+static void
+test_mail_refused(void)
+{
+	struct world *w = hello();
+	struct session *s = the_session(w);
+
+	w->srv.phases[0] = 1u << PHASE_MAIL_FROM;
+	w->srv.proc.peer[PROC_LOOKUP][0] = NULL;
+	CHECK("refused",
+	    talks(w, "MAIL FROM:<\xc3\xa4@b> SMTPUTF8\r\n",
+		"451 4.3.0 Local trouble, try later\r\n"));
+	CHECK("and forgotten",
+	    (s->facts.flags & FACT_SMTPUTF8) == 0 && s->tx.sender == NULL);
+	w->srv.proc.peer[PROC_LOOKUP][0] = &w->to_lookup;
+	world_close(w);
+}
+
+/* ---- last words ---- */
+
+/* What another process wants while the queue has the word waits for it. */
+static void
+test_bye_in_commit(void)
+{
+	struct world *w = in_data();
+	struct session *s = TAILQ_FIRST(&w->srv.sessions);
+	struct tx_done done;
+
+	w->commit = WAIT_FOR_IT;
+	CHECK("commit", talks(w, "x\r\n.\r\n", "") && heard(w, "commit"));
+	session_bye(s, REPLY_TOO_BUSY, NULL, "busy");
+	session_run(s);
+	CHECK("not yet", says(w, ""));
+	memset(&done, 0, sizeof done);
+	done.outcome.verdict = DONE;
+	tx_done_send(&w->queue, w->waiting, &done, -1);
+	CHECK("after the reply",
+	    says(w, QUEUED "421 4.3.2 Too many connections, try later\r\n") &&
+		over(w));
+	world_close(w);
+}
+
+/* ---- bounds ---- */
 
 static void
 test_endless_line(void)
@@ -300,6 +495,12 @@ main(void)
 	test_queue_away();
 	test_client_lost();
 	test_half_close();
+	test_chunks();
+	test_chunk_refused();
+	test_each_recipient();
+	test_listed();
+	test_mail_refused();
+	test_bye_in_commit();
 	test_endless_line();
 	test_replies_not_read();
 	test_errors();
