@@ -165,9 +165,7 @@ static void
 made(void)
 {
 	static const char *const addrs[] = { "bob@example.org", "a+b=c@x.test",
-		"\"a b\"@x.test",
-		"b\xc3\xb6"
-		"b@example.org",
+		"\"a b\"@x.test", "b\303\266b@example.org",
 		"\xe2\x82\xac\\+=@x.test", "\xf0\x9f\x98\x80@x.test" };
 	char out[ORCPT_MAX + 1], type[ORCPT_TYPE_MAX], addr[ORCPT_MAX + 1];
 	char long_addr[ADDR_MAX + 1];
