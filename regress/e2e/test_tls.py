@@ -728,7 +728,7 @@ def test_no_good(lab, check):
     for path in (secret, empty, no_key):
         path.chmod(0o600)
     chain = h.dir / "chain.crt"
-    chain.write_text(h.ca.cert.read_text() + h.rsa.cert.read_text())
+    chain.write_text(other.cert.read_text() + h.rsa.cert.read_text())
     rsa = str(h.rsa.key), str(h.rsa.cert)
     for what, new, why in (
             (rsa[0], other.key, "the key does not belong to the certificate"),
