@@ -16,7 +16,8 @@
 #define TAG_MAX        32
 #define ROUTE_MAX      287  /* "mx:" + domain, or a smarthost's URL */
 #define RELAY_MAX      351  /* host[address]:port of who answered */
-#define TLS_TEXT_MAX   79   /* "TLSv1.3 cipher TLS_AES_256_GCM_SHA384 ..." */
+#define TLS_TEXT_MAX   79   /* "TLSv1.3:TLS_AES_256_GCM_SHA384:verified" */
+#define LABEL_MAX      63   /* label of a relay URL */
 #define ENVID_MAX      100  /* RFC 3461 4.4: as it came, xtext and all */
 #define ORCPT_MAX      500  /* RFC 3461 4.2: likewise, "rfc822;" included */
 #define SIG_MAX        3071 /* a DKIM-Signature field, CRLF included */

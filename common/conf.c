@@ -44,6 +44,8 @@ static const struct {
 	ROWS(retry, conf_retry),
 	ROWS(limit, conf_limit),
 	ROWS(other, conf_other),
+	ROWS(tls, conf_tls),
+	ROWS(token, conf_token),
 	ROWS(oauth, conf_oauth),
 	ROWS(dnslist, conf_dnslist),
 	ROWS(local_addr, conf_entry),
@@ -70,6 +72,9 @@ static const struct {
 	INNER(retry, conf_retry, domain, conf_entry),
 	INNER(retry, conf_retry, step, conf_step),
 	INNER(limit, conf_limit, domain, conf_entry),
+	INNER(limit, conf_limit, mx, conf_entry),
+	INNER(tls, conf_tls, domain, conf_entry),
+	INNER(tls, conf_tls, name, conf_entry),
 	INNER(dnslist, conf_dnslist, answer, conf_entry),
 };
 

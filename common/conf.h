@@ -310,8 +310,9 @@ enum conf_scheme {
 struct conf_host {
 	uint8_t scheme; /* enum conf_scheme */
 	uint16_t port;  /* as it will be used */
-	conf_str label; /* empty: none; a key of the action's auth table */
-	conf_str name;  /* a host name, or an address without brackets */
+	/* Empty: none; a key of the action's auth table, LABEL_MAX at most. */
+	conf_str label;
+	conf_str name; /* a host name, or an address without brackets */
 };
 
 enum conf_relay_tls { RELAY_TLS_UNSAID, RELAY_TLS, RELAY_TLS_NO_VERIFY };
@@ -340,8 +341,9 @@ struct conf_action {
 	conf_str mail_from;
 	uint8_t tls; /* enum conf_relay_tls */
 	uint8_t backup, srs;
-	conf_str backup_mx; /* empty: conf.hostname */
-	conf_str pki, ca;   /* names; they need not be declared */
+	uint8_t auth_insecure; /* ours: AUTH also where TLS is not verified */
+	conf_str backup_mx;    /* empty: conf.hostname */
+	conf_str pki, ca;      /* names; they need not be declared */
 	conf_str ciphers, protocols;
 	struct conf_span filter; /* struct conf_ref */
 };
@@ -403,9 +405,47 @@ struct conf_match {
 
 enum conf_alg { ALG_RSA, ALG_ED25519 }; /* known when keys has read the key */
 
+/* `dkim domain D keys DIR`: a row for each DIR/SELECTOR.key, as the folder was
+ * when the configuration was read. */
 struct conf_dkim {
 	conf_str domain, selector;
 	conf_str path; /* opened by the parent */
+	conf_str dir;  /* `keys`: DIR; empty: `key` */
+	struct conf_at at;
+};
+
+/* `tls domain D may|require|verify|no ...`: what is wanted of the hosts of a
+ * destination, over what the action says.  The first that names it holds. */
+#define CONF_TLS_LEVELS(X)                                                     \
+	X(UNSAID, "")                                                          \
+	X(NO, "no")           /* without */                                    \
+	X(MAY, "may")         /* if it is offered, whoever answers */          \
+	X(REQUIRE, "require") /* or not at all, whoever answers */             \
+	X(VERIFY, "verify")   /* ... with a good certificate for its name */
+
+enum conf_tls_level {
+#define X(name, word) TLS_LEVEL_##name,
+	CONF_TLS_LEVELS(X)
+#undef X
+};
+
+struct conf_tls {
+	struct conf_span domain; /* struct conf_entry, as of `retry` */
+	uint8_t level;           /* enum conf_tls_level */
+	/* VERIFY: struct conf_entry, "mx.example.org", "*.example.org"; none:
+	 * the name of the host */
+	struct conf_span name;
+	conf_str ca, pki;            /* names, declared; empty: the action's */
+	conf_str ciphers, protocols; /* likewise */
+	struct conf_at at;
+};
+
+/* `token NAME file F`, `token NAME command C user U`: what a credential
+ * "user:{TOKEN}NAME" stands for (RFC 6750). */
+struct conf_token {
+	conf_str name;
+	conf_str file;          /* empty: command */
+	conf_str command, user; /* run by spawn as that user */
 	struct conf_at at;
 };
 
@@ -424,10 +464,16 @@ struct conf_retry {
 	struct conf_at at;       /* line 0: nobody wrote it */
 };
 
-/* `limit domain D concurrency N messages N rate N/TIME`: of a destination,
- * which is the domain of an MX route or the host of another. */
+/*
+ * `limit domain D concurrency N messages N rate N/TIME inet4|inet6`: of a
+ * destination, which is the domain of an MX route or the host of another.
+ * `limit mx M ...`: of all MX routes together whose best MX host is M
+ * ("*.google.com"); it holds beside what `limit domain` says.
+ */
 struct conf_limit {
 	struct conf_span domain; /* struct conf_entry; none: `limit route` */
+	struct conf_span mx;     /* likewise; has no domain then */
+	uint8_t inet;            /* 4 or 6: connect by that alone; 0: both */
 	uint32_t concurrency;    /* connections at once; 0: not said */
 	uint32_t messages;       /* per connection; 0: not said */
 	uint32_t rate, per;      /* messages in so many seconds; 0: not said */
@@ -502,9 +548,17 @@ struct conf {
 	uint8_t queue_encryption; /* with queue_key, 32 bytes, or none */
 	conf_str queue_key;
 
-	/* srs */
+	/* srs; secrets: in the image of lookup alone */
 	conf_str srs_key, srs_key_backup;
-	uint32_t srs_ttl; /* seconds; 0: not said */
+	uint32_t srs_ttl; /* seconds */
+
+	/* Notifications to strangers, who may be forged: all of them together,
+	 * and to one address.  What is over it waits. */
+	struct conf_rate bounce_rate, bounce_address_rate;
+
+	/* What became of each recipient is remembered. */
+	uint32_t history_keep; /* seconds; 0: not */
+	uint64_t history_size; /* bytes, at most */
 
 	uint32_t mta_max_deferred; /* 0: not said */
 
@@ -514,6 +568,7 @@ struct conf {
 	struct conf_span table, pki, ca, proc, filter, listen, wrapper, action,
 	    match;
 	struct conf_span dkim, retry, limit, other;
+	struct conf_span tls, token;
 	struct conf_span oauth, dnslist;
 	struct conf_span local_addr; /* conf_entry: addresses of this host */
 	struct conf_span pool;
@@ -550,6 +605,8 @@ const void *conf_row(const struct conf *c, struct conf_span span, uint32_t i,
 #define CONF_OTHER(c, i)   CONF_ROW(c, i, other)
 #define CONF_OAUTH(c, i)   CONF_ROW(c, i, oauth)
 #define CONF_DNSLIST(c, i) CONF_ROW(c, i, dnslist)
+#define CONF_TLS(c, i)     CONF_ROW(c, i, tls)
+#define CONF_TOKEN(c, i)   CONF_ROW(c, i, token)
 
 /* CONF_ENTRY(c, span, i): row i of a span inside a row. */
 #define CONF_SUB(c, span, i, name) \

@@ -1,6 +1,6 @@
 /*
- * Which rules of `retry` and `limit` a destination has.  Used by queue and
- * deliver; asks nobody, keeps nothing.
+ * Which rules of `retry`, `limit` and `tls` a destination has.  Used by queue
+ * and deliver; asks nobody, keeps nothing.
  *
  * SPDX-License-Identifier: ISC
  */
@@ -37,21 +37,33 @@ name_of(struct slice name, char out[DOMAIN_MAX + 1])
 	return out;
 }
 
+/* The host of a relay URL, with the brackets of an address. */
+static struct slice
+host_of(const char *url)
+{
+	const char *name = strstr(url, "://"), *at, *end;
+
+	if (name == NULL)
+		return (struct slice){ url, 0 };
+	name += 3;
+	/* A label may have anything in it but blanks; a host has no `@`. */
+	if ((at = strrchr(name, '@')) != NULL)
+		name = at + 1;
+	end = name[0] == '[' ? strchr(name, ']') : NULL;
+	if (end != NULL)
+		return (struct slice){ name, (size_t)(end - name) + 1 };
+	return (struct slice){ name, strcspn(name, ":") };
+}
+
 const char *
 dest_of_route(const char *route, char out[DOMAIN_MAX + 1])
 {
-	const char *name = strstr(route, "://"), *colon;
-
 	out[0] = '\0';
 	if (strncmp(route, "mx:", 3) == 0)
 		return name_of(slice_of(route + 3), out);
-	if (name == NULL)
-		return out;
-	name += 3;
-	colon = strrchr(name, ':');
-	if (colon == NULL)
-		return name_of(slice_of(name), out);
-	return name_of((struct slice){ name, (size_t)(colon - name) }, out);
+	if (strncmp(route, "host:", 5) == 0)
+		return name_of(host_of(route + 5), out);
+	return out;
 }
 
 const char *
@@ -114,6 +126,10 @@ take(struct dest_limit *l, const struct conf_limit *row)
 		l->per = row->per;
 		l->rate_at = &row->at;
 	}
+	if (row->inet != 0 && l->inet_at == NULL) {
+		l->inet = row->inet;
+		l->inet_at = &row->at;
+	}
 }
 
 void
@@ -130,10 +146,36 @@ dest_limit(const struct conf *c, const char *name, struct dest_limit *l)
 	}
 	for (i = 0; i < c->limit.n; i++) {
 		row = CONF_LIMIT(c, i);
-		if (row->domain.n == 0)
+		if (row->domain.n == 0 && row->mx.n == 0)
 			take(l, row);
 	}
 	if (l->concurrency_at == NULL)
 		l->concurrency =
 		    c->route_concurrency == 0 ? 1 : c->route_concurrency;
+}
+
+uint32_t
+dest_limit_mx(const struct conf *c, const char *host)
+{
+	char name[DOMAIN_MAX + 1];
+	uint32_t i;
+
+	name_of(slice_of(host), name);
+	for (i = 0; i < c->limit.n; i++) {
+		if (dest_in(c, CONF_LIMIT(c, i)->mx, name))
+			return i;
+	}
+	return CONF_NONE;
+}
+
+const struct conf_tls *
+dest_tls(const struct conf *c, const char *name)
+{
+	uint32_t i;
+
+	for (i = 0; i < c->tls.n; i++) {
+		if (dest_in(c, CONF_TLS(c, i)->domain, name))
+			return CONF_TLS(c, i);
+	}
+	return NULL;
 }

@@ -1,6 +1,6 @@
 /*
- * Destinations: the names by which `retry` and `limit` of the configuration
- * choose, and what they choose.
+ * Destinations: the names by which `retry`, `limit` and `tls` of the
+ * configuration choose, and what they choose.
  *
  * A name is a domain as DNS has it, or the text of an address without its
  * brackets.  In the configuration "example.org" is that name alone, and
@@ -19,8 +19,9 @@
 
 #define DEST_MESSAGES 100 /* on one connection, where nothing is said */
 
-/* Of a route: the domain of "mx:DOMAIN", the host of "host:SCHEME://HOST:PORT".
- * Returns out; "" if it has none. */
+/* Of a route: the domain of "mx:DOMAIN", the host of
+ * "host:SCHEME://LABEL@HOST:PORT".  Returns out; "" if it has none, as
+ * "hosts:ACTION", where each host is a destination of its own. */
 const char *dest_of_route(const char *route, char out[DOMAIN_MAX + 1]);
 
 /* Of an address.  Returns out; "" if it has none. */
@@ -42,9 +43,21 @@ struct dest_limit {
 	uint32_t concurrency; /* connections, at least 1 */
 	uint32_t messages;    /* on one connection, at least 1 */
 	uint32_t rate, per;   /* messages in so many seconds; 0: as may be */
-	const struct conf_at *concurrency_at, *messages_at, *rate_at;
+	uint8_t inet;         /* 4 or 6: by that family alone; 0: by both */
+	const struct conf_at *concurrency_at, *messages_at, *rate_at, *inet_at;
 };
 
 void dest_limit(const struct conf *c, const char *name, struct dest_limit *l);
+
+/*
+ * The row of conf.limit that is the first `limit mx` to name this host of an
+ * MX record (no dot at its end); CONF_NONE if there is none.  What the row
+ * says holds for all routes together that it names, beside what dest_limit()
+ * says of each.
+ */
+uint32_t dest_limit_mx(const struct conf *c, const char *host);
+
+/* The first `tls domain` that names the destination; NULL: there is none. */
+const struct conf_tls *dest_tls(const struct conf *c, const char *name);
 
 #endif

@@ -14,7 +14,7 @@
 #include "log.h"
 
 #define HEADER  12
-#define RRS_MAX 512 /* records in a packet; ldns follows pointers in each */
+#define RRS_MAX 2048 /* records in a packet; ldns follows pointers in each */
 
 enum { BITS_QR = 0x80, BITS_OPCODE = 0x78, BITS_TC = 0x02, BITS_AA = 0x04 };
 enum { BITS_RA = 0x80, BITS_RCODE = 0x0f };
@@ -183,6 +183,7 @@ rr_take(const ldns_rr *rr, struct dns_rr *out)
 {
 	const ldns_rdf *rd = ldns_rr_rdf(rr, 0);
 
+	memset(out, 0, sizeof *out);
 	switch (ldns_rr_get_type(rr)) {
 	case LDNS_RR_TYPE_A:
 		if (rd == NULL || ldns_rdf_size(rd) != sizeof out->a)
@@ -252,11 +253,34 @@ cname_of(const ldns_rr_list *answer, const ldns_rdf *owner)
 	return NULL;
 }
 
+/* Keeps a record; of too many, those of the best preferences (MX; others have
+ * none).  *worst: which one goes first. */
+static void
+keep(const ldns_rr *rr, struct dns_answer *a, unsigned int *worst)
+{
+	struct dns_rr one;
+	unsigned int i;
+
+	if (!rr_take(rr, &one))
+		return;
+	if (a->n < DNS_RR_MAX)
+		a->rr[a->n++] = one;
+	else if (one.pref < a->rr[*worst].pref)
+		a->rr[*worst] = one;
+	else
+		return;
+	for (i = 0; a->n == DNS_RR_MAX && i < a->n; i++) {
+		if (a->rr[i].pref > a->rr[*worst].pref)
+			*worst = i;
+	}
+}
+
 /* Puts the records of owner into a. */
 static void
 collect(const ldns_rr_list *answer, const ldns_rdf *owner,
     const struct dns_question *q, struct dns_answer *a)
 {
+	unsigned int worst = 0;
 	const ldns_rr *rr;
 	size_t i;
 
@@ -268,8 +292,7 @@ collect(const ldns_rr_list *answer, const ldns_rdf *owner,
 			continue;
 		a->ttl = min_ttl(a->ttl, ldns_rr_ttl(rr));
 		a->status = DNS_FOUND;
-		if (a->n < DNS_RR_MAX && rr_take(rr, &a->rr[a->n]))
-			a->n++;
+		keep(rr, a, &worst);
 	}
 }
 

@@ -17,9 +17,9 @@
 #include "bounds.h"
 
 #define DNS_UDP_SIZE  1232  /* EDNS: fits a packet nobody fragments */
-#define DNS_TCP_MAX   16384 /* an answer larger than this is not read */
+#define DNS_TCP_MAX   65535 /* bytes of an answer over TCP */
 #define DNS_QUERY_MAX 512
-#define DNS_RR_MAX    32 /* records of an answer that are kept */
+#define DNS_RR_MAX    32 /* records of an answer that are kept; MX: the best */
 #define DNS_CNAME_MAX 8  /* links of a chain that are followed */
 
 enum dns_type { DNS_A = 1, DNS_PTR = 12, DNS_MX = 15, DNS_AAAA = 28 };

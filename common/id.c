@@ -81,9 +81,3 @@ id_last(uint64_t id, uint32_t n_rcpt)
 {
 	return (id | (ID_STEP - 1)) + (2 * (uint64_t)n_rcpt + 1) * ID_STEP;
 }
-
-int64_t
-id_time(uint64_t id)
-{
-	return (int64_t)((id >> LOW_BITS) * UNIT_USEC / 1000000) + EPOCH;
-}

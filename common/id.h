@@ -43,7 +43,4 @@ bool id_parse(const char *text, uint64_t *id);
 /* The id of this moment; the caller sees to it that it is a new one. */
 uint64_t id_now(void);
 
-/* Seconds since 1970 at which id was given out. */
-int64_t id_time(uint64_t id);
-
 #endif

@@ -25,6 +25,28 @@ lower_ascii(struct slice in, char out[DOMAIN_MAX + 1])
 	return true;
 }
 
+/*
+ * UTS 46 makes '>', '@' or a blank of their wide forms.  What was there before
+ * is for others to judge, who did so; what comes out of it they have not seen.
+ */
+static bool
+is_new_sign(const char *in, char c)
+{
+	return !isalnum((unsigned char)c) && strchr("-._", c) == NULL &&
+	    strchr(in, c) == NULL;
+}
+
+/* False: it has a sign that no name has, and that the name in has not. */
+static bool
+is_clean(const char *in, const char *ascii)
+{
+	for (; *ascii != '\0'; ascii++) {
+		if (is_new_sign(in, *ascii))
+			return false;
+	}
+	return true;
+}
+
 const char *
 idn_domain(struct slice in, char out[DOMAIN_MAX + 1])
 {
@@ -49,6 +71,10 @@ idn_domain(struct slice in, char out[DOMAIN_MAX + 1])
 	if (strlen(ascii) > DOMAIN_MAX) {
 		idn2_free(ascii);
 		return "which is too long for a domain";
+	}
+	if (!is_clean(name, ascii)) {
+		idn2_free(ascii);
+		return "which is no name that DNS can have (RFC 5891)";
 	}
 	memcpy(out, ascii, strlen(ascii) + 1);
 	idn2_free(ascii);

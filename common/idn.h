@@ -14,8 +14,8 @@
  * The domain as DNS has it, in out: ASCII in lower case, labels of other
  * scripts as "xn--..." (RFC 5891, with the mapping of UTS 46, so that case and
  * width do not matter).  ASCII is only put into lower case: what it may
- * contain is for smtp_domain_check().  NULL, or why it is none; out is then
- * the empty text.
+ * contain is for smtp_domain_check(), and no other sign comes out than it saw.
+ * NULL, or why it is none; out is then the empty text.
  */
 const char *idn_domain(struct slice in, char out[DOMAIN_MAX + 1]);
 

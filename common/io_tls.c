@@ -1,7 +1,7 @@
 /*
  * TLS by OpenSSL under a struct io.  Used by session and deliver.  Never holds
- * a private key of its own, never blocks (but in session, whose keys are
- * elsewhere: session_tls.c).
+ * a private key of its own, never blocks (but where a handshake is signed by
+ * keys: session_tls.c, tls.c).
  *
  * SPDX-License-Identifier: ISC
  */
@@ -21,9 +21,10 @@
 
 /* What only the handshake needs: an idle session is to be small. */
 struct hello {
-	struct timer soon;
-	struct watch wr; /* the handshake cannot write */
-	BIO *early;      /* what came before it and belongs to it, or NULL */
+	struct timer soon;  /* the owner is told, from the loop */
+	const char *failed; /* why there is none, or NULL */
+	struct watch wr;    /* the handshake cannot write */
+	BIO *early;         /* what came before it and belongs to it, or NULL */
 };
 
 /* What io->layer_state points to. */
@@ -124,6 +125,28 @@ on_done(void *arg)
 	io->fn(io, IO_READY, io->arg);
 }
 
+static void
+on_failed(void *arg)
+{
+	struct io *io = arg;
+	struct tls_state *s = io->layer_state;
+
+	watch_clear(&io->rd);
+	io->error = s->hello->failed;
+	io->fn(io, IO_ERROR, io->arg);
+}
+
+/* Nobody may be there to whom it could be said now, and nothing more may come
+ * that could be read. */
+static void
+fail_soon(struct io *io, const char *why)
+{
+	struct tls_state *s = io->layer_state;
+
+	s->hello->failed = why;
+	timer_set(io->loop, &s->hello->soon, 0, on_failed, io);
+}
+
 /* What came early has been read: now from the socket. */
 static bool
 early_over(struct tls_state *s)
@@ -148,7 +171,7 @@ handshake(struct io *io, int *want)
 	int rc;
 
 	*want = LOOP_READ;
-	if (s->hello->soon.set) {
+	if (s->hello->soon.set || s->hello->failed != NULL) {
 		errno = EAGAIN;
 		return -1;
 	}
@@ -170,18 +193,30 @@ handshake(struct io *io, int *want)
 	return r;
 }
 
-/* Room to write again; an error is met again by the next read. */
+/* A step of the handshake that nobody waits for. */
+static void
+step(struct io *io)
+{
+	int want;
+	long r = handshake(io, &want);
+
+	if (r == 0)
+		fail_soon(io, "connection closed");
+	else if (errno != EAGAIN)
+		fail_soon(io, io->error);
+}
+
+/* Room to write again. */
 static void
 on_wr(int fd, int what, void *arg)
 {
 	struct io *io = arg;
 	struct tls_state *s = io->layer_state;
-	int want;
 
 	(void)fd;
 	(void)what;
 	watch_clear(&s->hello->wr);
-	handshake(io, &want);
+	step(io);
 }
 
 static long
@@ -305,8 +340,6 @@ io_tls_start(struct io *io, SSL *ssl, bool keep)
 {
 	struct tls_state *s;
 	BIO *early;
-	int want;
-	long r;
 
 	assert(io->layer_state == NULL);
 	if (!keep)
@@ -331,11 +364,17 @@ io_tls_start(struct io *io, SSL *ssl, bool keep)
 		io_resume(io);
 		return NULL;
 	}
-	/* The first flight; trouble with it shows when the answer is read. */
-	r = handshake(io, &want);
-	if (r == -1 && errno == EAGAIN)
-		return NULL;
-	return r == 0 ? "connection closed" : io->error;
+	/* The first flight; the answer may already be there. */
+	step(io);
+	return NULL;
+}
+
+SSL *
+io_tls_begun(const struct io *io)
+{
+	const struct tls_state *s = io->layer_state;
+
+	return io->layer == &layer ? s->ssl : NULL;
 }
 
 SSL *

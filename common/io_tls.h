@@ -48,6 +48,9 @@ const char *io_tls_start(struct io *io, struct ssl_st *ssl, bool keep);
  * not done. */
 struct ssl_st *io_tls(const struct io *io);
 
+/* The same from the beginning of the handshake on, and when it has failed. */
+struct ssl_st *io_tls_begun(const struct io *io);
+
 /* Nothing more will be sent: says so to the peer (RFC 8446 6.1), whose words
  * can still be read.  io_close() says it too; nothing if io is plain. */
 void io_tls_bye(const struct io *io);

@@ -14,9 +14,14 @@
  *   queue   <-job_want--- deliver       give me work
  *   queue   --job_*-----> deliver       a message for one route
  *   queue   <-job_result- deliver       what became of each recipient
+ *   queue   --group_ask-> deliver       whose limits hold for this route?
  *   deliver --sign_ask--> keys          sign this digest
+ *   deliver --cert_sign-> keys          sign this handshake of a client
+ *   deliver --relay_ask-> lookup        hosts and source addresses of an action
+ *   deliver --sasl_ask--> lookup        authenticate us to this server
  *   lookup  --prog_ask--> spawn         start this table's program
  *   lookup  --pam_ask---> spawn         check this password by PAM
+ *   lookup  --token_ask-> spawn         get this token
  *   smtpctl --ctl_*-----> control -> queue, parent
  *   smtpctl --explain_*-> control -> lookup, deliver, queue
  *   parent  --proc_*----> all           configuration, sockets, stop
@@ -35,6 +40,7 @@
 #include "bounds.h"
 #include "conf.h"
 #include "facts.h"
+#include "ipc_deliver.h"
 #include "ipc_session.h"
 #include "proc_table.h"
 #include "verdict.h"
@@ -69,10 +75,11 @@ enum proc_file_of {
 	FILE_TABLE,  /* index: row of conf.table; to lookup */
 	FILE_DKIM,   /* row of conf.dkim; to keys */
 	FILE_RESOLV, /* resolv.conf; to deliver and guard */
-	FILE_CERT,   /* row of conf.pki, certificates; to keys and session */
-	FILE_KEY,    /* row of conf.pki, the private key; to keys */
-	FILE_CA,     /* row of conf.ca; to session */
-	FILE_OAUTH   /* row of conf.oauth, its JWKS; to lookup */
+	/* row of conf.pki, certificates; to keys, session, deliver */
+	FILE_CERT,
+	FILE_KEY,  /* row of conf.pki, the private key; to keys */
+	FILE_CA,   /* row of conf.ca; to session and deliver */
+	FILE_OAUTH /* row of conf.oauth, its JWKS; to lookup */
 };
 /* fd: what it is read from. */
 struct proc_file {
@@ -120,6 +127,9 @@ struct route_ask {
 	struct facts facts;
 	char sender[ADDR_MAX + 1];
 	char rcpt[ADDR_MAX + 1];
+	/* FACT_EXPANDED: the address that rcpt came out of, if an action has
+	 * `srs`; else empty */
+	char of[ADDR_MAX + 1];
 };
 enum {
 	ROUTE_ORIGIN = 1, /* the rule is not for strangers: we may sign */
@@ -131,12 +141,18 @@ struct route_is {
 	uint32_t flags;         /* ROUTE_* */
 	uint32_t line;          /* of the rule */
 	uint32_t ttl;           /* of the action, seconds; 0: the queue's */
-	/* "mx:example.org", "host:smtp://relay.example.net:25"; empty with
-	 * ROUTE_EXPANDS */
+	/*
+	 * "mx:example.org"; "host:smtps://label@relay.example.net:465", as
+	 * in a relay URL, always with its port; "hosts:NAME", those of
+	 * action NAME, which deliver asks for (relay_ask).  Empty with
+	 * ROUTE_EXPANDS.
+	 */
 	char route[ROUTE_MAX + 1];
 	/* The one address that the recipient stands for, to be said to the
 	 * next server; empty: the recipient itself. */
 	char rcpt[ADDR_MAX + 1];
+	/* What is said as the sender (SRS); empty: itself. */
+	char sender[ADDR_MAX + 1];
 };
 /*
  * The addresses that a recipient stands for, from number `from` on: they
@@ -159,99 +175,7 @@ struct expand_is {
 	char text[3072];  /* n addresses, each with its NUL */
 };
 
-/* ---- queue and deliver ---- */
-
-/* n more jobs may come. */
-struct job_want {
-	uint32_t n;
-};
-/* One message for one route; job_rcpt for each recipient and job_go follow.
- * fd: its file, for reading, a descriptor of its own. */
-struct job_take {
-	uint64_t job; /* number of this attempt, never used again */
-	uint64_t id;
-	uint64_t content_off, content_len;
-	uint64_t trace_off, trace_len;
-	uint64_t sum; /* XXH3-64 of content and trace */
-	uint32_t content_facts;
-	uint32_t action;
-	uint32_t flags; /* ROUTE_* */
-	uint32_t n_rcpt;
-	char route[ROUTE_MAX + 1];
-	char sender[ADDR_MAX + 1];
-	uint32_t facts; /* FACT_* of the message */
-	struct mail_params params;
-};
-struct job_rcpt {
-	uint64_t job;
-	uint32_t n;              /* number of the recipient in the message */
-	char rcpt[ADDR_MAX + 1]; /* what is said to the next server */
-	struct rcpt_params params;
-};
-/* The signature of an earlier attempt: use it, do not sign again. */
-struct job_field {
-	uint64_t job;
-	char field[SIG_MAX + 1];
-};
-/* The signature just made, to be kept for later attempts. */
-struct job_signed {
-	uint64_t job, id;
-	char field[SIG_MAX + 1];
-};
-struct job_go {
-	uint64_t job;
-};
-/* What became of recipient n.  Kept by deliver until job_noted. */
-enum { RESULT_DSN = 1 }; /* the next server took NOTIFY over: it will tell */
-struct job_result {
-	uint64_t job, id;
-	uint32_t n;
-	uint32_t flags; /* RESULT_* */
-	struct outcome outcome;
-	char relay[RELAY_MAX + 1]; /* host[address]:port, empty: none reached */
-	char tls[48];              /* "TLSv1.3:CIPHER", empty: none */
-};
-struct job_noted {
-	uint64_t job;
-	uint32_t n;
-};
-enum { JOB_DAMAGED = 1 }; /* the file's checksum is wrong */
-/* After the last job_result of a job: the job and its descriptor are gone.
- * site: how the route did as a whole (DONE: it answered and took mail or
- * refused only this; LATER with WIDTH_SITE: it does not work now). */
-struct job_end {
-	uint64_t job, id;
-	uint32_t flags;
-	struct outcome site;
-};
-/* After a queue's restart: I still hold recipient n of this job ... */
-struct job_held {
-	uint64_t job, id;
-	uint32_t n;
-	char route[ROUTE_MAX + 1];
-};
-/* ... and that was all (results not yet noted follow as job_result). */
-struct job_listed {
-	uint32_t unused;
-};
-
-/* ---- deliver and keys ---- */
-
-struct sign_ask {
-	uint32_t key; /* row of conf.dkim */
-	uint8_t digest[32];
-};
-struct sign_is {
-	struct outcome outcome;
-	uint32_t alg; /* enum conf_alg */
-	uint32_t len;
-	uint8_t sig[1024];
-};
-/* Keys to deliver, when they meet: what row key signs with. */
-struct sign_key {
-	uint32_t key;
-	uint32_t alg;
-};
+/* ---- queue, lookup, keys and deliver: ipc_deliver.h ---- */
 
 /* ---- lookup and spawn ---- */
 
@@ -277,6 +201,20 @@ struct pam_ask {
  * it, one byte comes back: '0' good, '1' not, '2' nobody knows now. */
 struct pam_is {
 	struct outcome outcome;
+};
+
+/* The token of row token of conf.token, now. */
+struct token_ask {
+	uint32_t token;
+};
+/* DONE: it is read from fd until its end: a file, or the output of the
+ * command. */
+struct token_is {
+	struct outcome outcome;
+};
+/* Before it: fd is where that command's standard error is read. */
+struct token_stderr {
+	uint32_t token;
 };
 
 /* ---- smtpctl, control, queue, parent ---- */
@@ -445,6 +383,9 @@ enum ipc_fd { IPC_NOFD, IPC_FD, IPC_MAYFD };
 	X(PROG_STDERR, prog_stderr, SPAWN,   LOOKUP,  IPC_FD,    NONE) \
 	X(PAM_ASK,     pam_ask,     LOOKUP,  SPAWN,   IPC_NOFD,  PAM_IS) \
 	X(PAM_IS,      pam_is,      SPAWN,   LOOKUP,  IPC_MAYFD, NONE) \
+	X(TOKEN_ASK,   token_ask,   LOOKUP,  SPAWN,   IPC_NOFD,  TOKEN_IS) \
+	X(TOKEN_IS,    token_is,    SPAWN,   LOOKUP,  IPC_MAYFD, NONE) \
+	X(TOKEN_STDERR, token_stderr, SPAWN, LOOKUP,  IPC_FD,    NONE) \
 	X(JOB_WANT,    job_want,    DELIVER, QUEUE,   IPC_NOFD,  NONE) \
 	X(JOB_TAKE,    job_take,    QUEUE,   DELIVER, IPC_FD,    NONE) \
 	X(JOB_RCPT,    job_rcpt,    QUEUE,   DELIVER, IPC_NOFD,  NONE) \
@@ -456,9 +397,20 @@ enum ipc_fd { IPC_NOFD, IPC_FD, IPC_MAYFD };
 	X(JOB_END,     job_end,     DELIVER, QUEUE,   IPC_NOFD,  NONE) \
 	X(JOB_HELD,    job_held,    DELIVER, QUEUE,   IPC_NOFD,  NONE) \
 	X(JOB_LISTED,  job_listed,  DELIVER, QUEUE,   IPC_NOFD,  NONE) \
+	X(GROUP_ASK,   group_ask,   QUEUE,   DELIVER, IPC_NOFD,  GROUP_IS) \
+	X(GROUP_IS,    group_is,    DELIVER, QUEUE,   IPC_NOFD,  NONE) \
+	X(RELAY_ASK,   relay_ask,   DELIVER, LOOKUP,  IPC_NOFD,  RELAY_IS) \
+	X(RELAY_IS,    relay_is,    LOOKUP,  DELIVER, IPC_NOFD,  NONE) \
+	X(HELO_ASK,    helo_ask,    DELIVER, LOOKUP,  IPC_NOFD,  HELO_IS) \
+	X(HELO_IS,     helo_is,     LOOKUP,  DELIVER, IPC_NOFD,  NONE) \
+	X(SASL_ASK,    sasl_ask,    DELIVER, LOOKUP,  IPC_NOFD,  SASL_IS) \
+	X(SASL_DATA,   sasl_data,   LOOKUP,  DELIVER, IPC_NOFD,  NONE) \
+	X(SASL_IS,     sasl_is,     LOOKUP,  DELIVER, IPC_NOFD,  NONE) \
 	X(SIGN_ASK,    sign_ask,    DELIVER, KEYS,    IPC_NOFD,  SIGN_IS) \
 	X(SIGN_IS,     sign_is,     KEYS,    DELIVER, IPC_NOFD,  NONE) \
 	X(SIGN_KEY,    sign_key,    KEYS,    DELIVER, IPC_NOFD,  NONE) \
+	X(CERT_SIGN,   cert_sign,   DELIVER, KEYS,    IPC_NOFD,  CERT_SIGNED) \
+	X(CERT_SIGNED, cert_signed, KEYS,    DELIVER, IPC_NOFD,  NONE) \
 	X(CTL_ASK,     ctl_ask,     CONTROL, QUEUE,   IPC_NOFD,  CTL_IS) \
 	X(CTL_IS,      ctl_is,      QUEUE,   CONTROL, IPC_NOFD,  NONE) \
 	X(CTL_STOP,    ctl_stop,    CONTROL, PARENT,  IPC_NOFD,  NONE) \
@@ -528,9 +480,11 @@ enum ipc_fd { IPC_NOFD, IPC_FD, IPC_MAYFD };
 	IPC_FACTS(X, ROUTE_ASK, route_ask) \
 	X(ROUTE_ASK,  route_ask,  sender) \
 	X(ROUTE_ASK,  route_ask,  rcpt) \
+	X(ROUTE_ASK,  route_ask,  of) \
 	X(ROUTE_IS,   route_is,   outcome.text) \
 	X(ROUTE_IS,   route_is,   route) \
 	X(ROUTE_IS,   route_is,   rcpt) \
+	X(ROUTE_IS,   route_is,   sender) \
 	IPC_FACTS(X, EXPAND_ASK, expand_ask) \
 	X(EXPAND_ASK, expand_ask, sender) \
 	X(EXPAND_ASK, expand_ask, rcpt) \
@@ -540,6 +494,7 @@ enum ipc_fd { IPC_NOFD, IPC_FD, IPC_MAYFD };
 	X(PAM_IS,     pam_is,     outcome.text) \
 	X(JOB_TAKE,   job_take,   route) \
 	X(JOB_TAKE,   job_take,   sender) \
+	X(JOB_TAKE,   job_take,   as_sender) \
 	X(JOB_TAKE,   job_take,   params.envid) \
 	X(JOB_RCPT,   job_rcpt,   rcpt) \
 	X(JOB_RCPT,   job_rcpt,   params.orcpt) \
@@ -550,7 +505,19 @@ enum ipc_fd { IPC_NOFD, IPC_FD, IPC_MAYFD };
 	X(JOB_RESULT, job_result, tls) \
 	X(JOB_END,    job_end,    site.text) \
 	X(JOB_HELD,   job_held,   route) \
+	X(GROUP_ASK,  group_ask,  route) \
+	X(GROUP_IS,   group_is,   outcome.text) \
+	X(RELAY_IS,   relay_is,   outcome.text) \
+	X(RELAY_IS,   relay_is,   text) \
+	X(HELO_ASK,   helo_ask,   ours) \
+	X(HELO_IS,    helo_is,    outcome.text) \
+	X(HELO_IS,    helo_is,    name) \
+	X(SASL_ASK,   sasl_ask,   label) \
+	X(SASL_ASK,   sasl_ask,   host) \
+	X(SASL_IS,    sasl_is,    outcome.text) \
 	X(SIGN_IS,    sign_is,    outcome.text) \
+	X(CERT_SIGNED, cert_signed, is.outcome.text) \
+	X(TOKEN_IS,   token_is,   outcome.text) \
 	X(CTL_ASK,    ctl_ask,    text) \
 	X(CTL_IS,     ctl_is,     outcome.text) \
 	X(PARENT_ASK, parent_ask, text) \

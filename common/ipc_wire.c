@@ -60,7 +60,8 @@ static const size_t images[] = { sizeof(struct conf), sizeof(struct conf_table),
 	sizeof(struct conf_dkim), sizeof(struct conf_retry),
 	sizeof(struct conf_step), sizeof(struct conf_limit),
 	sizeof(struct conf_other), sizeof(struct conf_oauth),
-	sizeof(struct conf_dnslist) };
+	sizeof(struct conf_dnslist), sizeof(struct conf_tls),
+	sizeof(struct conf_token) };
 
 /* FNV-1a */
 static uint64_t
@@ -174,7 +175,9 @@ ipc_check(const struct ipc_chan *c, const struct ipc_hdr *hdr, size_t got,
 bool
 ipc_is_secret(enum ipc_type type)
 {
-	return type == IPC_AUTH_DATA || type == IPC_TICKET_KEY;
+	return type == IPC_AUTH_DATA || type == IPC_TICKET_KEY ||
+	    type == IPC_SASL_ASK || type == IPC_SASL_DATA ||
+	    type == IPC_SASL_IS;
 }
 
 bool

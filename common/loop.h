@@ -4,8 +4,8 @@
  * so an owner clears all of its own and is gone.
  *
  * Nothing in a handler blocks.  What may: LMDB's commit in queue, which does
- * not sync; opening or renaming a file in the spool; and a session that asks
- * keys for the signature of a handshake, for two seconds at most.
+ * not sync; opening or renaming a file in the spool; and session and deliver,
+ * which ask keys for the signature of a handshake, for two seconds at most.
  *
  * SPDX-License-Identifier: ISC
  */

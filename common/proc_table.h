@@ -27,7 +27,7 @@ enum proc_net { NET_NONE, NET_ACCEPT, NET_CONNECT };
 	X(KEYS,    "keys",    "_smtpk",    ROOT_EMPTY, 1, NET_NONE,    7, 1, 0, 0) \
 	X(GUARD,   "guard",   "_smtpg",    ROOT_EMPTY, 1, NET_CONNECT, 4, 0, 0, 0) \
 	X(QUEUE,   "queue",   "_smtpq",    ROOT_SPOOL, 1, NET_NONE,    8, 0, 1, 1) \
-	X(DELIVER, "deliver", "_smtpout",  ROOT_EMPTY, 0, NET_CONNECT, 2, 0, 0, 0) \
+	X(DELIVER, "deliver", "_smtpout",  ROOT_EMPTY, 0, NET_CONNECT, 2, 1, 0, 0) \
 	X(CONTROL, "control", "_smtpctl",  ROOT_EMPTY, 1, NET_NONE,    3, 0, 0, 0) \
 	X(SESSION, "session", "_smtpd",    ROOT_EMPTY, 0, NET_ACCEPT,  1, 1, 1, 0)
 /* clang-format on */

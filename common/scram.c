@@ -121,6 +121,22 @@ scram_prepare(struct slice in, char *out, size_t size)
 /* ---- keys ---- */
 
 bool
+scram_take(struct slice *s, char attribute, struct slice *value)
+{
+	const char *comma;
+
+	if (s->len < 2 || s->p[0] != attribute || s->p[1] != '=')
+		return false;
+	*value = (struct slice){ s->p + 2, s->len - 2 };
+	comma = value->len == 0 ? NULL : memchr(value->p, ',', value->len);
+	if (comma != NULL)
+		value->len = (size_t)(comma - value->p);
+	s->p += 2 + value->len + (comma != NULL);
+	s->len -= 2 + value->len + (comma != NULL);
+	return true;
+}
+
+bool
 scram_hmac(const uint8_t *key, size_t n_key, const void *p, size_t len,
     uint8_t out[SCRAM_KEY])
 {
@@ -131,18 +147,28 @@ scram_hmac(const uint8_t *key, size_t n_key, const void *p, size_t len,
 }
 
 bool
-scram_derive(struct scram_secret *s, const char *password)
+scram_derive_client(struct scram_secret *s, const char *password,
+    uint8_t key[SCRAM_KEY])
 {
-	uint8_t salted[SCRAM_KEY], client[SCRAM_KEY];
+	uint8_t salted[SCRAM_KEY];
 	bool ok;
 
 	ok = PKCS5_PBKDF2_HMAC(password, (int)strlen(password), s->salt,
 		 (int)s->n_salt, (int)s->iter, EVP_sha256(), SCRAM_KEY,
 		 salted) == 1 &&
-	    scram_hmac(salted, SCRAM_KEY, "Client Key", 10, client) &&
+	    scram_hmac(salted, SCRAM_KEY, "Client Key", 10, key) &&
 	    scram_hmac(salted, SCRAM_KEY, "Server Key", 10, s->server) &&
-	    SHA256(client, SCRAM_KEY, s->stored) != NULL;
+	    SHA256(key, SCRAM_KEY, s->stored) != NULL;
 	OPENSSL_cleanse(salted, sizeof salted);
-	OPENSSL_cleanse(client, sizeof client);
+	return ok;
+}
+
+bool
+scram_derive(struct scram_secret *s, const char *password)
+{
+	uint8_t key[SCRAM_KEY];
+	bool ok = scram_derive_client(s, password, key);
+
+	OPENSSL_cleanse(key, sizeof key);
 	return ok;
 }

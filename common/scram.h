@@ -47,6 +47,14 @@ const char *scram_prepare(struct slice in, char *out, size_t size);
  * False: the library failed. */
 bool scram_derive(struct scram_secret *s, const char *password);
 
+/* Likewise, for who proves it; key is ClientKey, a secret. */
+bool scram_derive_client(struct scram_secret *s, const char *password,
+    uint8_t key[SCRAM_KEY]);
+
+/* "X=value" of a message: takes it off the front of s, and the comma behind it.
+ * False: another attribute stands there, or none. */
+bool scram_take(struct slice *s, char attribute, struct slice *value);
+
 /* HMAC-SHA-256; false: the library failed. */
 bool scram_hmac(const uint8_t *key, size_t n_key, const void *p, size_t len,
     uint8_t out[SCRAM_KEY]);

@@ -10,6 +10,7 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 
+#include <stdio.h>
 #include <string.h>
 
 #define LABEL_MAX 63 /* RFC 1035 2.3.4 */
@@ -176,6 +177,25 @@ smtp_literal_parse(struct slice in, char *ip)
 	return NULL;
 }
 
+size_t
+smtp_local_max(struct slice local)
+{
+	static const struct slice tags[] = { { "SRS0", 4 }, { "SRS1", 4 } };
+	size_t i;
+
+	if (local.len > 0 && local.p[0] == '"') {
+		local.p++;
+		local.len--;
+	}
+	if (local.len < 5 || memchr("=+-", local.p[4], 3) == NULL)
+		return LOCAL_PART_MAX;
+	for (i = 0; i < sizeof tags / sizeof tags[0]; i++) {
+		if (slice_eqcase((struct slice){ local.p, 4 }, tags[i]))
+			return ADDR_MAX;
+	}
+	return LOCAL_PART_MAX;
+}
+
 static const char *
 mailbox_check(struct slice in, enum letters letters)
 {
@@ -190,7 +210,7 @@ mailbox_check(struct slice in, enum letters letters)
 		return "no domain";
 	if (at == 0)
 		return "no local part";
-	if (at > LOCAL_PART_MAX)
+	if (at > smtp_local_max(local))
 		return "the local part is too long";
 	why = local.p[0] == '"' ? quoted_check(local, letters) :
 				  dot_string_check(local, letters);
@@ -289,4 +309,24 @@ smtp_addr_domain(const char *addr)
 	const char *at = strrchr(addr, '@');
 
 	return at == NULL ? "" : at + 1;
+}
+
+const char *
+smtp_addr_rewrite(const char *how, const char *own,
+    char out[SMTP_REWRITTEN_SIZE])
+{
+	const char *at = strrchr(how, '@'), *own_at = strrchr(own, '@');
+	const char *user = how, *domain = smtp_addr_domain(how);
+	size_t len = at == NULL ? strlen(how) : (size_t)(at - how);
+
+	if (how[0] == '\0' || own_at == NULL || own_at == own)
+		return own;
+	if (len == 0) {
+		user = own;
+		len = (size_t)(own_at - own);
+	}
+	if (domain[0] == '\0')
+		domain = own_at + 1;
+	snprintf(out, SMTP_REWRITTEN_SIZE, "%.*s@%s", (int)len, user, domain);
+	return out;
 }

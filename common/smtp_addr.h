@@ -29,6 +29,13 @@ const char *smtp_path_parse_utf8(struct slice in, char *addr,
 const char *smtp_mailbox_check(struct slice in);
 const char *smtp_mailbox_check_utf8(struct slice in);
 
+/*
+ * The bytes that this local part (quotes included) may have: LOCAL_PART_MAX,
+ * but ADDR_MAX for one of the Sender Rewriting Scheme ("SRS0=...", "SRS1+...",
+ * in any case).  That holds a whole address, and others do not count it.
+ */
+size_t smtp_local_max(struct slice local);
+
 /* A domain name as in EHLO or an address (LDH labels, dots; no trailing dot
  * in mail).  NULL, or why not. */
 const char *smtp_domain_check(struct slice in);
@@ -39,5 +46,15 @@ const char *smtp_literal_parse(struct slice in, char *ip);
 
 /* The part after the last '@'; "" if none.  Points into addr. */
 const char *smtp_addr_domain(const char *addr);
+
+/*
+ * own as `mail-from` says it: how is "user@domain", or one of "user" and
+ * "@domain", the rest being that of own; "": own.  Never the null sender,
+ * whose replies must not come back (RFC 5321 6.1).  Returns own as it is, or
+ * out.
+ */
+#define SMTP_REWRITTEN_SIZE (2 * ADDR_MAX + 2)
+const char *smtp_addr_rewrite(const char *how, const char *own,
+    char out[SMTP_REWRITTEN_SIZE]);
 
 #endif

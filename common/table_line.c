@@ -355,6 +355,7 @@ table_lines_read(struct table_lines *t, int fd)
 	ssize_t n;
 
 	buf_init(&in, 0);
+	in.wipe = t->joined.wipe = t->wipe;
 	while (!end && !t->enough) {
 		n = read_some(fd, buf_room(&in, READ_SIZE), READ_SIZE, total,
 		    &is_pipe);

@@ -53,6 +53,7 @@ struct table_lines {
 	bool too_long;     /* joined is cut */
 	bool skip;         /* in a line that is too long */
 	bool enough;       /* fn said so */
+	bool wipe;         /* nothing of it stays in memory */
 };
 
 /* Takes the whole lines of in; end: nothing follows.  Returns bytes used. */

@@ -53,3 +53,27 @@ verdict_name(unsigned int verdict)
 
 	return verdict < 3 ? names[verdict] : "later";
 }
+
+const char *
+cause_name(unsigned int cause)
+{
+	static const char *const names[] = {
+#define X(name, word) word,
+		CAUSES(X)
+#undef X
+	};
+
+	return names[cause < CAUSES_N ? cause : CAUSE_NONE];
+}
+
+const char *
+stage_name(unsigned int stage)
+{
+	static const char *const names[] = {
+#define X(name, word) word,
+		STAGES(X)
+#undef X
+	};
+
+	return names[stage < STAGES_N ? stage : STAGE_NONE];
+}
