@@ -47,6 +47,9 @@ place(struct image *m, const struct buf *rows, size_t size)
 	X(retry, conf_retry, domain, entry, conf_entry)                        \
 	X(retry, conf_retry, step, step, conf_step)                            \
 	X(limit, conf_limit, domain, entry, conf_entry)                        \
+	X(limit, conf_limit, mx, entry, conf_entry)                            \
+	X(tls, conf_tls, domain, entry, conf_entry)                            \
+	X(tls, conf_tls, name, entry, conf_entry)                              \
 	X(dnslist, conf_dnslist, answer, entry, conf_entry)
 
 /* The spans of one field, which count rows of inner so far, become offsets. */
@@ -109,7 +112,7 @@ conf_build(const struct conf_parser *p)
 	return out;
 }
 
-/* ---- without tables and secrets ---- */
+/* ---- parts of it ---- */
 
 /* No two texts that are wiped share their bytes with any other, so what is
  * wiped was only this. */
@@ -122,47 +125,73 @@ wipe(struct conf *c, conf_str *s)
 	*s = 0;
 }
 
-static void
-wipe_table(struct conf *c, struct conf_table *t)
+static void *
+rows_at(struct conf *c, struct conf_span span)
 {
-	struct conf_entry *e =
-	    (struct conf_entry *)(void *)((char *)c + t->entries.off);
+	return (char *)c + span.off;
+}
+
+/* What is in the tables, and what nobody but lookup needs. */
+static void
+wipe_secrets(struct conf *c)
+{
+	struct conf_table *t = rows_at(c, c->table);
+	struct conf_entry *e;
+	uint32_t i, j;
+
+	for (i = 0; i < c->table.n; i++) {
+		e = rows_at(c, t[i].entries);
+		for (j = 0; j < t[i].entries.n; j++) {
+			wipe(c, &e[j].key);
+			wipe(c, &e[j].value);
+		}
+		t[i].entries = (struct conf_span){ 0, 0 };
+	}
+	wipe(c, &c->queue_key);
+	wipe(c, &c->srs_key);
+	wipe(c, &c->srs_key_backup);
+}
+
+/* What tables and tokens come from: some command lines have passwords. */
+static void
+wipe_sources(struct conf *c)
+{
+	struct conf_table *t = rows_at(c, c->table);
+	struct conf_token *token = rows_at(c, c->token);
 	uint32_t i;
 
-	for (i = 0; i < t->entries.n; i++) {
-		wipe(c, &e[i].key);
-		wipe(c, &e[i].value);
+	for (i = 0; i < c->table.n; i++)
+		wipe(c, &t[i].path);
+	for (i = 0; i < c->token.n; i++) {
+		wipe(c, &token[i].file);
+		wipe(c, &token[i].command);
 	}
-	wipe(c, &t->path);
-	t->entries = (struct conf_span){ 0, 0 };
 }
 
 int
-conf_image_without_tables(const struct conf_image *in, struct conf_image *out)
+conf_image_part(const struct conf_image *in, enum conf_part part,
+    struct conf_image *out)
 {
-	struct conf_table *t;
-	struct conf *c;
-	uint32_t i;
-
-	*out = (struct conf_image){ malloc(in->size), in->size };
-	if ((c = out->conf) == NULL) {
+	*out =
+	    (struct conf_image){ .conf = malloc(in->size), .size = in->size };
+	if (out->conf == NULL) {
 		errno = ENOMEM;
 		out->size = 0;
 		return -1;
 	}
-	memcpy(c, in->conf, in->size);
-	t = (struct conf_table *)(void *)((char *)c + c->table.off);
-	for (i = 0; i < c->table.n; i++)
-		wipe_table(c, &t[i]);
-	wipe(c, &c->queue_key);
-	wipe(c, &c->srs_key);
-	wipe(c, &c->srs_key_backup);
+	memcpy(out->conf, in->conf, in->size);
+	if (part < CONF_WHOLE)
+		wipe_secrets(out->conf);
+	if (part < CONF_SOURCES)
+		wipe_sources(out->conf);
 	return 0;
 }
 
 void
 conf_image_free(struct conf_image *image)
 {
+	conf_wipe(image->conf, image->size);
 	free(image->conf);
+	conf_errors_free(&image->warnings);
 	*image = (struct conf_image){ 0 };
 }

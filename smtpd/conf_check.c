@@ -8,9 +8,11 @@
  */
 #include <sys/stat.h>
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -118,10 +120,25 @@ conf_check_program(const char *type, const char *path,
 	return why;
 }
 
+const char *
+conf_check_command(const char *line, char why[CONF_PROGRAM_WHY])
+{
+	struct command c;
+	const char *bad = command_split(line, &c);
+
+	if (bad == NULL && c.argv[0][0] == '/')
+		return check_program(c.argv[0], why);
+	snprintf(why, CONF_PROGRAM_WHY, "%s",
+	    bad != NULL ?
+		bad :
+		"expected a command that begins with an absolute path");
+	return why;
+}
+
 /* ---- what is in a table ---- */
 
 /* The first entry of a text table: has it a value?  A key ends at a blank or
- * a colon, but not in an IPv6 address. */
+ * a colon, but not in an IPv6 address or a URL. */
 static enum conf_shape
 line_shape(const char *line)
 {
@@ -131,13 +148,23 @@ line_shape(const char *line)
 
 	if (*key == '\0' || strchr("#\r\n", *key) != NULL)
 		return SHAPE_EMPTY;
-	if (!slice_copy((struct slice){ key, len }, word, sizeof(word)) ||
-	    conf_net_prefix_check(word) != NULL)
+	if (memmem(key, len, "://", 3) == NULL &&
+	    (!slice_copy((struct slice){ key, len }, word, sizeof(word)) ||
+		conf_net_prefix_check(word) != NULL))
 		len = strcspn(key, " \t\r\n:");
 	rest = key + len;
 	rest += strspn(rest, " \t:");
 	return *rest == '\0' || strchr("#\r\n", *rest) != NULL ? SHAPE_LIST :
 								 SHAPE_MAP;
+}
+
+/* "# @list" (table(5)): each line is a key as a whole. */
+static bool
+is_list(const char *line)
+{
+	if (line[0] == '#')
+		line += 1 + strspn(line + 1, " \t");
+	return strncmp(line, "@list", 5) == 0;
 }
 
 static enum conf_shape
@@ -149,9 +176,7 @@ first_shape(FILE *f)
 
 	while (shape == SHAPE_EMPTY && fgets(line, sizeof(line), f) != NULL) {
 		if (begins)
-			shape = strncmp(line, "@list", 5) == 0 ?
-			    SHAPE_LIST :
-			    line_shape(line);
+			shape = is_list(line) ? SHAPE_LIST : line_shape(line);
 		begins = strchr(line, '\n') != NULL;
 	}
 	return ferror(f) ? SHAPE_ANY : shape;
@@ -220,16 +245,34 @@ called(const struct conf_parser *p, const struct conf_table *t, char *out,
 	return out;
 }
 
+/* Nobody has it, or many do. */
+static bool
+is_no_host(const char *text)
+{
+	struct in6_addr in6;
+	struct in_addr in;
+
+	if (inet_pton(AF_INET, text, &in) == 1)
+		return in.s_addr == INADDR_ANY ||
+		    in.s_addr == INADDR_BROADCAST ||
+		    IN_MULTICAST(ntohl(in.s_addr));
+	return inet_pton(AF_INET6, text, &in6) == 1 &&
+	    (IN6_IS_ADDR_UNSPECIFIED(&in6) || IN6_IS_ADDR_MULTICAST(&in6));
+}
+
 /* An address, of others a prefix length too. */
 static const char *
 check_address(const char *text, enum conf_service service)
 {
 	const char *why;
 
-	if ((why = conf_net_prefix_check(text)) != NULL)
+	if ((why = conf_net_prefix_check(text)) != NULL ||
+	    service != SERVICE_SOURCE)
 		return why;
-	if (service == SERVICE_SOURCE && strchr(text, '/') != NULL)
+	if (strchr(text, '/') != NULL)
 		return "not an address alone";
+	if (is_no_host(text))
+		return "from which no host can connect";
 	return NULL;
 }
 
@@ -369,5 +412,6 @@ conf_check_all(struct conf_parser *p)
 		    "no rules, nothing to do: expected at least one `match`");
 	check_pki(p);
 	conf_check_clients(p);
+	conf_check_relays(p);
 	check_hostname(p);
 }

@@ -77,6 +77,35 @@ join(struct conf_errors *errors, struct conf_errors *more)
 	conf_errors_free(more);
 }
 
+/*
+ * What was copied last is in the vector registers, and a signal would put
+ * those on the stack, where they stay.  So zeroes are copied the same ways:
+ * libc has one for some hundred bytes, and one for more.
+ */
+static void
+wipe_registers(void)
+{
+	static const size_t sizes[] = { 64, 128, 256, 512, 1024 };
+	char from[1024] = { 0 }, to[1024];
+	size_t i;
+
+	for (i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		memcpy(to, from, sizes[i]);
+		/* Somebody looks at it, as far as the compiler can see. */
+		explicit_bzero(to, sizes[i]);
+		explicit_bzero(from, sizes[i]);
+	}
+}
+
+void
+conf_wipe(void *mem, size_t size)
+{
+	if (mem == NULL)
+		return;
+	explicit_bzero(mem, size);
+	wipe_registers();
+}
+
 static void
 add_local(void *self, const char *ip)
 {
@@ -101,6 +130,8 @@ free_parser(struct conf_parser *p)
 	for (i = 0; i < sizeof(all) / sizeof(all[0]); i++)
 		buf_free(all[i]);
 	conf_lex_free(&p->lex);
+	/* The last word may have been a secret. */
+	conf_wipe(p, sizeof(*p));
 	free(p);
 }
 
@@ -124,6 +155,7 @@ conf_file_load(const char *path, const struct conf_macro *macros, size_t n,
 
 	*out = (struct conf_image){ 0 };
 	p->errors = errors;
+	p->pool.wipe = true;
 	conf_lex_init(&p->lex, errors);
 	conf_parse(p, path, macros, n);
 	if (errors->n == 0)
@@ -132,6 +164,10 @@ conf_file_load(const char *path, const struct conf_macro *macros, size_t n,
 	    p->not_yet.n > 0    ? CONF_NOT_YET_HERE :
 				  CONF_GOOD;
 	join(errors, &p->not_yet);
+	if (out->conf != NULL)
+		out->warnings = p->warnings;
+	else
+		conf_errors_free(&p->warnings);
 	free_parser(p);
 	return verdict;
 }

@@ -29,7 +29,12 @@ struct conf_errors {
 struct conf_image {
 	struct conf *conf; /* malloc'ed */
 	size_t size;       /* for conf_seal() */
+	/* What may stand in the file and is hardly meant. */
+	struct conf_errors warnings;
 };
+
+/* Stands before the text of a warning. */
+#define CONF_WARNING "warning: "
 
 /* What conf_file_load() makes of a file. */
 enum conf_verdict {
@@ -51,14 +56,23 @@ enum conf_verdict conf_file_load(const char *path,
     struct conf_errors *errors);
 
 /*
- * A copy for those that do not ask tables: without entries and paths of
- * tables and without secrets, none of their text left in it.  0; -1 and errno
- * without memory.
+ * How much of it a process gets.  BARE: without entries and paths of tables,
+ * without what tokens come from, without secrets.  SOURCES: with those paths
+ * and command lines, for who opens and runs them (the parent itself, spawn).
+ * WHOLE: for who answers from tables (lookup).
  */
-int conf_image_without_tables(const struct conf_image *in,
+enum conf_part { CONF_BARE, CONF_SOURCES, CONF_WHOLE, CONF_PARTS };
+
+/* A copy with so much, and no byte of the rest.  0; -1 and errno without
+ * memory. */
+int conf_image_part(const struct conf_image *in, enum conf_part part,
     struct conf_image *out);
 
+/* Leaves nothing of it in memory. */
 void conf_image_free(struct conf_image *image);
+
+/* Zeroes what may have secrets; mem may be NULL. */
+void conf_wipe(void *mem, size_t size);
 void conf_errors_free(struct conf_errors *errors);
 
 /* Adds a text; beyond the limit it says once that there are more.  line 0:

@@ -169,12 +169,12 @@ conf_lex_open(struct conf_lex *x, const char *path, const char *file,
 		else
 			conf_error(x->errors, file, line, "include %s: %s",
 			    conf_shown(s.name, shown), why);
-		free(s.mem);
+		conf_source_free(&s);
 		return false;
 	}
 	if ((at = conf_source_bad(&s, &why)) != 0) {
 		conf_error(x->errors, s.name, at, "%s", why);
-		free(s.mem);
+		conf_source_free(&s);
 		return false;
 	}
 	x->source[x->depth++] = s;
@@ -197,7 +197,7 @@ end_of_file(struct conf_lex *x)
 	x->braces = 0;
 	if (x->depth <= 1 || x->stop)
 		return;
-	free(s->mem);
+	conf_source_free(s);
 	x->depth--;
 	x->tok = TOK_EOL;
 }
@@ -582,8 +582,14 @@ conf_lex_init(struct conf_lex *x, struct conf_errors *errors)
 void
 conf_lex_free(struct conf_lex *x)
 {
+	struct conf_define *m = (struct conf_define *)(void *)x->macros.mem;
+	size_t i, n = x->macros.len / sizeof(*m);
+
 	while (x->depth > 0)
-		free(x->source[--x->depth].mem);
+		conf_source_free(&x->source[--x->depth]);
+	for (i = 0; i < n; i++)
+		explicit_bzero((void *)(uintptr_t)m[i].value,
+		    strlen(m[i].value));
 	buf_free(&x->macros);
 	arena_free(&x->names);
 }

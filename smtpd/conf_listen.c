@@ -300,21 +300,6 @@ conf_read_pki_key(struct conf_parser *p, const struct conf_word *w)
 	return read_pki(p, 1);
 }
 
-/* Of a relay: it need not be declared, and may be anything. */
-bool
-conf_read_pki_text(struct conf_parser *p, const struct conf_word *w)
-{
-	char name[DOMAIN_MAX + 1];
-
-	if (!conf_need_text(p, w->what))
-		return false;
-	if (pki_name(p, name) != NULL)
-		return conf_read_text(p, w);
-	conf_store(p, w, conf_pool_add(p, name));
-	conf_lex_next(&p->lex);
-	return true;
-}
-
 static bool
 same_text(const struct conf_parser *p, conf_str a, conf_str b)
 {

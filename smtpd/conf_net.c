@@ -17,6 +17,7 @@
 #include <strings.h>
 #include <unistd.h>
 
+#include "idn.h"
 #include "num.h"
 #include "slice.h"
 #include "smtp_addr.h"
@@ -161,7 +162,7 @@ url_host(struct slice *s, struct conf_url *url)
 {
 	unsigned char bytes[16];
 	struct slice host = *s;
-	const char *end;
+	const char *end, *why;
 
 	if (s->len > 0 && s->p[0] == '[') {
 		if ((end = memchr(s->p, ']', s->len)) == NULL)
@@ -181,11 +182,52 @@ url_host(struct slice *s, struct conf_url *url)
 	s->len -= host.len;
 	if (s->len > 1 && memchr(s->p + 1, ':', s->len - 1) != NULL)
 		return "more than one colon: an IPv6 address stands in brackets";
-	if (!slice_copy(host, url->host, sizeof(url->host)))
-		return "the host's name is too long";
-	if (memchr(host.p, '$', host.len) != NULL)
+	if (host.len > 0 && memchr(host.p, '$', host.len) != NULL)
 		return "a macro is read only where a word begins";
-	return smtp_domain_check(host);
+	if ((why = smtp_domain_check(host)) == NULL || slice_is_ascii(host))
+		return slice_copy(host, url->host, sizeof(url->host)) ?
+		    why :
+		    "the host's name is too long";
+	if (idn_domain(host, url->host) != NULL)
+		return "the host has a name that DNS cannot have";
+	return smtp_domain_check(slice_of(url->host));
+}
+
+/* Columns: scheme, word, port. */
+static const struct conf_net_scheme schemes[] = {
+	{ SCHEME_SMTP, "", 25 },
+	{ SCHEME_SMTP, "smtp", 25 },
+	{ SCHEME_SMTP_TLS, "smtp+tls", 25 },
+	{ SCHEME_SMTP_NOTLS, "smtp+notls", 25 },
+	{ SCHEME_SMTPS, "smtps", 465 },
+	{ SCHEME_LMTP, "lmtp", 0 },
+};
+
+const struct conf_net_scheme *
+conf_net_scheme(const char *word)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof(schemes) / sizeof(schemes[0]); i++) {
+		if (strcasecmp(schemes[i].word, word) == 0)
+			return &schemes[i];
+	}
+	return NULL;
+}
+
+/* It stands in routes, which stand in lists and logs. */
+static const char *
+label_check(const char *label, size_t len)
+{
+	size_t i;
+
+	if (len > LABEL_MAX)
+		return "a label of more than 63 bytes";
+	for (i = 0; i < len; i++) {
+		if (label[i] <= ' ' || label[i] > '~')
+			return "a character in the label that is not printable ASCII";
+	}
+	return NULL;
 }
 
 const char *
@@ -206,7 +248,9 @@ conf_net_url(const char *text, struct conf_url *url)
 			return "an unknown scheme";
 	}
 	if ((p = strrchr(text, '@')) != NULL) {
-		url->label = true;
+		if ((why = label_check(text, (size_t)(p - text))) != NULL)
+			return why;
+		url->label = (struct slice){ text, (size_t)(p - text) };
 		text = p + 1;
 	}
 	rest = slice_of(text);

@@ -15,6 +15,8 @@
 
 #include "bounds.h"
 #include "buf.h"
+#include "conf.h"
+#include "slice.h"
 
 enum { CONF_WHY_SIZE = 1024 };
 
@@ -56,12 +58,22 @@ uint16_t conf_net_service(const char *name);
 
 struct conf_url {
 	char scheme[16];         /* empty: none */
-	bool label;              /* "label@" before the host */
-	char host[HOST_MAX + 1]; /* without brackets */
+	struct slice label;      /* before "@host", in the text; p NULL: none */
+	char host[HOST_MAX + 1]; /* without brackets, a name as DNS has it */
 	uint16_t port;           /* 0: not said */
 };
 
-/* "smtp://host:port", "[2001:db8::1]:25", "host".  NULL, or why not. */
+/* "smtp://label@host:port", "[2001:db8::1]:25", "host".  NULL, or why not. */
 const char *conf_net_url(const char *text, struct conf_url *url);
+
+/* What a relay URL may begin with. */
+struct conf_net_scheme {
+	enum conf_scheme scheme;
+	const char *word;
+	uint16_t port; /* without one in the URL; 0: it must be said */
+};
+
+/* The row of a word (any case; "": none stands there); NULL: there is none. */
+const struct conf_net_scheme *conf_net_scheme(const char *word);
 
 #endif

@@ -47,9 +47,9 @@ static const struct {
 static const struct {
 	const char *first;
 	uint32_t n;
-	const char *word, *said;
+	const char *word, *said, *now;
 } pre_6_4[] = {
-#define X(first, n, word, said) { first, n, word, said },
+#define X(first, n, word, said, now) { first, n, word, said, now },
 	CONF_PRE_6_4(X)
 #undef X
 };
@@ -364,14 +364,14 @@ say_new_form(struct conf_parser *p)
 }
 
 /* A whole file of the old grammar: this, and its first rule, is all that is
- * worth saying. */
+ * worth saying.  now: as in the table. */
 static void
-say_pre_6_4(struct conf_parser *p, const char *what)
+say_pre_6_4(struct conf_parser *p, const char *what, const char *now)
 {
 	conf_errors_free(p->errors);
 	conf_wrong(p,
-	    "found `%s` of the grammar before OpenSMTPD 6.4, expected that of 6.4 and later, in which rules are `match` and `action`: see smtpd.conf(5)",
-	    what);
+	    "found `%s` of the grammar before OpenSMTPD 6.4, expected that of 6.4 and later, in which %srules are `match` and `action`: see smtpd.conf(5)",
+	    what, now);
 	/* What else is wrong goes where nobody reads it. */
 	p->old = p->errors;
 	p->errors = p->lex.errors = &p->not_yet;
@@ -395,7 +395,7 @@ look_for_pre_6_4(struct conf_parser *p, const char *first)
 		if (strcmp(first, pre_6_4[i].first) == 0 &&
 		    p->lex.count == pre_6_4[i].n &&
 		    conf_lex_is(&p->lex, pre_6_4[i].word)) {
-			say_pre_6_4(p, pre_6_4[i].said);
+			say_pre_6_4(p, pre_6_4[i].said, pre_6_4[i].now);
 			return;
 		}
 	}
@@ -529,7 +529,7 @@ statement(struct conf_parser *p)
 {
 	begin(p);
 	if (p->old == NULL && is_old_rule(p))
-		say_pre_6_4(p, p->lex.text);
+		say_pre_6_4(p, p->lex.text, "");
 	if (p->old != NULL) {
 		old_statement(p);
 		return;
@@ -552,6 +552,7 @@ defaults(struct conf_parser *p)
 	p->f.conf.sub_addr_delim = '+';
 	p->f.conf.log_facility = LOG_MAIL;
 	p->f.conf.warn[0] = CONF_WARN_DEFAULT;
+	conf_out_defaults(&p->f.conf);
 	buf_add(&p->step, steps, sizeof(steps));
 	retry.step.n = sizeof(steps) / sizeof(steps[0]);
 	buf_add(&p->retry, &retry, sizeof(retry));
@@ -594,4 +595,6 @@ conf_parse(struct conf_parser *p, const char *path,
 	conf_hints(p);
 	if (p->errors->n == 0)
 		conf_check_all(p);
+	if (p->errors->n == 0)
+		conf_doubt_all(p);
 }

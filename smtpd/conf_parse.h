@@ -11,6 +11,7 @@
 #include "buf.h"
 #include "conf.h"
 #include "conf_lex.h"
+#include "conf_mends.h"
 #include "conf_table.h"
 
 /* Bounds of the lists, so that no file costs more than it should. */
@@ -20,7 +21,7 @@ enum {
 	CONF_NAMES_MAX = 4096, /* of each kind of the others */
 	CONF_MATCH_MAX = 65536,
 	CONF_DKIM_MAX = 16384,
-	CONF_DOMAINS_MAX = 4096, /* `retry domain`, `limit domain` */
+	CONF_DOMAINS_MAX = 4096, /* `retry domain`, `limit`, `tls domain` */
 	CONF_OAUTH_MAX = 64,
 	CONF_DNSLIST_MAX = 32, /* a client is asked of all of them */
 	CONF_STEP_MAX = 32,
@@ -45,6 +46,8 @@ enum {
 	X(retry, conf_retry)                                                   \
 	X(limit, conf_limit)                                                   \
 	X(other, conf_other)                                                   \
+	X(tls, conf_tls)                                                       \
+	X(token, conf_token)                                                   \
 	X(oauth, conf_oauth)                                                   \
 	X(dnslist, conf_dnslist)                                               \
 	X(local_addr, conf_entry)
@@ -66,7 +69,8 @@ enum {
 	X(PROC, proc, "proc", CONF_NAMES_MAX)                                  \
 	X(FILTER, filter, "filter", CONF_NAMES_MAX)                            \
 	X(WRAPPER, wrapper, "mda wrapper", CONF_NAMES_MAX)                     \
-	X(ACTION, action, "action", CONF_NAMES_MAX)
+	X(ACTION, action, "action", CONF_NAMES_MAX)                            \
+	X(TOKEN, token, "token", CONF_NAMES_MAX)
 
 enum conf_named {
 #define X(kind, list, noun, max) NAMED_##kind,
@@ -103,7 +107,11 @@ struct conf_stmt {
 	struct conf_limit limit;
 	struct conf_oauth oauth;
 	struct conf_dnslist dnslist;
-	struct conf_span domains; /* of `retry` and `limit`: rows of entry */
+	struct conf_tls tls;
+	struct conf_token token;
+	bool history_no;
+	uint32_t history_keep;
+	uint64_t history_size;
 	struct sockaddr_storage address;
 	uint16_t port;       /* 0: not said */
 	const char *include; /* of the lexer's arena */
@@ -121,6 +129,7 @@ struct conf_parser {
 	struct conf_lex lex;
 	struct conf_errors *errors;
 	struct conf_errors not_yet; /* what CONF_NOT_YET refuses */
+	struct conf_errors warnings;
 	struct conf_fields f;
 	const char *file; /* where the statement began */
 	uint32_t line;
@@ -211,6 +220,15 @@ bool conf_wrong(struct conf_parser *p, const char *fmt, ...)
 bool conf_refuse(struct conf_parser *p, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 
+/* A warning about what a statement says that may stand. */
+void conf_warn(struct conf_parser *p, const struct conf_at *at, const char *fmt,
+    ...) __attribute__((format(printf, 3, 4)));
+
+/* Notes that what stands at file:line is not in this version.  text: as in the
+ * message. */
+void conf_not_yet(struct conf_parser *p, const char *text, const char *file,
+    uint32_t line);
+
 /* Notes that the word of this place, at file:line, is one of CONF_NOT_YET, if
  * it is.  word: as in the table. */
 void conf_note_not_yet(struct conf_parser *p, enum conf_place place,
@@ -298,8 +316,9 @@ conf_read conf_read_text, conf_read_host, conf_read_hostname, conf_read_helo,
 conf_read conf_read_tag, conf_read_sender, conf_read_admd;
 conf_read conf_read_delimiter, conf_read_encryption, conf_read_facility;
 conf_read conf_read_dhe, conf_read_cert, conf_read_key, conf_read_address;
-conf_read conf_read_protocols;
+conf_read conf_read_protocols, conf_read_secret;
 conf_read conf_read_include, conf_read_new_name, conf_read_name_ref;
+conf_read conf_read_declared_text;
 
 /* Words that need quotes as names. */
 bool conf_reserved(const char *word);
@@ -374,7 +393,6 @@ bool conf_is_set_in(const struct conf_parser *p, enum conf_place place);
 conf_read conf_read_where, conf_read_listen_pki, conf_read_listen_auth;
 conf_read conf_read_listen_submission;
 conf_read conf_read_pki_name, conf_read_pki_cert, conf_read_pki_key;
-conf_read conf_read_pki_text;
 bool conf_listen_end(struct conf_parser *p);
 bool conf_pki_end(struct conf_parser *p);
 bool conf_ca_end(struct conf_parser *p);
@@ -386,10 +404,16 @@ void conf_listen_local(struct conf_parser *p);
 void conf_listen_certs(struct conf_parser *p);
 
 /* conf_action.c */
-conf_read conf_read_destination, conf_read_maildir, conf_read_hosts;
-conf_read conf_read_routes, conf_read_srs;
+conf_read conf_read_destination, conf_read_maildir;
 bool conf_action_end(struct conf_parser *p);
 bool conf_wrapper_end(struct conf_parser *p);
+
+/* conf_relay.c */
+conf_read conf_read_hosts, conf_read_routes, conf_read_srs;
+bool conf_relay_end(struct conf_parser *p);
+
+/* What `auth` stands for, now that all tokens are known. */
+void conf_check_relays(struct conf_parser *p);
 
 /* conf_match.c */
 conf_read conf_read_cond, conf_read_cond_maybe, conf_read_cond_set;
@@ -413,13 +437,28 @@ bool conf_dnswl_end(struct conf_parser *p);
 /* What listeners and settings say of lists and greylisting goes together. */
 void conf_check_clients(struct conf_parser *p);
 
-/* conf_own.c: what OpenSMTPD has not, and limits that only it has */
-conf_read conf_read_limits;
-bool conf_dkim_end(struct conf_parser *p);
+/* conf_own.c: what OpenSMTPD has not */
 bool conf_resolver_end(struct conf_parser *p);
+bool conf_metrics_end(struct conf_parser *p);
+bool conf_history_end(struct conf_parser *p);
+
+/* conf_limit.c: `retry` and `limit`, and limits that only OpenSMTPD has */
+conf_read conf_read_limits;
 bool conf_retry_end(struct conf_parser *p);
 bool conf_limit_end(struct conf_parser *p);
-bool conf_metrics_end(struct conf_parser *p);
+
+/* The statement's domains, rows of entry, are not those of another.  word: of
+ * the message. */
+bool conf_check_domains(struct conf_parser *p, struct conf_span mine,
+    struct conf_span other, struct conf_at at, const char *word);
+
+/* conf_out.c: keys, tokens and certificates of the way out */
+conf_read conf_read_folder;
+conf_read conf_read_token_file, conf_read_token_command, conf_read_token_user;
+void conf_out_defaults(struct conf *c);
+bool conf_dkim_end(struct conf_parser *p);
+bool conf_tls_end(struct conf_parser *p);
+bool conf_token_end(struct conf_parser *p);
 
 /* ---- conf_check.c: what a start needs ---- */
 
@@ -436,6 +475,9 @@ enum { CONF_PROGRAM_WHY = 1024 };
 const char *conf_check_program(const char *type, const char *path,
     char why[CONF_PROGRAM_WHY]);
 
+/* The same of a command line, which begins with an absolute path. */
+const char *conf_check_command(const char *line, char why[CONF_PROGRAM_WHY]);
+
 /* What the table holds, as far as it can be known. */
 enum conf_shape conf_check_shape(struct conf_parser *p, uint32_t table);
 
@@ -448,6 +490,11 @@ bool conf_check_listen(struct conf_parser *p, const struct conf_listen *l);
 
 /* The whole: there is a rule, there is a name, each pki has its files. */
 void conf_check_all(struct conf_parser *p);
+
+/* ---- conf_doubt.c: what is right and hardly meant ---- */
+
+/* All is read, and can be run: warns of what mail would wait for. */
+void conf_doubt_all(struct conf_parser *p);
 
 /* ---- conf_build.c ---- */
 

@@ -9,6 +9,8 @@
 
 #include <string.h>
 
+#include "conf_table.h"
+
 enum { MX_PORT = 25 };
 
 static const char *const scheme_words[] = {
@@ -279,7 +281,7 @@ print_srs(struct buf *out, const struct conf *c)
 		conf_print_start(out, c, "srs key backup", c->srs_key_backup);
 		conf_print_end(out);
 	}
-	if (c->srs_ttl != 0) {
+	if (c->srs_ttl != CONF_SRS_TTL_DEFAULT) {
 		conf_print_time(out, "srs ttl ", c->srs_ttl);
 		conf_print_end(out);
 	}
@@ -457,6 +459,7 @@ print_relay(struct buf *out, const struct conf *c, const struct conf_action *a)
 	conf_print_option(out, c, "ciphers", a->ciphers);
 	conf_print_option(out, c, "protocols", a->protocols);
 	conf_print_table(out, c, "auth", a->auth);
+	conf_print_flag(out, "auth-insecure", a->auth_insecure);
 	conf_print_table(out, c, "src", a->src);
 	conf_print_option(out, c, "helo", a->helo);
 	conf_print_table(out, c, "helo-src", a->helo_src);

@@ -38,7 +38,6 @@ static const struct {
 	{ PLACE_SMTP_LIMIT, "smtp limit" },
 	{ PLACE_QUEUE, "queue" },
 	{ PLACE_MTA, "mta" },
-	{ PLACE_LIMIT_ROUTE, "limit route" },
 };
 
 static const struct {
@@ -47,6 +46,12 @@ static const struct {
 } facilities[] = {
 #define X(word, value) { word, value },
 	CONF_FACILITIES(X)
+#undef X
+};
+
+static const char *const level_words[] = {
+#define X(name, word) word,
+	CONF_TLS_LEVELS(X)
 #undef X
 };
 
@@ -144,6 +149,43 @@ print_warn(struct buf *out, const struct conf *c)
 	conf_print_end(out);
 }
 
+/* " rate 10/1m" */
+static void
+print_rate(struct buf *out, const char *word, uint32_t rate, uint32_t per)
+{
+	if (rate == 0)
+		return;
+	buf_printf(out, " %s %u", word, rate);
+	conf_print_time(out, "/", per);
+}
+
+static void
+print_bounce(struct buf *out, const struct conf *c)
+{
+	const struct conf_rate *all = &c->bounce_rate;
+	const struct conf_rate *one = &c->bounce_address_rate;
+
+	print_warn(out, c);
+	if (all->n == 0 && one->n == 0)
+		return;
+	buf_puts(out, "bounce");
+	print_rate(out, "rate", all->n, all->per);
+	print_rate(out, "address-rate", one->n, one->per);
+	conf_print_end(out);
+}
+
+static void
+print_history(struct buf *out, const struct conf *c)
+{
+	if (c->history_keep == 0) {
+		buf_puts(out, "history no\n");
+		return;
+	}
+	conf_print_time(out, "history keep ", c->history_keep);
+	conf_print_size(out, " size ", c->history_size);
+	conf_print_end(out);
+}
+
 static void
 print_queue(struct buf *out, const struct conf *c)
 {
@@ -157,22 +199,36 @@ print_queue(struct buf *out, const struct conf *c)
 		}
 		conf_print_end(out);
 	}
-	print_warn(out, c);
+	print_bounce(out, c);
+	print_history(out, c);
 }
 
 /* ---- ours ---- */
 
+/* Keys of one folder stand together, and share its text. */
+static bool
+same_folder(const struct conf_dkim *a, const struct conf_dkim *b)
+{
+	return a->dir != 0 && a->dir == b->dir && a->domain == b->domain;
+}
+
 static void
 print_dkim(struct buf *out, const struct conf *c)
 {
-	const struct conf_dkim *d;
+	const struct conf_dkim *d, *last = NULL;
 	uint32_t i;
 
 	for (i = 0; i < c->dkim.n; i++) {
 		d = CONF_DKIM(c, i);
+		if (last != NULL && same_folder(d, last))
+			continue;
+		last = d;
 		conf_print_start(out, c, "dkim domain", d->domain);
-		conf_print_option(out, c, "selector", d->selector);
-		conf_print_option(out, c, "key", d->path);
+		conf_print_option(out, c, "keys", d->dir);
+		if (d->dir == 0) {
+			conf_print_option(out, c, "selector", d->selector);
+			conf_print_option(out, c, "key", d->path);
+		}
 		conf_print_end(out);
 	}
 }
@@ -202,16 +258,6 @@ print_retry(struct buf *out, const struct conf *c)
 	}
 }
 
-/* " rate 10/1m" */
-static void
-print_rate(struct buf *out, const char *word, uint32_t rate, uint32_t per)
-{
-	if (rate == 0)
-		return;
-	buf_printf(out, " %s %u", word, rate);
-	conf_print_time(out, "/", per);
-}
-
 static void
 print_number(struct buf *out, const char *word, uint32_t n)
 {
@@ -220,18 +266,78 @@ print_number(struct buf *out, const char *word, uint32_t n)
 }
 
 static void
+print_limit(struct buf *out, const struct conf *c, const struct conf_limit *l)
+{
+	if (l->mx.n != 0) {
+		buf_puts(out, "limit mx");
+		conf_print_entries(out, c, l->mx, false);
+	} else if (l->domain.n != 0) {
+		buf_puts(out, "limit domain");
+		conf_print_entries(out, c, l->domain, false);
+	} else {
+		buf_puts(out, "limit route");
+	}
+	print_number(out, "concurrency", l->concurrency);
+	print_number(out, "messages", l->messages);
+	print_rate(out, "rate", l->rate, l->per);
+	if (l->inet != 0)
+		buf_printf(out, " inet%u", l->inet);
+	conf_print_end(out);
+}
+
+static void
 print_limits(struct buf *out, const struct conf *c)
 {
 	const struct conf_limit *l;
+	bool routes = false;
 	uint32_t i;
 
 	for (i = 0; i < c->limit.n; i++) {
 		l = CONF_LIMIT(c, i);
-		buf_puts(out, "limit domain");
-		conf_print_entries(out, c, l->domain, false);
-		print_number(out, "concurrency", l->concurrency);
-		print_number(out, "messages", l->messages);
-		print_rate(out, "rate", l->rate, l->per);
+		print_limit(out, c, l);
+		routes = routes ||
+		    (l->domain.n == 0 && l->mx.n == 0 && l->concurrency != 0);
+	}
+	if (!routes)
+		buf_printf(out, "limit route concurrency %u\n",
+		    c->route_concurrency);
+}
+
+static void
+print_tls(struct buf *out, const struct conf *c)
+{
+	const struct conf_tls *t;
+	uint32_t i;
+
+	for (i = 0; i < c->tls.n; i++) {
+		t = CONF_TLS(c, i);
+		buf_puts(out, "tls domain");
+		conf_print_entries(out, c, t->domain, false);
+		conf_print_flag(out, level_words[t->level], 1);
+		if (t->name.n != 0) {
+			buf_puts(out, " name");
+			conf_print_entries(out, c, t->name, false);
+		}
+		conf_print_option(out, c, "ca", t->ca);
+		conf_print_option(out, c, "pki", t->pki);
+		conf_print_option(out, c, "ciphers", t->ciphers);
+		conf_print_option(out, c, "protocols", t->protocols);
+		conf_print_end(out);
+	}
+}
+
+static void
+print_tokens(struct buf *out, const struct conf *c)
+{
+	const struct conf_token *t;
+	uint32_t i;
+
+	for (i = 0; i < c->token.n; i++) {
+		t = CONF_TOKEN(c, i);
+		conf_print_start(out, c, "token", t->name);
+		conf_print_option(out, c, "file", t->file);
+		conf_print_option(out, c, "command", t->command);
+		conf_print_option(out, c, "user", t->user);
 		conf_print_end(out);
 	}
 }
@@ -364,6 +470,8 @@ conf_print_settings(struct buf *out, const struct conf *c)
 	print_dkim(out, c);
 	print_retry(out, c);
 	print_limits(out, c);
+	print_tls(out, c);
+	print_tokens(out, c);
 	print_clients(out, c);
 	print_dnslists(out, c);
 	print_greylist(out, c);

@@ -15,7 +15,8 @@
 enum {
 	NEAR_MAX = 48,    /* bytes of words that are compared */
 	DECLARED_MAX = 6, /* names that a message lists */
-	LOOK_MAX = 1000   /* names that are looked at for a likely one */
+	LOOK_MAX = 1000,  /* names that are looked at for a likely one */
+	WARNINGS_MAX = CONF_ERRORS_MAX - 1
 };
 
 /* Columns: place, word, what the message calls it. */
@@ -73,6 +74,24 @@ conf_refuse(struct conf_parser *p, const char *fmt, ...)
 	return false;
 }
 
+void
+conf_warn(struct conf_parser *p, const struct conf_at *at, const char *fmt, ...)
+{
+	char text[1536];
+	va_list ap;
+
+	if (p->warnings.n >= WARNINGS_MAX)
+		return;
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	conf_error(&p->warnings, conf_pool_text(p, at->file), at->line,
+	    CONF_WARNING "%s",
+	    p->warnings.n == WARNINGS_MAX - 1 ?
+		"there are more that are not shown" :
+		text);
+}
+
 bool
 conf_expected(struct conf_parser *p, const char *what)
 {
@@ -93,10 +112,30 @@ conf_expected(struct conf_parser *p, const char *what)
 /* ---- not yet ---- */
 
 void
+conf_not_yet(struct conf_parser *p, const char *text, const char *file,
+    uint32_t line)
+{
+	char *last;
+	size_t i;
+
+	conf_error(&p->not_yet, file, line, "%s is not yet in this version",
+	    text);
+	/* Once for each line. */
+	last = p->not_yet.text[p->not_yet.n - 1];
+	for (i = 0; i + 1 < p->not_yet.n; i++) {
+		if (strcmp(p->not_yet.text[i], last) == 0) {
+			free(last);
+			p->not_yet.n--;
+			return;
+		}
+	}
+}
+
+void
 conf_note_not_yet(struct conf_parser *p, enum conf_place place,
     const char *word, const char *file, uint32_t line)
 {
-	char text[CONF_SHOWN_SIZE], *last;
+	char text[CONF_SHOWN_SIZE];
 	size_t i;
 
 	for (i = 0; i < sizeof(not_yet) / sizeof(not_yet[0]); i++) {
@@ -110,17 +149,7 @@ conf_note_not_yet(struct conf_parser *p, enum conf_place place,
 		snprintf(text, sizeof(text), "%s", not_yet[i].text);
 	else
 		snprintf(text, sizeof(text), "`%s`", word);
-	conf_error(&p->not_yet, file, line, "%s is not yet in this version",
-	    text);
-	/* Once for each line. */
-	last = p->not_yet.text[p->not_yet.n - 1];
-	for (i = 0; i + 1 < p->not_yet.n; i++) {
-		if (strcmp(p->not_yet.text[i], last) == 0) {
-			free(last);
-			p->not_yet.n--;
-			return;
-		}
-	}
+	conf_not_yet(p, text, file, line);
 }
 
 /* ---- mends ---- */

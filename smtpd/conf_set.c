@@ -292,25 +292,25 @@ conf_read_list(struct conf_parser *p, const struct conf_word *w)
 	return read_set(p, w, SHAPE_LIST);
 }
 
-/* ---- domains of `retry` and `limit` ---- */
+/* ---- domains of `retry`, `limit` and `tls` ---- */
 
 static bool
 read_domain(struct conf_parser *p, void *arg)
 {
 	char domain[DOMAIN_MAX + 1], shown[CONF_SHOWN_SIZE];
 	struct conf_entry e = { 0 };
+	struct conf_span *span = arg;
 	const char *why;
 
-	(void)arg;
 	if (!conf_need_text(p, "a domain"))
 		return false;
 	if ((why = conf_domain(p->lex.text, DOMAIN_STARS, domain)) != NULL)
 		return conf_wrong(p,
-		    "`domain`: found %s, %s, expected a domain, or `*.` and one",
-		    conf_lex_shown(&p->lex, shown), why);
+		    "`%s`: found %s, %s, expected a domain, or `*.` and one",
+		    p->use, conf_lex_shown(&p->lex, shown), why);
 	e.key = conf_pool_add(p, domain);
 	buf_add(&p->entry, &e, sizeof(e));
-	p->f.stmt.domains.n++;
+	span->n++;
 	conf_lex_next(&p->lex);
 	return true;
 }
@@ -318,12 +318,14 @@ read_domain(struct conf_parser *p, void *arg)
 bool
 conf_read_domains(struct conf_parser *p, const struct conf_word *w)
 {
-	p->f.stmt.domains.off =
-	    conf_count(&p->entry, sizeof(struct conf_entry));
-	p->f.stmt.domains.n = 0;
+	struct conf_span *span = conf_field(p, w);
+
+	p->use = w->word;
+	*span = (struct conf_span){ .off = conf_count(&p->entry,
+					sizeof(struct conf_entry)) };
 	if (p->lex.tok == '{')
-		return conf_list(p, w->what, read_domain, NULL);
-	return read_domain(p, NULL);
+		return conf_list(p, w->what, read_domain, span);
+	return read_domain(p, span);
 }
 
 /* ---- table ---- */

@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -17,19 +18,40 @@
 
 #define TOO_LARGE "larger than 16 MB, which no configuration is"
 
+void
+conf_source_free(struct conf_source *s)
+{
+	if (s->mem != NULL)
+		explicit_bzero(s->mem, s->cap);
+	free(s->mem);
+	s->mem = NULL;
+	s->p = s->end = NULL;
+}
+
+/* realloc(3) would leave the old bytes where they were. */
+static void
+grow(struct conf_source *s, size_t len)
+{
+	struct conf_source old = *s;
+
+	s->cap = old.cap == 0 ? 8192 : old.cap * 2;
+	s->mem = xcalloc(1, s->cap);
+	if (old.mem != NULL)
+		memcpy(s->mem, old.mem, len);
+	conf_source_free(&old);
+}
+
 /* Reads all of fd into s->mem; NULL, or why not. */
 static const char *
 read_all(int fd, struct conf_source *s)
 {
-	size_t cap = 0, len = 0;
+	size_t len = 0;
 	ssize_t n;
 
 	for (;;) {
-		if (len == cap) {
-			cap = cap == 0 ? 8192 : cap * 2;
-			s->mem = xrealloc(s->mem, cap, 1);
-		}
-		n = read(fd, s->mem + len, cap - len);
+		if (len == s->cap)
+			grow(s, len);
+		n = read(fd, s->mem + len, s->cap - len);
 		if (n == -1 && errno == EINTR)
 			continue;
 		if (n == -1)

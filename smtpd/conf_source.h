@@ -14,7 +14,8 @@
 enum { CONF_FILE_MAX = 16 << 20 }; /* bytes of a file */
 
 struct conf_source {
-	char *mem; /* malloc'ed: who asked frees it, also after an error */
+	char *mem; /* for conf_source_free(), also after an error */
+	size_t cap;
 	const char *p, *end; /* what is still to be read */
 	const char *name;
 	uint32_t line;
@@ -26,6 +27,9 @@ struct conf_source {
  * such as a pipe, will do.  NULL, or why not. */
 const char *conf_source_read(const char *path, bool pipe,
     struct conf_source *s);
+
+/* Leaves nothing of the text in memory: some have secrets. */
+void conf_source_free(struct conf_source *s);
 
 /* Is there a byte that makes the whole file unreadable?  0, or the line of
  * it, and why. */

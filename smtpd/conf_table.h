@@ -78,7 +78,7 @@
 	X(DECISION,     ONE,   NULL,              TOP) \
 	/* queue and delivery */ \
 	X(QUEUE,        ONE,   NULL,              TOP) \
-	X(BOUNCE,       ONE,   NULL,              TOP) \
+	X(BOUNCE,       SOME,  NULL,              TOP) \
 	X(SRS,          ONE,   NULL,              TOP) \
 	X(SRS_KEY,      ONE,   NULL,              TOP) \
 	X(MTA,          ONE,   NULL,              TOP) \
@@ -90,8 +90,7 @@
 	X(RETRY,        ONE,   conf_retry_end,    TOP) \
 	X(RETRY_STEPS,  ONE,   NULL,              TOP) \
 	X(LIMIT,        ONE,   NULL,              TOP) \
-	X(LIMIT_ROUTE,  ONE,   NULL,              TOP) \
-	X(LIMIT_DOMAIN, SOME,  conf_limit_end,    TOP) \
+	X(LIMIT_OUT,    SOME,  conf_limit_end,    TOP) \
 	X(LIMIT_CLIENT, SOME,  NULL,              TOP) \
 	X(LIMIT_NETWORK, SOME, NULL,              TOP) \
 	X(OAUTH,        MANY,  conf_oauth_end,    TOP) \
@@ -101,11 +100,17 @@
 	X(METRICS,      ONE,   NULL,              TOP) \
 	X(METRICS_ON,   MANY,  conf_metrics_end,  TOP) \
 	X(LOG,          SOME,  NULL,              TOP) \
-	/* of CONF_NOT_YET alone: asked by readers of values */ \
-	X(URL,          ONE,   NULL,              TOP)
+	X(TLS,          ONE,   NULL,              TOP) \
+	X(TLS_LEVEL,    ONE,   NULL,              TLS_IS) \
+	X(TLS_IS,       MANY,  conf_tls_end,      TOP) \
+	X(TOKEN,        ONE,   NULL,              TOP) \
+	X(TOKEN_IS,     ONE,   conf_token_end,    TOP) \
+	X(TOKEN_USER,   ONE,   NULL,              TOP) \
+	X(HISTORY,      SOME,  conf_history_end,  TOP)
 
 /* What is read, in words, of more than one row. */
 #define RATE    "N/TIME, as in `10/1m`"
+#define DOMAINS "a domain or { list }"
 #define CLIENTS "an address, address/bits, <table> or { list }"
 #define ANSWERS "an address of 127.0.0.0/8, as 127.0.0.2 or 127.0.0.4-127.0.0.11, or { list }"
 
@@ -143,6 +148,9 @@
 	X(TOP, "greylist",  NULL, 0, nothing, none, 0, GREYLIST) \
 	X(TOP, "metrics",   NULL, 0, nothing, none, 0, METRICS) \
 	X(TOP, "log",       NULL, 0, nothing, none, 0, LOG) \
+	X(TOP, "tls",       NULL, 0, nothing, none, 0, TLS) \
+	X(TOP, "token",     NULL, 0, nothing, none, 0, TOKEN) \
+	X(TOP, "history",   NULL, 0, nothing, none, 0, HISTORY) \
 	X(INCLUDE, NULL, "a file name in quotes", 0, include, none, 0, TOP) \
 	\
 	X(LISTEN, "on", NULL, 0, nothing, none, 0, LISTEN_ON) \
@@ -225,9 +233,10 @@
 	X(RELAY, "src",      "an address, <table> or { list }", 0, list, stmt.action.src, SERVICE_SOURCE, TOP) \
 	X(RELAY, "mail-from", "user@domain or @domain", 0, sender, stmt.action.mail_from, 0, TOP) \
 	X(RELAY, "auth",     "a table of secrets by label", 0, map, stmt.action.auth, SERVICE_CREDENTIALS, TOP) \
+	X(RELAY, "auth-insecure", NULL, 0, value, stmt.action.auth_insecure, 1, TOP) \
 	X(RELAY, "tls",      NULL, 0, value, stmt.action.tls, RELAY_TLS, RELAY_TLS) \
-	X(RELAY, "ca",       "the name of a ca", 0, pki_text, stmt.action.ca, 0, TOP) \
-	X(RELAY, "pki",      "the name of a pki", 0, pki_text, stmt.action.pki, 0, TOP) \
+	X(RELAY, "ca",       "the name of a ca", 0, declared_text, stmt.action.ca, NAMED_CA, TOP) \
+	X(RELAY, "pki",      "the name of a pki", 0, declared_text, stmt.action.pki, NAMED_PKI, TOP) \
 	X(RELAY, "ciphers",  "a list of ciphers", 0, text, stmt.action.ciphers, 0, TOP) \
 	X(RELAY, "protocols", "a list of protocols, as `TLSv1.2,TLSv1.3`", 0, protocols, stmt.action.protocols, 0, TOP) \
 	X(RELAY, "filter",   "a filter's name, or a list of them", 0, action_filter, none, 0, TOP) \
@@ -302,25 +311,31 @@
 	X(QUEUE, "compression", NULL, 0, value, conf.queue_compression, 1, TOP) \
 	X(QUEUE, "encryption",  NULL, 0, encryption, conf.queue_key, 0, TOP) \
 	X(BOUNCE, "warn-interval", "a time, or up to four", 0, warn, none, 0, TOP) \
+	X(BOUNCE, "rate",         RATE, 0, rate, conf.bounce_rate, 0, TOP) \
+	X(BOUNCE, "address-rate", RATE, 0, rate, conf.bounce_address_rate, 0, TOP) \
 	X(SRS, "key", NULL, 0, nothing, none, 0, SRS_KEY) \
 	X(SRS, "ttl", "a time", 0, srs_ttl, conf.srs_ttl, 0, TOP) \
-	X(SRS_KEY, "backup", "a secret", 0, text, conf.srs_key_backup, 0, TOP) \
-	X(SRS_KEY, NULL, "a secret", 0, text, conf.srs_key, 0, TOP) \
+	X(SRS_KEY, "backup", "a secret", 0, secret, conf.srs_key_backup, 0, TOP) \
+	X(SRS_KEY, NULL, "a secret", 0, secret, conf.srs_key, 0, TOP) \
 	X(MTA, "limit", NULL, 0, limits, none, LIMITS_MTA, TOP) \
 	X(SCHEDULER, "limit", NULL, 0, limits, none, LIMITS_SCHEDULER, TOP) \
 	\
 	X(DKIM, "domain", "a domain", 0, host, stmt.dkim.domain, 0, DKIM_KEY) \
-	X(DKIM_KEY, "selector", "a selector", CW_NEED, selector, stmt.dkim.selector, 0, TOP) \
-	X(DKIM_KEY, "key", "the path of a private key", CW_NEED, key, stmt.dkim.path, 0, TOP) \
-	X(RETRY, "domain", "a domain or { list }", 0, domains, none, 0, RETRY_STEPS) \
+	X(DKIM_KEY, "selector", "a selector", 0, selector, stmt.dkim.selector, 0, TOP) \
+	X(DKIM_KEY, "key", "the path of a private key", 0, key, stmt.dkim.path, 0, TOP) \
+	X(DKIM_KEY, "keys", "the path of a folder", 0, folder, stmt.dkim.dir, 0, TOP) \
+	X(RETRY, "domain", DOMAINS, 0, domains, stmt.retry.domain, 0, RETRY_STEPS) \
 	X(RETRY, NULL, "times, as in `5m*2, 1h up to 4h`", 0, retry, none, 0, TOP) \
 	X(RETRY_STEPS, NULL, "times, as in `5m*2, 1h up to 4h`", 0, retry, none, 0, TOP) \
-	X(LIMIT, "route", NULL, 0, nothing, none, 0, LIMIT_ROUTE) \
-	X(LIMIT, "domain", "a domain or { list }", 0, domains, none, 0, LIMIT_DOMAIN) \
+	X(LIMIT, "route", NULL, 0, nothing, none, 0, LIMIT_OUT) \
+	X(LIMIT, "domain", DOMAINS, 0, domains, stmt.limit.domain, 0, LIMIT_OUT) \
+	X(LIMIT, "mx", "the name of a host or { list }", 0, domains, stmt.limit.mx, 0, LIMIT_OUT) \
 	X(LIMIT, "client", NULL, 0, nothing, none, 0, LIMIT_CLIENT) \
 	X(LIMIT, "network", NULL, 0, nothing, none, 0, LIMIT_NETWORK) \
 	X(LIMIT, "except", CLIENTS, 0, list, conf.limit_except, SERVICE_NETADDR, TOP) \
-	X(LIMIT_DOMAIN, "rate", RATE, 0, rate, stmt.limit.rate, 0, TOP) \
+	X(LIMIT_OUT, "rate", RATE, 0, rate, stmt.limit.rate, 0, TOP) \
+	X(LIMIT_OUT, "inet4", NULL, 0, choice, stmt.limit.inet, 4, TOP) \
+	X(LIMIT_OUT, "inet6", NULL, 0, choice, stmt.limit.inet, 6, TOP) \
 	X(LIMIT_CLIENT, "rate", RATE, 0, rate, conf.client.rate, 0, TOP) \
 	X(LIMIT_CLIENT, "messages", RATE, 0, rate, conf.client.messages, 0, TOP) \
 	X(LIMIT_CLIENT, "recipients", RATE, 0, rate, conf.client.rcpts, 0, TOP) \
@@ -340,7 +355,22 @@
 	X(GREYLIST, "except", CLIENTS, 0, list, conf.grey_except, SERVICE_NETADDR, TOP) \
 	X(METRICS, "on", "an address", 0, address, stmt.address, 0, METRICS_ON) \
 	X(LOG, "facility", "a facility of syslog(3)", 0, facility, conf.log_facility, 0, TOP) \
-	X(LOG, "verbose", NULL, 0, value, conf.log_verbose, 1, TOP)
+	X(LOG, "verbose", NULL, 0, value, conf.log_verbose, 1, TOP) \
+	X(TLS, "domain", DOMAINS, 0, domains, stmt.tls.domain, 0, TLS_LEVEL) \
+	X(TLS_LEVEL, "no",      NULL, 0, value, stmt.tls.level, TLS_LEVEL_NO, TOP) \
+	X(TLS_LEVEL, "may",     NULL, 0, value, stmt.tls.level, TLS_LEVEL_MAY, TOP) \
+	X(TLS_LEVEL, "require", NULL, 0, value, stmt.tls.level, TLS_LEVEL_REQUIRE, TOP) \
+	X(TLS_LEVEL, "verify",  NULL, 0, value, stmt.tls.level, TLS_LEVEL_VERIFY, TOP) \
+	X(TLS_IS, "name",      "the name of a host or { list }", 0, domains, stmt.tls.name, 0, TOP) \
+	X(TLS_IS, "ca",        "the name of a ca", 0, declared_text, stmt.tls.ca, NAMED_CA, TOP) \
+	X(TLS_IS, "pki",       "the name of a pki", 0, declared_text, stmt.tls.pki, NAMED_PKI, TOP) \
+	X(TLS_IS, "ciphers",   "a list of ciphers", 0, text, stmt.tls.ciphers, 0, TOP) \
+	X(TLS_IS, "protocols", "a list of protocols, as `TLSv1.2,TLSv1.3`", 0, protocols, stmt.tls.protocols, 0, TOP) \
+	X(TOKEN, NULL, "the token's name", 0, new_name, stmt.token.name, NAMED_TOKEN, TOKEN_IS) \
+	X(TOKEN_IS, "file",    "the path of a file", 0, token_file, stmt.token.file, 0, TOP) \
+	X(TOKEN_IS, "command", "a command", 0, token_command, stmt.token.command, 0, TOKEN_USER) \
+	X(TOKEN_USER, "user",  "a user's name", 0, token_user, stmt.token.user, 0, TOP) \
+	X(HISTORY, "no", NULL, 0, value, stmt.history_no, 1, TOP)
 
 /*
  * Settings: numbers.  Columns: place, word, reader, field, least, most,
@@ -373,9 +403,8 @@
 	/* RFC 5321 6.3: 100 at least */ \
 	X(SMTP_LIMIT, "max-hops", number, conf.max_hops, 1, 1000, 100) \
 	X(SMTP_LIMIT, "max-errors", number, conf.max_errors, 1, 1000000, 20) \
-	X(LIMIT_ROUTE, "concurrency", number, conf.route_concurrency, 1, 10000, 20) \
-	X(LIMIT_DOMAIN, "concurrency", number, stmt.limit.concurrency, 1, 10000, 0) \
-	X(LIMIT_DOMAIN, "messages", number, stmt.limit.messages, 1, 1000000, 0) \
+	X(LIMIT_OUT, "concurrency", number, stmt.limit.concurrency, 1, 10000, 0) \
+	X(LIMIT_OUT, "messages", number, stmt.limit.messages, 1, 1000000, 0) \
 	X(LIMIT_CLIENT, "sessions", number, conf.client.sessions, 1, 100000, 0) \
 	X(LIMIT_CLIENT, "errors", number, conf.client.errors, 1, 1000000, 0) \
 	X(LIMIT_NETWORK, "sessions", number, conf.network.sessions, 1, 100000, 0) \
@@ -394,7 +423,9 @@
 	X(SMTP, "dnsbl-junk", number, conf.dnsbl_junk, 0, 1000000, 0) \
 	X(GREYLIST, "delay", time, conf.grey_delay, 1, DAY, 5 * MINUTE) \
 	X(GREYLIST, "window", time, conf.grey_window, MINUTE, 30 * DAY, 2 * DAY) \
-	X(GREYLIST, "keep", time, conf.grey_keep, HOUR, 365 * DAY, 35 * DAY)
+	X(GREYLIST, "keep", time, conf.grey_keep, HOUR, 365 * DAY, 35 * DAY) \
+	X(HISTORY, "keep", time, stmt.history_keep, HOUR, 365 * DAY, 0) \
+	X(HISTORY, "size", size, stmt.history_size, MIB, 1024 * 1024 * MIB, 0)
 
 /* Ports where none is said. */
 #define CONF_PORT_SMTP     25
@@ -408,24 +439,51 @@
 #define CONF_RETRY_MAX_DEFAULT (4 * HOUR)
 #define CONF_WARN_DEFAULT      (4 * HOUR)
 
-/* What OpenSMTPD limits and our programs have no such limit for.  Columns:
- * family, word. */
+/* ... of what is a pair, or of what more than one statement says.  As many
+ * connections to one destination as Postfix has; the time is that of OpenSMTPD
+ * for addresses of SRS. */
+#define CONF_ROUTE_DEFAULT          20
+#define CONF_SRS_TTL_DEFAULT        (4 * DAY)
+#define CONF_BOUNCE_DEFAULT         { 1000, HOUR }
+#define CONF_BOUNCE_ADDRESS_DEFAULT { 20, HOUR }
+#define CONF_HISTORY_KEEP_DEFAULT   (7 * DAY)
+#define CONF_HISTORY_SIZE_DEFAULT   (64 * MIB)
+
+/*
+ * What OpenSMTPD limits.  Columns: family, word, the field of struct
+ * conf_limit that says the same: of the destination, which is their domain and
+ * their relay.  NONE: our programs have no such limit.
+ */
 #define CONF_LIMITS(X) \
-	X(MTA, "max-conn-per-host")          X(MTA, "max-conn-per-route") \
-	X(MTA, "max-conn-per-source")        X(MTA, "max-conn-per-connector") \
-	X(MTA, "max-conn-per-relay")         X(MTA, "max-conn-per-domain") \
-	X(MTA, "conn-delay-host")            X(MTA, "conn-delay-route") \
-	X(MTA, "conn-delay-source")          X(MTA, "conn-delay-connector") \
-	X(MTA, "conn-delay-relay")           X(MTA, "conn-delay-domain") \
-	X(MTA, "reconn-delay-route")         X(MTA, "session-mail-max") \
-	X(MTA, "session-transaction-delay")  X(MTA, "session-keepalive") \
-	X(MTA, "max-failures-per-session")   X(MTA, "task-hiwat") \
-	X(MTA, "task-lowat")                 X(MTA, "task-release") \
-	X(MDA, "max-session")                X(MDA, "max-session-per-user") \
-	X(MDA, "task-lowat")                 X(MDA, "task-hiwat") \
-	X(MDA, "task-release") \
-	X(SCHEDULER, "max-inflight")         X(SCHEDULER, "max-evp-batch-size") \
-	X(SCHEDULER, "max-msg-batch-size")   X(SCHEDULER, "max-schedule")
+	X(MTA, "max-conn-per-domain", CONCURRENCY) \
+	X(MTA, "max-conn-per-relay",  CONCURRENCY) \
+	X(MTA, "session-mail-max",    MESSAGES) \
+	X(MTA, "max-conn-per-host",         NONE) \
+	X(MTA, "max-conn-per-route",        NONE) \
+	X(MTA, "max-conn-per-source",       NONE) \
+	X(MTA, "max-conn-per-connector",    NONE) \
+	X(MTA, "conn-delay-host",           NONE) \
+	X(MTA, "conn-delay-route",          NONE) \
+	X(MTA, "conn-delay-source",         NONE) \
+	X(MTA, "conn-delay-connector",      NONE) \
+	X(MTA, "conn-delay-relay",          NONE) \
+	X(MTA, "conn-delay-domain",         NONE) \
+	X(MTA, "reconn-delay-route",        NONE) \
+	X(MTA, "session-transaction-delay", NONE) \
+	X(MTA, "session-keepalive",         NONE) \
+	X(MTA, "max-failures-per-session",  NONE) \
+	X(MTA, "task-hiwat",                NONE) \
+	X(MTA, "task-lowat",                NONE) \
+	X(MTA, "task-release",              NONE) \
+	X(MDA, "max-session",               NONE) \
+	X(MDA, "max-session-per-user",      NONE) \
+	X(MDA, "task-lowat",                NONE) \
+	X(MDA, "task-hiwat",                NONE) \
+	X(MDA, "task-release",              NONE) \
+	X(SCHEDULER, "max-inflight",        NONE) \
+	X(SCHEDULER, "max-evp-batch-size",  NONE) \
+	X(SCHEDULER, "max-msg-batch-size",  NONE) \
+	X(SCHEDULER, "max-schedule",        NONE)
 
 /*
  * Read and checked, but no program of this version does it: refused by name
@@ -433,26 +491,16 @@
  */
 #define CONF_NOT_YET(X) \
 	X(TOP, "admd", NULL)               X(TOP, "proc", NULL) \
-	X(TOP, "srs", NULL)                X(TOP, "metrics", NULL) \
+	X(TOP, "metrics", NULL) \
 	X(FILTER_IS, "proc", "`filter ... proc`") \
 	X(FILTER_IS, "proc-exec", "`filter ... proc-exec`") \
 	X(METHOD, "lmtp", NULL)            X(METHOD, "maildir", NULL) \
 	X(METHOD, "mbox", NULL)            X(METHOD, "mda", NULL) \
 	X(LOCAL, "wrapper", NULL) \
-	X(RELAY, "auth", "`relay auth`")   X(RELAY, "backup", NULL) \
-	X(RELAY, "ca", "`relay ca`")       X(RELAY, "ciphers", "`relay ciphers`") \
-	X(RELAY, "filter", "`relay filter`") X(RELAY, "helo-src", NULL) \
-	X(RELAY, "pki", "`relay pki`")     X(RELAY, "protocols", "`relay protocols`") \
-	X(RELAY, "src", "`relay src`")     X(RELAY, "srs", "`relay srs`") \
-	X(RELAY, "tls", "`relay tls`") \
+	X(RELAY, "filter", "`relay filter`") \
 	X(MDA, "limit", "`mda limit`")     X(MDA, "wrapper", "`mda wrapper`") \
-	X(MTA, "limit", "`mta limit`")     X(MTA, "max-deferred", NULL) \
 	X(SCHEDULER, "limit", "`scheduler limit`") \
-	X(QUEUE, "compression", NULL)      X(QUEUE, "encryption", NULL) \
-	X(URL, "smtp+tls", "`smtp+tls://`") X(URL, "smtps", "`smtps://`") \
-	X(URL, "lmtp", "`lmtp://`")        X(URL, "label", "a label in `host`") \
-	X(URL, "list", "`host` with several URLs") \
-	X(URL, "table", "`host` with a table")
+	X(QUEUE, "compression", NULL)      X(QUEUE, "encryption", NULL)
 
 /* Facilities of syslog(3), RFC 5424 6.2.1.  Columns: word, value. */
 #define CONF_FACILITIES(X) \
@@ -464,134 +512,6 @@
 	X("local7", LOG_LOCAL7)  X("mail", LOG_MAIL) \
 	X("news", LOG_NEWS)      X("syslog", LOG_SYSLOG) \
 	X("user", LOG_USER)      X("uucp", LOG_UUCP)
-
-/*
- * What people write that is not in the grammar, and what they meant.
- * Columns: place, word (or a character), the mend.
- */
-#define CONF_MENDS(X) \
-	X(TOP, "filters", "a list of filters under one name is `filter NAME chain { a, b }`") \
-	X(TOP, "max-message-size", "it is `smtp max-message-size`") \
-	X(TOP, "ciphers", "it is `smtp ciphers`") \
-	X(TOP, "bounce-warn", "it is `bounce warn-interval`") \
-	X(TOP, "rbl", "it is `dnsbl DOMAIN`, and `dnsbl` on the listener") \
-	X(TOP, "submission", "it is an option of a listener: `listen on ... submission`") \
-	X(TOP, "certificate", "it is `pki NAME cert FILE` and `pki NAME key FILE`") \
-	X(LISTENER, "verify", "`verify` stands right behind `tls-require` or `smtps`") \
-	X(LISTENER, "masquerade", "`masquerade` stands right behind `senders <table>`") \
-	X(LISTENER, "mask-source", "it is `mask-src`") \
-	X(LISTENER, "secure", "it is `tls`, and `smtps` on another line") \
-	X(LISTENER, "certificate", "it is `pki NAME`, with that pki declared above") \
-	X(LISTENER, "filters", "it is `filter { a, b }`") \
-	X(LISTENER, "starttls", "it is `tls`, or `tls-require` to refuse who does not use it") \
-	X(LISTENER, "ssl", "it is `smtps`, on a line of its own") \
-	X(LISTENER, "cert", "it is `pki NAME`, with that pki declared above") \
-	X(LISTENER, "key", "it is `pki NAME`, with that pki declared above") \
-	X(LISTENER, "tls-required", "it is `tls-require`") \
-	X(LISTENER, "rbl", "it is `dnsbl`, with `dnsbl DOMAIN` on a line of its own") \
-	X(LISTENER, "dnswl", "`dnsbl` asks lists of both kinds: `dnswl DOMAIN` stands on a line of its own") \
-	X(LISTENER, "proxy-v1", "it is `proxy <table>`, which takes PROXY headers of v1 and v2") \
-	X(LISTENER, "limit", "limits of clients are for all listeners: `limit client` on a line of its own") \
-	X(LISTENER, "oauth", "tokens are taken where `auth` stands: `oauth issuer ...` is a line of its own") \
-	X(LISTENER, "user", "users are in a table: `auth <table>`, or those of the system: `auth`") \
-	X(LOCAL_SOCKET, "greylist", "nobody on this host has to wait: it is for listeners of the network") \
-	X(LOCAL_SOCKET, "dnsbl", "no list knows this host: it is for listeners of the network") \
-	X(LOCAL_SOCKET, "submission", "what comes by the local socket is always taken as our own") \
-	X(LOCAL_SOCKET, "auth", "who uses the local socket is known") \
-	X(LOCAL_SOCKET, "tls", "nobody can read what goes through the local socket") \
-	X(LOCAL_SOCKET, "port", "the local socket has no port") \
-	X(PKI_IS, "certificate", "it is `cert`") \
-	X(CA_IS, "certificate", "it is `cert`") \
-	X(METHOD, "backup", "it is an option of relay: `relay backup`") \
-	X(METHOD, "deliver", "an action begins with its method, as in `action NAME maildir`") \
-	X(METHOD, "host", "it is an option of relay: `relay host URL`") \
-	X(METHOD, "reject", "a rule rejects, not an action: `match ... reject`") \
-	X(METHOD, "alias", "the method comes first, as in `action NAME mbox alias <table>`") \
-	X(METHOD, "virtual", "the method comes first, as in `action NAME maildir virtual <table>`") \
-	X(METHOD, "user", "the method comes first, as in `action NAME maildir user NAME`") \
-	X(LOCAL, "junk", "`junk` stands right behind `maildir` and its path, before other options") \
-	X(LOCAL, "rcpt-to", "`rcpt-to` stands right behind `lmtp` and its destination") \
-	X(LOCAL, "host", "it is an option of relay") \
-	X(LOCAL, "as", "it is `user NAME`") \
-	X(RELAY, "verify", "`tls` verifies by itself; the opposite is `tls no-verify`") \
-	X(RELAY, "no-verify", "it stands right behind `tls`: `tls no-verify`") \
-	X(RELAY, "alias", "a relay passes addresses on as they are: aliases belong to a local method") \
-	X(RELAY, "virtual", "a relay passes addresses on as they are: virtual users belong to a local method") \
-	X(RELAY, "userbase", "a relay has no users: it belongs to a local method") \
-	X(RELAY, "user", "a relay has no users: it belongs to a local method") \
-	X(RELAY, "wrapper", "a relay runs no program: it belongs to a local method") \
-	X(RELAY, "via", "it is `relay host URL`") \
-	X(RELAY, "as", "it is `relay mail-from ADDRESS`") \
-	X(RELAY, "hostname", "it is `relay helo NAME`") \
-	X(RELAY, "source", "it is `relay src <table>`") \
-	X(RELAY, "mx", "it stands right behind `backup`: `backup mx NAME`") \
-	X(FROM, "domain", "senders are `from mail-from`, as in `from mail-from \"@example.org\"`; clients are `from src`") \
-	X(FROM, "domains", "senders are `from mail-from`, as in `from mail-from <table>`; clients are `from src <table>`") \
-	X(FROM, "source", "it is `from src`") \
-	X(FROM, "<", "clients in a table are `from src <table>`, senders `from mail-from <table>`") \
-	X(FOR, "<", "domains in a table are `for domain <table>`, recipients `for rcpt-to <table>`") \
-	X(FOR, "domains", "it is `for domain <table>`") \
-	X(MATCH, "tagged", "it is `tag`") \
-	X(MATCH, "sender", "it is `mail-from`") \
-	X(MATCH, "recipient", "it is `rcpt-to`") \
-	X(MATCH, "domain", "it is `for domain`") \
-	X(MATCH, "src", "it is `from src`") \
-	X(MATCH, "any", "it is `from any` or `for any`") \
-	X(MATCH, "relay", "a rule names an action that is declared above: `action NAME relay`, then `match ... action NAME`") \
-	X(MATCH, "deliver", "a rule names an action that is declared above: `action NAME mbox`, then `match ... action NAME`") \
-	X(PHASE, "connected", "it is `connect`") \
-	X(PHASE, "rcpt", "it is `rcpt-to`") \
-	X(PHASE, "mail", "it is `mail-from`") \
-	X(FILTER_IS, "builtin", "it is `phase`") \
-	X(FILTER_IS, "{", "a list of filters is `chain { a, b }`; greylisting and DNS lists are options of a listener: `greylist`, `dnsbl`") \
-	X(PHASE_MATCH, "on", "it is `match`") \
-	X(DECISION, ",", "a filter has one condition: two filters, and a `chain` of them") \
-	X(DECISION, "!", "a filter has one condition: two filters, and a `chain` of them") \
-	X(DECISION, "rdns", "a filter has one condition: two filters, and a `chain` of them") \
-	X(DECISION, "fcrdns", "a filter has one condition: two filters, and a `chain` of them") \
-	X(DECISION, "src", "a filter has one condition: two filters, and a `chain` of them") \
-	X(DECISION, "helo", "a filter has one condition: two filters, and a `chain` of them") \
-	X(DECISION, "auth", "a filter has one condition: two filters, and a `chain` of them") \
-	X(DECISION, "mail-from", "a filter has one condition: two filters, and a `chain` of them") \
-	X(DECISION, "rcpt-to", "a filter has one condition: two filters, and a `chain` of them") \
-	X(QUEUE, "expire", "it is `ttl`") \
-	X(DNSBL, "score", "it is `weight`") \
-	X(DNSBL, "reject", "from which sum of weights on a client is refused is `smtp dnsbl-reject`") \
-	X(DNSBL, "junk", "from which sum of weights on mail is marked is `smtp dnsbl-junk`") \
-	X(GREYLIST, "timeout", "it is `delay`, or `window` for how long a client may try again") \
-	X(GREYLIST, "whitelist", "it is `except <table>`") \
-	X(GREYLIST, "expire", "it is `keep`") \
-	X(GREYLIST, "dnsbl", "as an option of a listener `greylist` stands on its line: is a backslash missing at its end?") \
-	X(GREYLIST, "filter", "as an option of a listener `greylist` stands on its line: is a backslash missing at its end?") \
-	X(GREYLIST, "greet-delay", "as an option of a listener `greylist` stands on its line: is a backslash missing at its end?") \
-	X(GREYLIST, "tag", "as an option of a listener `greylist` stands on its line: is a backslash missing at its end?") \
-	X(GREYLIST, "tarpit", "as an option of a listener `greylist` stands on its line: is a backslash missing at its end?") \
-	X(LIMIT_CLIENT, "connections", "at once it is `sessions`, new ones in a time `rate`") \
-	X(LIMIT_CLIENT, "rcpts", "it is `recipients`") \
-	X(LIMIT_CLIENT, "except", "it is a line of its own: `limit except <table>`") \
-	X(LIMIT_NETWORK, "connections", "at once it is `sessions`, new ones in a time `rate`") \
-	X(LIMIT_NETWORK, "rcpts", "it is `recipients`") \
-	X(LIMIT_NETWORK, "except", "it is a line of its own: `limit except <table>`") \
-	X(OAUTH, "jwks", "it is `keys FILE`") \
-	X(OAUTH, "claim", "it is `user CLAIM`") \
-	/* any text in quotes */ \
-	X(LOCAL, "\"", "a path or a command stands right behind its method, before other options")
-
-/*
- * Statements that only the grammar before OpenSMTPD 6.4 had.  Columns: first
- * word, which word betrays it (counted from 0), that word, what is said of it.
- */
-#define CONF_PRE_6_4(X) \
-	X("accept",           0, "accept", "accept") \
-	X("reject",           0, "reject", "reject") \
-	X("map",              0, "map", "map") \
-	X("expire",           0, "expire", "expire") \
-	X("bounce-warn",      0, "bounce-warn", "bounce-warn") \
-	X("max-message-size", 0, "max-message-size", "max-message-size") \
-	X("limit",            1, "mta", "limit mta") \
-	X("limit",            1, "mda", "limit mda") \
-	X("limit",            1, "scheduler", "limit scheduler") \
-	X("pki",              2, "certificate", "pki ... certificate")
 
 /*
  * Words that OpenSMTPD reserves, bare, wherever they stand: as names they

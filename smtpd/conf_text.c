@@ -5,6 +5,7 @@
  *
  * SPDX-License-Identifier: ISC
  */
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 #include <syslog.h>
@@ -119,6 +120,24 @@ conf_read_name_ref(struct conf_parser *p, const struct conf_word *w)
 	if (!conf_name_ref(p, (enum conf_named)w->value, w->what, &row))
 		return false;
 	conf_store(p, w, row);
+	return true;
+}
+
+/* Its name, as it was declared: its row may still move. */
+bool
+conf_read_declared_text(struct conf_parser *p, const struct conf_word *w)
+{
+	enum conf_named kind = (enum conf_named)w->value;
+	char name[DOMAIN_MAX + 1];
+	uint32_t row;
+
+	if (!conf_name_ref(p, kind, w->what, &row))
+		return false;
+	if (row == CONF_NONE)
+		return true;
+	/* The pool may move when something is added. */
+	snprintf(name, sizeof(name), "%s", conf_named_text(p, kind, row));
+	conf_store(p, w, conf_pool_add(p, name));
 	return true;
 }
 
@@ -368,6 +387,19 @@ conf_read_key(struct conf_parser *p, const struct conf_word *w)
 	return conf_path(p, true, conf_field(p, w));
 }
 
+/* One that was said before is said anew. */
+bool
+conf_read_secret(struct conf_parser *p, const struct conf_word *w)
+{
+	const conf_str *old = conf_field(p, w);
+
+	if (!conf_need_text(p, w->what))
+		return false;
+	if (*old != 0)
+		conf_pool_wipe(p, *old);
+	return store_text(p, w);
+}
+
 /* A key may be left out; `stdin` and `-` ask for it at start. */
 bool
 conf_read_encryption(struct conf_parser *p, const struct conf_word *w)
@@ -383,7 +415,7 @@ conf_read_encryption(struct conf_parser *p, const struct conf_word *w)
 		return conf_wrong(p,
 		    "`encryption`: found a key of %zu characters, expected one of %d",
 		    p->lex.len, QUEUE_KEY_LEN);
-	return store_text(p, w);
+	return conf_read_secret(p, w);
 }
 
 /* ---- one of several ---- */

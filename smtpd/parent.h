@@ -58,8 +58,8 @@ struct generation {
 	TAILQ_ENTRY(generation) entry; /* in parent.all */
 	uint32_t number;               /* 1, and one more each reload */
 	int64_t loaded;                /* seconds since 1970 */
-	const struct conf *conf;       /* whole */
-	int conf_fd[2];                /* sealed: 0 without tables, 1 with */
+	const struct conf *conf;       /* CONF_SOURCES: we need no secret */
+	int conf_fd[CONF_PARTS];       /* sealed; -1: not yet */
 	int *listeners;                /* by row of conf.listen, -1: closed */
 	struct table_file
 	    *files; /* by row of conf.table: as last handed over */
@@ -139,6 +139,7 @@ struct reload {
 	msec begun;
 	struct timer timer; /* the step takes too long */
 	struct buf why;     /* lines: what was wrong the last time */
+	struct buf doubts;  /* lines: what may stand and is hardly meant */
 	struct asker asker[ASKERS_MAX];
 	size_t n_askers;
 };
@@ -196,10 +197,13 @@ struct parent {
 
 /* An empty one, the youngest. */
 struct generation *generation_new(struct parent *p);
+/* Reads what conf_fd has for us.  False and errno. */
+bool generation_map(struct generation *g);
 /* It has its configuration: room for what belongs to the rows of that. */
 void generation_own(struct generation *g);
 /* Reads and checks the file: a generation with its number and configuration,
- * in p->all.  NULL: what is wrong was added to why, a line each. */
+ * in p->all; p->reload.doubts are about it.  NULL: what is wrong was added to
+ * why, a line each. */
 struct generation *generation_load(struct parent *p, struct buf *why);
 /* Its listeners: those of p->now with the same address, else new ones that
  * do not listen yet.  NULL, or why not. */
@@ -287,8 +291,9 @@ void reload_first(struct parent *p);
 void reload_ask(struct parent *p, const char *by);
 /* There may be room for it now. */
 void reload_again(struct parent *p);
-/* Says each line of p->reload.why. */
+/* Logs each line of p->reload.why; of p->reload.doubts. */
 void reload_log_why(const struct parent *p);
+void reload_log_doubts(const struct parent *p);
 /* It is over. */
 void reload_over(struct parent *p, bool done);
 /* An old session has been told, or is gone. */

@@ -56,27 +56,38 @@ print(const struct conf *c)
 static void
 seal(struct generation *g, struct conf_image *image)
 {
-	struct conf_image bare = { 0 };
-	int fd;
+	struct conf_image part = { 0 };
+	int i;
 
-	if (conf_image_without_tables(image, &bare) != 0)
-		fatal("no memory for the configuration");
-	g->conf_fd[0] = conf_seal(bare.conf, bare.size);
-	g->conf_fd[1] = conf_seal(image->conf, image->size);
-	conf_image_free(&bare);
-	if (g->conf_fd[0] == -1 || g->conf_fd[1] == -1)
-		fatal("cannot seal the configuration: %s", strerror(errno));
-	fd = fcntl(g->conf_fd[1], F_DUPFD_CLOEXEC, 0);
-	if (fd == -1 || (g->conf = conf_map(fd)) == NULL)
+	for (i = 0; i < CONF_PARTS; i++) {
+		if (conf_image_part(image, (enum conf_part)i, &part) != 0)
+			fatal("no memory for the configuration");
+		g->conf_fd[i] = conf_seal(part.conf, part.size);
+		conf_image_free(&part);
+		if (g->conf_fd[i] == -1)
+			fatal("cannot seal the configuration: %s",
+			    strerror(errno));
+	}
+	if (!generation_map(g))
 		fatal("cannot map the configuration: %s", strerror(errno));
+}
+
+bool
+generation_map(struct generation *g)
+{
+	int fd = fcntl(g->conf_fd[CONF_SOURCES], F_DUPFD_CLOEXEC, 0);
+
+	return fd != -1 && (g->conf = conf_map(fd)) != NULL;
 }
 
 struct generation *
 generation_new(struct parent *p)
 {
 	struct generation *g = xcalloc(1, sizeof *g);
+	int i;
 
-	g->conf_fd[0] = g->conf_fd[1] = -1;
+	for (i = 0; i < CONF_PARTS; i++)
+		g->conf_fd[i] = -1;
 	TAILQ_INSERT_TAIL(&p->all, g, entry);
 	return g;
 }
@@ -107,6 +118,9 @@ generation_load(struct parent *p, struct buf *why)
 	for (i = 0; i < errors.n; i++)
 		buf_printf(why, "%s\n", errors.text[i]);
 	conf_errors_free(&errors);
+	buf_drain(&p->reload.doubts, p->reload.doubts.len);
+	for (i = 0; i < image.warnings.n; i++)
+		buf_printf(&p->reload.doubts, "%s\n", image.warnings.text[i]);
 	if (image.conf != NULL && p->options->check && p->options->verbose)
 		print(image.conf);
 	if (verdict == CONF_GOOD) {
@@ -217,7 +231,7 @@ generation_free(struct parent *p, struct generation **gp)
 	*gp = NULL;
 	TAILQ_REMOVE(&p->all, g, entry);
 	generation_close_listeners(g);
-	for (i = 0; i < 2; i++) {
+	for (i = 0; i < CONF_PARTS; i++) {
 		if (g->conf_fd[i] != -1)
 			close(g->conf_fd[i]);
 	}

@@ -10,6 +10,7 @@
 #include <bsd/string.h>
 #include <errno.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
 #include "log.h"
@@ -112,14 +113,21 @@ give_certs(struct child *ch)
 }
 
 static void
-give_authorities(struct child *ch)
+give_authority(struct child *ch, uint32_t i)
 {
 	const struct conf *c = ch->gen->conf;
-	uint32_t i;
 
-	for (i = 0; i < c->ca.n && ch->state != CHILD_STOPPING; i++)
-		give_row(ch, conf_text(c, CONF_CA(c, i)->cert), FILE_CA, i,
-		    &CONF_CA(c, i)->at);
+	give_row(ch, conf_text(c, CONF_CA(c, i)->cert), FILE_CA, i,
+	    &CONF_CA(c, i)->at);
+}
+
+static void
+give_authorities(struct child *ch)
+{
+	uint32_t i, n = ch->gen->conf->ca.n;
+
+	for (i = 0; i < n && ch->state != CHILD_STOPPING; i++)
+		give_authority(ch, i);
 }
 
 static void
@@ -164,6 +172,48 @@ give_resolver(struct child *ch)
 		(void)give_file(ch, "/etc/resolv.conf", FILE_RESOLV, 0);
 }
 
+/* Does mail that leaves need this pki, or this ca? */
+static bool
+is_for_relay(const struct conf *c, conf_str name, bool ca)
+{
+	/* A pki has a name of the DNS. */
+	int (*differ)(const char *, const char *) = ca ? strcmp : strcasecmp;
+	const char *text = conf_text(c, name);
+	const struct conf_action *a;
+	const struct conf_tls *t;
+	uint32_t i;
+
+	for (i = 0; i < c->action.n; i++) {
+		a = CONF_ACTION(c, i);
+		if (differ(conf_text(c, ca ? a->ca : a->pki), text) == 0)
+			return true;
+	}
+	for (i = 0; i < c->tls.n; i++) {
+		t = CONF_TLS(c, i);
+		if (differ(conf_text(c, ca ? t->ca : t->pki), text) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* What deliver shows to other servers, and by whom it knows them. */
+static void
+give_deliver(struct child *ch)
+{
+	const struct conf *c = ch->gen->conf;
+	uint32_t i;
+
+	give_resolver(ch);
+	for (i = 0; i < c->pki.n && ch->state != CHILD_STOPPING; i++) {
+		if (is_for_relay(c, CONF_PKI(c, i)->name, false))
+			give_pair(ch, i, FILE_CERT);
+	}
+	for (i = 0; i < c->ca.n && ch->state != CHILD_STOPPING; i++) {
+		if (is_for_relay(c, CONF_CA(c, i)->name, true))
+			give_authority(ch, i);
+	}
+}
+
 static void
 give_listener(struct child *ch, uint32_t index, int fd)
 {
@@ -196,7 +246,7 @@ static const struct {
 } gifts[PROC_KINDS] = {
 	[PROC_LOOKUP] = { give_lookup, NULL },
 	[PROC_KEYS] = { give_keys, NULL },
-	[PROC_DELIVER] = { give_resolver, NULL },
+	[PROC_DELIVER] = { give_deliver, NULL },
 	[PROC_GUARD] = { give_resolver, NULL },
 	[PROC_CONTROL] = { NULL, give_control },
 	[PROC_SESSION] = { give_session, give_listeners },
@@ -209,13 +259,13 @@ give_at_work(struct child *ch)
 		gifts[ch->kind].at_work(ch);
 }
 
-/* Contents of tables and command lines: to who works with them. */
+/* Contents of tables, secrets and command lines: to who works with them. */
 static int
 conf_for(const struct child *ch)
 {
-	bool whole = ch->kind == PROC_LOOKUP || ch->kind == PROC_SPAWN;
-
-	return ch->gen->conf_fd[whole];
+	return ch->gen->conf_fd[ch->kind == PROC_LOOKUP ? CONF_WHOLE :
+		ch->kind == PROC_SPAWN                  ? CONF_SOURCES :
+							  CONF_BARE];
 }
 
 /* smtpd.c has seen to it that the paths are short enough for a message. */

@@ -56,8 +56,9 @@ write_generation(struct writer *w, struct parent *p, struct generation *g)
 {
 	uint32_t i;
 
-	buf_printf(&w->out, "generation %u %" PRId64 " %d %d %u\n", g->number,
-	    g->loaded, g->conf_fd[0], g->conf_fd[1],
+	buf_printf(&w->out, "generation %u %" PRId64 " %d %d %d %u\n",
+	    g->number, g->loaded, g->conf_fd[CONF_BARE],
+	    g->conf_fd[CONF_SOURCES], g->conf_fd[CONF_WHOLE],
 	    g == p->now      ? PLACE_NOW :
 		g->dismissed ? PLACE_DISMISSED :
 			       PLACE_OLD);
@@ -133,8 +134,8 @@ upgrade_each_fd(struct parent *p, void (*fn)(int fd))
 	fn(p->pid_file);
 	fn(p->control);
 	TAILQ_FOREACH(g, &p->all, entry) {
-		fn(g->conf_fd[0]);
-		fn(g->conf_fd[1]);
+		for (i = 0; i < CONF_PARTS; i++)
+			fn(g->conf_fd[i]);
 		for (i = 0; i < g->conf->listen.n; i++)
 			fn(g->listeners[i]);
 	}
@@ -222,19 +223,19 @@ static const char *
 read_generation(struct reader *r, const uint64_t *v)
 {
 	struct generation *g = generation_new(r->parent);
-	int fd;
 
 	r->gen = g;
 	g->number = (uint32_t)v[0];
 	g->loaded = (int64_t)v[1];
-	g->conf_fd[0] = take_fd(v[2]);
-	g->conf_fd[1] = take_fd(v[3]);
-	g->dismissed = v[4] == PLACE_DISMISSED;
-	fd = fcntl(g->conf_fd[1], F_DUPFD_CLOEXEC, 0);
-	if (g->conf_fd[0] == -1 || fd == -1 || (g->conf = conf_map(fd)) == NULL)
+	g->conf_fd[CONF_BARE] = take_fd(v[2]);
+	g->conf_fd[CONF_SOURCES] = take_fd(v[3]);
+	g->conf_fd[CONF_WHOLE] = take_fd(v[4]);
+	g->dismissed = v[5] == PLACE_DISMISSED;
+	if (g->conf_fd[CONF_BARE] == -1 || g->conf_fd[CONF_WHOLE] == -1 ||
+	    !generation_map(g))
 		return "a configuration cannot be mapped";
 	generation_own(g);
-	if (v[4] == PLACE_NOW)
+	if (v[5] == PLACE_NOW)
 		r->parent->now = g;
 	return NULL;
 }
@@ -299,7 +300,7 @@ static const struct line {
 	{ "files", 2, read_files },
 	{ "number", 1, read_number },
 	{ "socket", 1, read_socket },
-	{ "generation", 5, read_generation },
+	{ "generation", 6, read_generation },
 	{ "listener", 2, read_listener },
 	{ "child", 6, read_child },
 	{ "asker", 3, read_asker },

@@ -19,18 +19,42 @@
 
 /* ---- the lines that say why not ---- */
 
-void
-reload_log_why(const struct parent *p)
+static void
+log_failed(const char *line)
 {
-	const char *line = (const char *)buf_data(&p->reload.why), *end;
-	const char *stop = line + p->reload.why.len;
+	log_warn("reload-failed", "why=%s", q(line));
+}
+
+static void
+log_doubt(const char *line)
+{
+	log_warn("conf-warning", "why=%s", q(line));
+}
+
+static void
+each_line(const struct buf *lines, void (*fn)(const char *line))
+{
+	const char *line = (const char *)buf_data(lines), *end;
+	const char *stop = line + lines->len;
 	char text[512];
 
 	for (; line < stop && (end = memchr(line, '\n', (size_t)(stop - line)));
 	     line = end + 1) {
 		snprintf(text, sizeof text, "%.*s", (int)(end - line), line);
-		log_warn("reload-failed", "why=%s", q(text));
+		fn(text);
 	}
+}
+
+void
+reload_log_why(const struct parent *p)
+{
+	each_line(&p->reload.why, log_failed);
+}
+
+void
+reload_log_doubts(const struct parent *p)
+{
+	each_line(&p->reload.doubts, log_doubt);
 }
 
 /* ---- steps ---- */
@@ -249,6 +273,7 @@ load(struct parent *p)
 		reload_over(p, false);
 		return;
 	}
+	reload_log_doubts(p);
 	enter(p, RELOAD_START);
 	why = generation_bind(p, p->next);
 	if (why != NULL)

@@ -97,14 +97,18 @@ read_options(struct options *o, int argc, char **argv)
 		usage();
 }
 
-/* Prints what is wrong with the file, all of it; false if anything is. */
+/* Prints what is wrong with the file, all of it; false if anything is.
+ * Warnings too. */
 static bool
 load(struct parent *p)
 {
-	struct buf *why = &p->reload.why;
+	struct buf *why = &p->reload.why, *doubts = &p->reload.doubts;
 
 	p->next = generation_load(p, why);
 	fwrite(buf_data(why), 1, why->len, stderr);
+	/* In front they are in the log. */
+	if (p->options->check || !p->options->foreground)
+		fwrite(buf_data(doubts), 1, doubts->len, stderr);
 	/* Nobody reads that if we were another program before. */
 	if (p->next == NULL && p->pid_file != -1)
 		reload_log_why(p);
@@ -234,6 +238,7 @@ init(struct parent *p, const struct options *o)
 	p->told = p->pid_file = p->control = -1;
 	TAILQ_INIT(&p->all);
 	buf_init(&p->reload.why, 0);
+	buf_init(&p->reload.doubts, 0);
 	p->cwd = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (p->cwd == -1)
 		fatal("the working directory: %s", strerror(errno));
@@ -267,6 +272,8 @@ start(struct parent *p)
 	}
 	upgrade_sockets_close(p);
 	parent_log_as(p, p->next);
+	if (!o->check)
+		reload_log_doubts(p);
 	if (!p->jailed && !o->check)
 		log_event(0, "one-user",
 		    "uid=%u all processes run as the user who started smtpd: no separation of privileges",

@@ -226,7 +226,8 @@ def by_kind(text):
 # What the print says and a file need not.
 SAID = {"listen": {"port", "25", "465"},
         "match": {"from", "for", "local"}}
-OF_PRINT = {"hostname", "resolver", "retry", "limit", "greylist", "log"}
+OF_PRINT = {"hostname", "resolver", "retry", "limit", "greylist", "log",
+            "history"}
 
 
 def same_meaning(text, printed):
@@ -239,6 +240,11 @@ def same_meaning(text, printed):
             assert set(got - want) <= SAID.get(kind, set()), (want, got)
 
 
+# What stands in for a file of secrets has other labels.
+NO_LABEL = re.compile(r"warning: found the label .* which the table of `auth` "
+                      "does not have")
+
+
 def lines_of(said, name):
     return {int(n) for s in said for n in re.findall(rf"^{name}:(\d+): ", s)}
 
@@ -248,7 +254,8 @@ def check(number, grammar, verdict, message, tree, directory, pem):
     shown = StandIns(text, directory, pem).text
     (directory / "real.conf").write_text(shown, errors="surrogateescape")
     printed, said = smtpd(tree, directory, "real.conf")
-    wrong = [s for s in said if not s.endswith(NOT_YET)]
+    wrong = [s for s in said if not s.endswith(NOT_YET) and
+             not NO_LABEL.search(s)]
     if grammar == "old":
         assert "before OpenSMTPD 6.4" in said[0], said
         assert any(re.search(r":     (match|action) ", s) for s in said), said
