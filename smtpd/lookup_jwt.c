@@ -385,3 +385,28 @@ jwt_check(struct slice token, const struct jwks *keys,
 	forget(bytes, claims.len);
 	return why;
 }
+
+bool
+jwt_exp(struct slice token, int64_t *at)
+{
+	struct slice claims;
+	json_t *json = NULL;
+	struct token t;
+	uint8_t *bytes;
+	double exp = 0;
+	bool there = false;
+
+	if (split(token, &t) != NULL ||
+	    (bytes = decode(t.payload, &claims)) == NULL)
+		return false;
+	if ((json = load(claims)) != NULL &&
+	    !take_date(json, "exp", &there, &exp))
+		there = false;
+	json_decref(json);
+	forget(bytes, claims.len);
+	/* What is no time in seconds is no answer either. */
+	if (!there || !(exp > 0 && exp < 1e11))
+		return false;
+	*at = (int64_t)exp;
+	return true;
+}

@@ -7,6 +7,7 @@
 #ifndef SMTPD_LOOKUP_JWT_H
 #define SMTPD_LOOKUP_JWT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -45,5 +46,9 @@ const char *jwt_check(struct slice token, const struct jwks *keys,
  */
 const char *jwt_claims_check(struct slice json, const struct jwt_want *want,
     char user[ADDR_MAX + 1]);
+
+/* Of a token that is ours to show, not to judge: when it expires, as it claims
+ * itself.  False: it is no such token, or does not say. */
+bool jwt_exp(struct slice token, int64_t *at);
 
 #endif

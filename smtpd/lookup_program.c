@@ -451,7 +451,7 @@ program_new(struct loop *l, const char *name, uint32_t row)
 	p->name = name;
 	p->row = row;
 	TAILQ_INIT(&p->open);
-	program_log_init(&p->log, l, name);
+	program_log_init(&p->log, l, "table", name);
 	return p;
 }
 

@@ -1,7 +1,7 @@
 /*
- * Standard error of table programs: a line of theirs is a line of the log, as
- * long as there are not too many.  All is read, so that no program waits for
- * us.  Runs in lookup.
+ * Standard error of programs that answer us: a line of theirs is a line of the
+ * log, as long as there are not too many.  All is read, so that no program
+ * waits for us.  Runs in lookup.
  *
  * SPDX-License-Identifier: ISC
  */
@@ -21,8 +21,8 @@ on_quiet(void *arg)
 	struct program_log *g = arg;
 
 	if (g->dropped != 0)
-		log_warn("program-says", "table=%s not_logged=%u", q(g->name),
-		    g->dropped);
+		log_warn("program-says", "%s=%s not_logged=%u", g->what,
+		    q(g->name), g->dropped);
 	g->said = g->dropped = 0;
 }
 
@@ -36,7 +36,7 @@ say(struct program_log *g)
 		timer_set(g->loop, &g->quiet, PROGRAM_LOG_MSEC, on_quiet, g);
 	if (g->said < PROGRAM_LOG_LINES) {
 		g->said++;
-		log_warn("program-says", "table=%s text=%s", q(g->name),
+		log_warn("program-says", "%s=%s text=%s", g->what, q(g->name),
 		    q((const char *)buf_data(&g->line)));
 	} else
 		g->dropped++;
@@ -75,10 +75,12 @@ on_readable(int fd, int what, void *arg)
 }
 
 void
-program_log_init(struct program_log *g, struct loop *l, const char *name)
+program_log_init(struct program_log *g, struct loop *l, const char *what,
+    const char *name)
 {
 	memset(g, 0, sizeof(*g));
 	g->loop = l;
+	g->what = what;
 	g->name = name;
 	g->fd = -1;
 	buf_init(&g->line, LINE_MAX_BYTES + 1);

@@ -1,5 +1,5 @@
 /*
- * What a table program says on its standard error, on the way to the log.
+ * What a program says on its standard error, on the way to the log.
  *
  * SPDX-License-Identifier: ISC
  */
@@ -14,7 +14,7 @@
 
 struct program_log {
 	struct loop *loop;
-	const char *name; /* of the table */
+	const char *what, *name; /* "table" or "token", and which */
 	int fd;
 	struct watch watch;
 	struct timer quiet;
@@ -22,8 +22,9 @@ struct program_log {
 	unsigned int said, dropped;
 };
 
-/* Closed, so far. */
-void program_log_init(struct program_log *g, struct loop *l, const char *name);
+/* Closed, so far.  what and name stay. */
+void program_log_init(struct program_log *g, struct loop *l, const char *what,
+    const char *name);
 
 /* Takes fd over; of the program before it nothing is read any more. */
 void program_log_open(struct program_log *g, int fd);

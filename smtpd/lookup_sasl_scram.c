@@ -25,24 +25,6 @@
 
 /* ---- the client's messages ---- */
 
-/* "X=value": takes it off the front of s, and the comma behind it.  False:
- * another attribute stands there, or none. */
-static bool
-take(struct slice *s, char attribute, struct slice *value)
-{
-	const char *comma;
-
-	if (s->len < 2 || s->p[0] != attribute || s->p[1] != '=')
-		return false;
-	*value = (struct slice){ s->p + 2, s->len - 2 };
-	comma = value->len == 0 ? NULL : memchr(value->p, ',', value->len);
-	if (comma != NULL)
-		value->len = (size_t)(comma - value->p);
-	s->p += 2 + value->len + (comma != NULL);
-	s->len -= 2 + value->len + (comma != NULL);
-	return true;
-}
-
 /* saslname: ',' and '=' are written "=2C" and "=3D".  NULL, or why not. */
 static const char *
 decode_name(struct slice name, char *out, size_t size)
@@ -108,7 +90,7 @@ skip_extensions(struct slice rest)
 		c = rest.p[0];
 		if (!(c >= 'a' && c <= 'z') && !(c >= 'A' && c <= 'Z'))
 			return "invalid-encoding";
-		if (!take(&rest, c, &value) || value.len == 0)
+		if (!scram_take(&rest, c, &value) || value.len == 0)
 			return "invalid-encoding";
 	}
 	return NULL;
@@ -118,7 +100,7 @@ skip_extensions(struct slice rest)
 static const char *
 take_flag(struct slice *s, struct scram_first *out)
 {
-	if (take(s, 'p', &out->binding_name)) {
+	if (scram_take(s, 'p', &out->binding_name)) {
 		out->binding = BINDING_USED;
 		return is_binding_name(out->binding_name) ? NULL :
 							    "invalid-encoding";
@@ -144,7 +126,7 @@ scram_first_parse(struct slice message, struct scram_first *out)
 		return "invalid-encoding";
 	if ((why = take_flag(&s, out)) != NULL)
 		return why;
-	if (take(&s, 'a', &authzid)) {
+	if (scram_take(&s, 'a', &authzid)) {
 		why = decode_name(authzid, out->authzid, sizeof out->authzid);
 		if (why != NULL)
 			return why;
@@ -154,13 +136,13 @@ scram_first_parse(struct slice message, struct scram_first *out)
 	} else
 		return "invalid-encoding";
 	out->header = (struct slice){ message.p, (size_t)(s.p - message.p) };
-	/* take() is content without a comma at the end of the text. */
+	/* scram_take() is content without a comma at the end of the text. */
 	if (message.p[out->header.len - 1] != ',')
 		return "invalid-encoding";
 	out->bare = s;
 	if (s.len > 0 && s.p[0] == 'm')
 		return "extensions-not-supported";
-	if (!take(&s, 'n', &name) || !take(&s, 'r', &out->nonce) ||
+	if (!scram_take(&s, 'n', &name) || !scram_take(&s, 'r', &out->nonce) ||
 	    !is_printable(out->nonce) || out->nonce.len > NONCE_MAX)
 		return "invalid-encoding";
 	if ((why = decode_name(name, user, sizeof user)) != NULL)
@@ -188,15 +170,15 @@ scram_final_parse(struct slice message, struct scram_final *out)
 	    (struct slice){ message.p, (size_t)(at - message.p) };
 	last =
 	    (struct slice){ at + 1, message.len - out->without_proof.len - 1 };
-	if (!take(&last, 'p', &proof))
+	if (!scram_take(&last, 'p', &proof))
 		return "invalid-encoding";
 	if (base64_parse(BASE64_PLAIN, proof, out->proof, sizeof out->proof,
 		&len) != NULL ||
 	    len != SCRAM_KEY)
 		return "invalid-encoding";
 	s = out->without_proof;
-	if (!take(&s, 'c', &out->binding) || !take(&s, 'r', &out->nonce) ||
-	    !is_printable(out->nonce))
+	if (!scram_take(&s, 'c', &out->binding) ||
+	    !scram_take(&s, 'r', &out->nonce) || !is_printable(out->nonce))
 		return "invalid-encoding";
 	return skip_extensions(s);
 }
@@ -393,7 +375,7 @@ binding_matches(const struct auth *a, const struct past *past,
 
 	if (header.len > FIRST_MAX)
 		return false;
-	if (take(&header, 'p', &name))
+	if (scram_take(&header, 'p', &name))
 		data = binding_of(a, name);
 	memcpy(want, past->header.p, past->header.len);
 	memcpy(want + past->header.len, data.p, data.len);
@@ -477,7 +459,7 @@ sasl_scram_final(struct auth *a)
 		return;
 	}
 	rest = past.server_first;
-	if (!take(&rest, 'r', &nonce)) {
+	if (!scram_take(&rest, 'r', &nonce)) {
 		auth_failed(a, a->name);
 		return;
 	}

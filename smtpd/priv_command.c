@@ -157,11 +157,22 @@ command_libexec(char out[PATH_MAX])
 }
 
 const char *
+command_by_path(struct command *c)
+{
+	int n = snprintf(c->path, sizeof(c->path), "%s", c->argv[0]);
+
+	if (n < 0 || (size_t)n >= sizeof(c->path))
+		return "the path is too long";
+	if (c->path[0] != '/')
+		return "the program is not named by its whole path";
+	return is_program(c->path) ? NULL : "cannot be executed";
+}
+
+const char *
 command_of_table(const char *type, const char *path, const char *own,
     struct command *c)
 {
 	const char *why;
-	int n;
 
 	memset(c, 0, sizeof(*c));
 	if (strcmp(type, "proc") == 0 || strcmp(type, "proc-exec") == 0)
@@ -174,8 +185,5 @@ command_of_table(const char *type, const char *path, const char *own,
 		return find_program(c->argv[0], own, c->path) ?
 		    NULL :
 		    "no such program in the folders for table programs";
-	n = snprintf(c->path, sizeof(c->path), "%s", c->argv[0]);
-	if (n < 0 || (size_t)n >= sizeof(c->path))
-		return "the path is too long";
-	return is_program(c->path) ? NULL : "cannot be executed";
+	return command_by_path(c);
 }

@@ -37,4 +37,8 @@ void command_libexec(char out[PATH_MAX]);
 const char *command_of_table(const char *type, const char *path,
     const char *own, struct command *c);
 
+/* Of a line that was split: the program is named by its path, and can be
+ * executed.  NULL, or why not. */
+const char *command_by_path(struct command *c);
+
 #endif

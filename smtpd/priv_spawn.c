@@ -1,8 +1,8 @@
 /*
  * Process: spawn.  Runs as root, root directory /.
  * Holds: the command lines of the configuration, the table programs that run,
- * helpers that check a password.
- * Asked by: lookup (prog_ask, pam_ask).
+ * helpers that check a password, commands that get a token.
+ * Asked by: lookup (prog_ask, pam_ask, token_ask).
  * Asks: nobody.
  * Never: parses anything from outside, takes a command from a message; a row
  * of the configuration is all that can be asked for, and what its program
@@ -27,7 +27,9 @@
 #include <unistd.h>
 
 #include "log.h"
+#include "priv_child.h"
 #include "priv_command.h"
+#include "priv_token.h"
 #include "proc.h"
 
 #define STOP_GRACE 200  /* ms between SIGTERM and SIGKILL when we stop */
@@ -35,14 +37,8 @@
 #define PAM_MAX    16   /* helpers at once: what lookup asks for, and no more */
 #define PAM_LIFE   20000 /* ms that a helper may take */
 
-static char path_env[] = "PATH=/usr/bin:/bin:/usr/sbin:/sbin";
+static char path_env[] = PRIV_PATH;
 static char *const clean_env[] = { path_env, NULL };
-
-/* A check of a password. */
-struct helper {
-	pid_t pid; /* 0: none */
-	struct timer life;
-};
 
 struct spawn {
 	struct proc *proc;
@@ -51,6 +47,7 @@ struct spawn {
 	gid_t gid;
 	pid_t *program; /* by row of conf.table, 0: none */
 	struct helper pam[PAM_MAX];
+	struct token_runs tokens;
 	struct watch sig_chld;
 	struct timer stop;
 };
@@ -92,38 +89,10 @@ prepare(void *self, struct proc *p)
 
 	s->proc = p;
 	s->program = xcalloc(p->conf->table.n + 1, sizeof(*s->program));
+	token_runs_init(&s->tokens, p);
 }
 
 /* ---- starting a program ---- */
-
-/* In the child: signals as they are by default, no descriptor of ours but
- * in_out as its standard input and output, err as its standard error. */
-static void
-leave(int in_out, int err)
-{
-	static const int to_default[] = { SIGPIPE, SIGINT, SIGTERM, SIGHUP };
-	sigset_t none;
-	size_t i;
-
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
-	for (i = 0; i < sizeof(to_default) / sizeof(to_default[0]); i++)
-		signal(to_default[i], SIG_DFL);
-	/* Its own session: nobody's terminal, and one group to kill. */
-	if (setsid() == -1 || dup2(in_out, STDIN_FILENO) == -1 ||
-	    dup2(in_out, STDOUT_FILENO) == -1 || dup2(err, STDERR_FILENO) == -1)
-		_exit(71);
-	closefrom(STDERR_FILENO + 1);
-}
-
-/* It does not outlive us, however we end.  Not before it has become another
- * user, which makes the kernel forget. */
-static void
-die_with(pid_t parent)
-{
-	if (prctl(PR_SET_PDEATHSIG, SIGKILL) == -1 || getppid() != parent)
-		_exit(71);
-}
 
 /* Between fork and exec: a table program. */
 static _Noreturn void
@@ -132,7 +101,7 @@ become(const struct spawn *s, const struct command *c, int in_out, int err,
 {
 	struct rlimit files;
 
-	leave(in_out, err);
+	child_leave(in_out, in_out, err);
 	if (s->proc->start.jailed != 0 &&
 	    (setgroups(1, &s->gid) == -1 ||
 		setresgid(s->gid, s->gid, s->gid) == -1 ||
@@ -143,7 +112,7 @@ become(const struct spawn *s, const struct command *c, int in_out, int err,
 		files.rlim_cur = FILES_SOFT;
 		setrlimit(RLIMIT_NOFILE, &files);
 	}
-	die_with(parent);
+	child_die_with(parent);
 	execve(c->path, c->argv, clean_env);
 	dprintf(STDERR_FILENO, "%s: %s\n", c->path, strerror(errno));
 	_exit(72);
@@ -269,19 +238,10 @@ become_pam(const char *path, int sock, int null, pid_t parent)
 	static char name[] = "pam";
 	char *argv[] = { name, NULL };
 
-	leave(sock, null);
-	die_with(parent);
+	child_leave(sock, sock, null);
+	child_die_with(parent);
 	execve(path, argv, clean_env);
 	_exit(72);
-}
-
-static void
-on_pam_late(void *arg)
-{
-	const struct helper *h = arg;
-
-	kill(h->pid, SIGKILL);
-	kill(-h->pid, SIGKILL);
 }
 
 static struct helper *
@@ -324,8 +284,7 @@ start_pam(struct spawn *s, int *ours)
 	if (why != NULL)
 		return why;
 	fcntl(pair[0], F_SETFL, O_NONBLOCK);
-	h->pid = pid;
-	timer_set(s->proc->loop, &h->life, PAM_LIFE, on_pam_late, h);
+	helper_began(h, s->proc->loop, pid, PAM_LIFE);
 	*ours = pair[0];
 	return NULL;
 }
@@ -350,17 +309,24 @@ on_pam_ask(void *self, struct ipc_chan *from, struct ipc_msg *msg)
 }
 
 static void
-kill_pam(struct spawn *s)
+on_token_ask(void *self, struct ipc_chan *from, struct ipc_msg *msg)
 {
-	size_t i;
+	struct spawn *s = self;
 
-	for (i = 0; i < PAM_MAX; i++) {
-		if (s->pam[i].pid != 0)
-			on_pam_late(&s->pam[i]);
-	}
+	token_runs_ask(&s->tokens, from, msg);
 }
 
 /* ---- ends ---- */
+
+static void
+kill_helpers(struct spawn *s)
+{
+	size_t i;
+
+	for (i = 0; i < PAM_MAX; i++)
+		helper_kill(&s->pam[i]);
+	token_runs_kill(&s->tokens);
+}
 
 static void
 forget(struct spawn *s, pid_t pid)
@@ -370,12 +336,9 @@ forget(struct spawn *s, pid_t pid)
 	for (i = 0; i < s->proc->conf->table.n; i++)
 		if (s->program[i] == pid)
 			s->program[i] = 0;
-	for (i = 0; i < PAM_MAX; i++) {
-		if (s->pam[i].pid != pid)
-			continue;
-		s->pam[i].pid = 0;
-		timer_clear(&s->pam[i].life);
-	}
+	for (i = 0; i < PAM_MAX; i++)
+		helper_forget(&s->pam[i], pid);
+	token_runs_forget(&s->tokens, pid);
 }
 
 /* The rest of its group goes with it, before its number is free again. */
@@ -405,7 +368,7 @@ on_peer_down(void *self, struct ipc_chan *c)
 	if (c->peer != PROC_LOOKUP)
 		return;
 	kill_all(self, SIGKILL);
-	kill_pam(self);
+	kill_helpers(self);
 }
 
 static void
@@ -422,7 +385,7 @@ stop(void *self)
 	struct spawn *s = self;
 
 	kill_all(s, SIGTERM);
-	kill_pam(s);
+	kill_helpers(s);
 	timer_set(s->proc->loop, &s->stop, STOP_GRACE, on_grace_over, s);
 }
 
@@ -459,12 +422,14 @@ start(void *self, struct proc *p)
 	find_user(s);
 	find_own(s);
 	check_commands(s);
+	token_runs_check(&s->tokens);
 	watch_signal(p->loop, &s->sig_chld, SIGCHLD, on_chld, s);
 }
 
 static ipc_handler *const handlers[IPC_TYPES] = {
 	[IPC_PROG_ASK] = on_prog_ask,
 	[IPC_PAM_ASK] = on_pam_ask,
+	[IPC_TOKEN_ASK] = on_token_ask,
 };
 
 static const struct proc_hooks hooks = {
@@ -485,6 +450,6 @@ main(void)
 
 	/* However we got here: also when the parent is gone. */
 	kill_all(&self, SIGKILL);
-	kill_pam(&self);
+	kill_helpers(&self);
 	return status;
 }
