@@ -1,7 +1,7 @@
 /*
  * Process: keys.  Runs as _smtpk, root directory empty.
  * Holds: the private keys for DKIM and TLS, the keys of session tickets.
- * Asked by: deliver (sign_ask), session (tls_sign).
+ * Asked by: deliver (sign_ask, cert_sign), session (tls_sign).
  * Asks: nobody; tells each session what tickets are sealed with.
  * Never: anything else; it opens nothing, decrypts nothing, and no private key
  * leaves it.
@@ -245,35 +245,59 @@ on_sign_ask(void *self, struct ipc_chan *from, struct ipc_msg *msg)
 	sign_is_send(from, msg->id, &is, -1);
 }
 
+/* Signs, or says why not. */
+static void
+sign_handshake(struct keys *k, enum tls_end end, const struct tls_sign *ask,
+    struct tls_signed *is)
+{
+	static const char *const
+	    ends[] = { [TLS_SERVER] = "server", [TLS_CLIENT] = "client" };
+	const char *why = NULL;
+	size_t len = 0;
+
+	if (ask->pki >= k->n_tls ||
+	    (end == TLS_CLIENT && !tls_key_shown(k->proc->conf, ask->pki)))
+		why = "no such key";
+	else
+		why = tls_key_sign(&k->tls[ask->pki], end, ask, is->sig,
+		    sizeof(is->sig), &len);
+	if (why == NULL) {
+		is->len = (uint32_t)len;
+		outcome_set(&is->outcome, DONE, WIDTH_STREAM, 0, NULL,
+		    "signed");
+		return;
+	}
+	log_warn("tls-sign", "end=%s pki=%u scheme=%u why=%s", ends[end],
+	    ask->pki, ask->scheme, q(why));
+	outcome_set(&is->outcome, LATER, WIDTH_STREAM, 0, "4.7.0", "%s", why);
+}
+
 static void
 on_tls_sign(void *self, struct ipc_chan *from, struct ipc_msg *msg)
 {
-	struct keys *k = self;
-	const struct tls_sign *ask = msg->body;
-	const char *why = "no such key";
 	struct tls_signed is;
-	size_t len = 0;
 
 	memset(&is, 0, sizeof(is));
-	if (ask->pki < k->n_tls)
-		why = tls_key_sign(&k->tls[ask->pki], ask, is.sig,
-		    sizeof(is.sig), &len);
-	if (why != NULL) {
-		log_warn("tls-sign", "pki=%u scheme=%u why=%s", ask->pki,
-		    ask->scheme, q(why));
-		outcome_set(&is.outcome, LATER, WIDTH_STREAM, 0, "4.7.0", "%s",
-		    why);
-	} else {
-		is.len = (uint32_t)len;
-		outcome_set(&is.outcome, DONE, WIDTH_STREAM, 0, NULL, "signed");
-	}
+	sign_handshake(self, TLS_SERVER, msg->body, &is);
 	tls_signed_send(from, msg->id, &is, -1);
+}
+
+static void
+on_cert_sign(void *self, struct ipc_chan *from, struct ipc_msg *msg)
+{
+	const struct cert_sign *ask = msg->body;
+	struct cert_signed is;
+
+	memset(&is, 0, sizeof(is));
+	sign_handshake(self, TLS_CLIENT, &ask->sign, &is.is);
+	cert_signed_send(from, msg->id, &is, -1);
 }
 
 static ipc_handler *const handlers[IPC_TYPES] = {
 	[IPC_PROC_FILE] = on_file,
 	[IPC_SIGN_ASK] = on_sign_ask,
 	[IPC_TLS_SIGN] = on_tls_sign,
+	[IPC_CERT_SIGN] = on_cert_sign,
 };
 
 static const struct proc_hooks hooks = {

@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 #include <string.h>
+#include <strings.h>
 #include <time.h>
 
 #include <openssl/err.h>
@@ -51,24 +52,42 @@ static const struct form {
 
 /* ---- signing ---- */
 
-/*
- * RFC 8446 4.4.3: what a server signs in TLS 1.3; RFC 8422 5.4: in TLS 1.2,
- * the two random numbers, then the parameters of a named curve.
- */
-static bool
-is_handshake(const uint8_t *p, size_t len)
-{
-	static const char label[] = "TLS 1.3, server CertificateVerify";
-	enum { PAD = 64, RANDOM = 64, NAMED_CURVE = 3, CURVE = 4 };
-	size_t i;
+/* RFC 8446 4.4.3: what each end signs in TLS 1.3, after 64 blanks and before a
+ * NUL and the hash of the handshake. */
+static const char *const labels[] = {
+	[TLS_SERVER] = "TLS 1.3, server CertificateVerify",
+	[TLS_CLIENT] = "TLS 1.3, client CertificateVerify",
+};
 
-	if (len > RANDOM + CURVE && p[RANDOM] == NAMED_CURVE &&
-	    len == RANDOM + CURVE + (size_t)p[RANDOM + CURVE - 1])
-		return true;
+static bool
+is_verify(const char *label, const uint8_t *p, size_t len)
+{
+	enum { PAD = 64 };
+	size_t i, n = strlen(label) + 1;
+
 	for (i = 0; i < PAD && i < len && p[i] == ' '; i++)
 		;
-	return i == PAD && len > PAD + sizeof(label) &&
-	    memcmp(p + PAD, label, sizeof(label)) == 0;
+	return i == PAD && len > PAD + n && memcmp(p + PAD, label, n) == 0;
+}
+
+/* RFC 8422 5.4: what a server signs in TLS 1.2: the two random numbers, then
+ * the parameters of a named curve. */
+static bool
+is_key_exchange(const uint8_t *p, size_t len)
+{
+	enum { RANDOM = 64, NAMED_CURVE = 3, CURVE = 4 };
+
+	return len > RANDOM + CURVE && p[RANDOM] == NAMED_CURVE &&
+	    len == RANDOM + CURVE + (size_t)p[RANDOM + CURVE - 1];
+}
+
+/* What a client signs in TLS 1.2 is its whole handshake, and longer than what
+ * may be asked for. */
+static bool
+is_handshake(enum tls_end end, const uint8_t *p, size_t len)
+{
+	return is_verify(labels[end], p, len) ||
+	    (end == TLS_SERVER && is_key_exchange(p, len));
 }
 
 static bool
@@ -115,8 +134,8 @@ sign_message(EVP_PKEY *pkey, const uint8_t *p, size_t n, uint8_t *sig,
 }
 
 const char *
-tls_key_sign(const struct tls_key *k, const struct tls_sign *ask, uint8_t *sig,
-    size_t size, size_t *len)
+tls_key_sign(const struct tls_key *k, enum tls_end end,
+    const struct tls_sign *ask, uint8_t *sig, size_t size, size_t *len)
 {
 	const struct form *form;
 	bool good;
@@ -131,7 +150,7 @@ tls_key_sign(const struct tls_key *k, const struct tls_sign *ask, uint8_t *sig,
 		return "no room";
 	if (ask->len > sizeof(ask->data) ||
 	    (form->digest != NULL && ask->len != form->len) ||
-	    (form->digest == NULL && !is_handshake(ask->data, ask->len)))
+	    (form->digest == NULL && !is_handshake(end, ask->data, ask->len)))
 		return "not what a handshake has signed";
 	*len = size;
 	if (form->digest == NULL)
@@ -143,6 +162,31 @@ tls_key_sign(const struct tls_key *k, const struct tls_sign *ask, uint8_t *sig,
 	ERR_clear_error();
 	*len = 0;
 	return "it did not work";
+}
+
+/* True if the name, as an option has it, is that of the row. */
+static bool
+is_row(const struct conf *c, conf_str name, const struct conf_pki *row)
+{
+	return name != 0 &&
+	    strcasecmp(conf_text(c, name), conf_text(c, row->name)) == 0;
+}
+
+bool
+tls_key_shown(const struct conf *c, uint32_t pki)
+{
+	const struct conf_pki *row = CONF_PKI(c, pki);
+	uint32_t i;
+
+	for (i = 0; i < c->action.n; i++) {
+		if (is_row(c, CONF_ACTION(c, i)->pki, row))
+			return true;
+	}
+	for (i = 0; i < c->tls.n; i++) {
+		if (is_row(c, CONF_TLS(c, i)->pki, row))
+			return true;
+	}
+	return false;
 }
 
 /* ---- judging ---- */

@@ -6,9 +6,11 @@
 #ifndef SMTPD_KEYS_TLS_H
 #define SMTPD_KEYS_TLS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
+#include "conf.h"
 #include "ipc_table.h"
 
 struct evp_pkey_st;
@@ -35,13 +37,20 @@ const char *tls_key_check(const struct tls_key *k);
  * a certificate that ends soon (now: seconds since 1970).  NULL: nothing. */
 const char *tls_key_odd(const struct tls_key *k, int64_t now);
 
+/* Whose handshake it is. */
+enum tls_end { TLS_SERVER, TLS_CLIENT };
+
 /*
- * Signs what a handshake wants signed: a digest as long as those of its scheme
- * are, or, for Ed25519, a message in the form of TLS.  NULL and *len bytes in
- * sig, or why not.
+ * Signs what this end of a handshake wants signed: a digest as long as those
+ * of its scheme are, or, for Ed25519, a message in the form of TLS, as that end
+ * has it.  NULL and *len bytes in sig, or why not.
  */
-const char *tls_key_sign(const struct tls_key *k, const struct tls_sign *ask,
-    uint8_t *sig, size_t size, size_t *len);
+const char *tls_key_sign(const struct tls_key *k, enum tls_end end,
+    const struct tls_sign *ask, uint8_t *sig, size_t size, size_t *len);
+
+/* Row pki of the configuration may be shown by a client: a relay or a
+ * `tls domain` names it. */
+bool tls_key_shown(const struct conf *c, uint32_t pki);
 
 void tls_key_free(struct tls_key *k);
 
