@@ -387,12 +387,6 @@ clients_count(const struct clients *c)
 	return c->n;
 }
 
-const struct parties *
-clients_parties(const struct clients *c)
-{
-	return c->parties;
-}
-
 /* ---- notes ---- */
 
 /* How many more before it tells us again. */

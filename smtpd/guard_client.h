@@ -36,8 +36,7 @@ void client_goes(struct clients *c, uint32_t instance,
 /* That process is lost, and its sessions with it. */
 void clients_lost(struct clients *c, uint32_t instance);
 
-/* Sessions; what is known of addresses and users. */
+/* Sessions. */
 unsigned int clients_count(const struct clients *c);
-const struct parties *clients_parties(const struct clients *c);
 
 #endif

@@ -20,8 +20,10 @@
 #include "lookup_expand.h"
 #include "lookup_filter.h"
 #include "lookup_peer.h"
+#include "lookup_relay.h"
 #include "lookup_route.h"
 #include "slice.h"
+#include "smtp_addr.h"
 
 /* ---- a recipient comes in ---- */
 
@@ -62,11 +64,18 @@ static void
 say_expands(const struct conf *conf, const struct expansion *x,
     struct route_is *is)
 {
-	const struct conf_match *m = CONF_MATCH(conf, x->match);
+	const struct conf_match *m;
 	char where[CONF_AT_MAX];
 
-	is->action = m->action;
 	is->flags = ROUTE_EXPANDS;
+	if (x->match == CONF_NONE) {
+		/* A sender came back that no rule is for (SRS). */
+		outcome_set(&is->outcome, DONE, WIDTH_RCPT, 0, NULL,
+		    "%u addresses", x->n);
+		return;
+	}
+	m = CONF_MATCH(conf, x->match);
+	is->action = m->action;
 	is->line = m->at.line;
 	is->ttl = CONF_ACTION(conf, m->action)->ttl;
 	outcome_set(&is->outcome, DONE, WIDTH_RCPT, 0, NULL,
@@ -81,6 +90,7 @@ judge_route(struct question *q)
 	struct expansion x = { .facts = &ask->facts,
 		.sender = ask->sender,
 		.rcpt = ask->rcpt,
+		.of = ask->of,
 		.accepted = true };
 	const struct conf *conf = q->all->conf;
 	struct route_is is;
@@ -125,6 +135,7 @@ answers_stale(struct answers *a)
 
 	for (i = 0; i < PAGES_MAX; i++)
 		pages_free(&a->pages[i]);
+	memset(a->said, 0, sizeof(a->said));
 }
 
 void
@@ -283,6 +294,91 @@ static const char *const methods[] = {
 #undef X
 };
 
+/* The values of a list, "a, b, c", as a step; from: the first of n. */
+static void
+note_list(struct question *q, const char *step, const struct conf_at *at,
+    const char **from, uint32_t n)
+{
+	struct buf text;
+	uint32_t i;
+
+	buf_init(&text, QUESTION_NOTE_MAX);
+	for (i = 0; i < n; i++) {
+		buf_printf(&text, "%s%s", i == 0 ? "" : ", ", *from);
+		*from += strlen(*from) + 1;
+	}
+	question_note(q, step, at, "%.*s", (int)text.len,
+	    (const char *)buf_data(&text));
+	buf_free(&text);
+}
+
+/* Our name at each address that we connect from; false: a table is
+ * awaited. */
+static bool
+explain_names(struct question *q, const struct conf_action *a, uint32_t action,
+    const char *src, uint32_t n)
+{
+	struct helo_is helo;
+	bool known = true;
+	uint32_t i;
+
+	for (i = 0; i < n && i < EXPLAIN_NAMES; i++) {
+		if (!relay_helo(q, action, src, &helo))
+			known = false;
+		else if (helo.outcome.verdict != DONE)
+			question_note(q, "later", &a->at, "%s",
+			    helo.outcome.text);
+		else if (helo.name[0] != '\0')
+			question_note(q, "helo", &a->at, "%s from %s",
+			    helo.name, src);
+		src += strlen(src) + 1;
+	}
+	return known;
+}
+
+/* Hosts and addresses of an action that deliver has to ask for; false: a table
+ * is awaited. */
+static bool
+explain_relay(struct question *q, const struct conf_action *a, uint32_t action,
+    struct outcome *outcome)
+{
+	struct relay_is is;
+	const char *text = is.text, *src;
+
+	if (a->host.n <= 1 && a->host_table == CONF_NONE && a->src == CONF_NONE)
+		return true;
+	if (!relay_find(q, action, &is))
+		return false;
+	if (is.outcome.verdict != DONE) {
+		question_note(q, "later", &a->at, "%s", is.outcome.text);
+		*outcome = is.outcome;
+		return true;
+	}
+	if (is.n_host > 0)
+		note_list(q, "relay", &a->at, &text, is.n_host);
+	if (is.n_src == 0)
+		return true;
+	src = text;
+	note_list(q, "src", &a->at, &text, is.n_src);
+	return a->helo_src == CONF_NONE ||
+	    explain_names(q, a, action, src, is.n_src);
+}
+
+/* `mail-from` of the action, behind what SRS made of the sender. */
+static void
+explain_sender(struct question *q, const struct conf_action *a,
+    const struct expansion *x, const struct route_is *is)
+{
+	const char *own = is->sender[0] != '\0' ? is->sender : x->sender;
+	char made[SMTP_REWRITTEN_SIZE];
+	const char *said =
+	    smtp_addr_rewrite(conf_text(q->all->conf, a->mail_from), own, made);
+
+	if (said != own)
+		question_note(q, "mail-from", &a->at,
+		    "the sender is said to be <%s>", said);
+}
+
 /* Steps of one target; false: a table is awaited. */
 static bool
 explain_target(struct question *q, const struct expansion *x,
@@ -302,6 +398,9 @@ explain_target(struct question *q, const struct expansion *x,
 		*outcome = is.outcome;
 		return true;
 	}
+	explain_sender(q, a, x, &is);
+	if (!explain_relay(q, a, is.action, outcome))
+		return false;
 	/* For smtpctl, which asks deliver and queue about it. */
 	question_note(q, "target", &a->at, "%u %u %s %s", is.action, is.flags,
 	    is.route, t->addr);

@@ -10,6 +10,7 @@
 #include "lookup_question.h"
 
 #define EXPLAIN_TARGETS 100 /* addresses that smtpctl explain tells of */
+#define EXPLAIN_NAMES   8   /* addresses of ours whose names it tells */
 
 #define PAGES_MAX   8 /* long answers that are kept, to be told page by page */
 #define PAGE_MSEC   60000
@@ -26,9 +27,13 @@ struct pages {
 	struct buf ends; /* uint32_t, n of them: where each ends in text */
 };
 
+#define SAID_MAX 64 /* values that cannot be used, of which the log was told */
+
 /* What judging needs beside the question: questions.arg. */
 struct answers {
 	struct pages pages[PAGES_MAX];
+	uint64_t said[SAID_MAX]; /* lookup_relay.c; XXH3, in a ring */
+	uint32_t next_said;
 };
 
 void answers_init(struct answers *a);

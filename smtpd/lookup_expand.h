@@ -30,6 +30,9 @@ struct expansion {
 	/* What was asked. */
 	const struct facts *facts;
 	const char *sender, *rcpt;
+	/* The address that rcpt came out of, in a message before this one;
+	 * NULL or empty: nobody knows of one. */
+	const char *of;
 	/* It was accepted once: who may be at fault is the configuration, not
 	 * the mail; and the words are for the operator. */
 	bool accepted;

@@ -1,19 +1,26 @@
 /*
  * Process: lookup.  Runs as _smtpl, root directory /.
- * Holds: the match rules, the tables, public keys of issuers of tokens.
+ * Holds: the match rules, the tables, public keys of issuers of tokens; the
+ * passwords and tokens by which we authenticate at other servers; the secrets
+ * of rewritten senders (SRS).
  * Asked by: session (rcpt_ask, peer_ask, filter_ask, sender_ask, auth_ask),
- * queue (route_ask, expand_ask), control (explain_ask).
- * Asks: spawn (prog_ask, pam_ask), table programs.
+ * queue (route_ask, expand_ask), deliver (relay_ask, helo_ask, sasl_ask),
+ * control (explain_ask).
+ * Asks: spawn (prog_ask, pam_ask, token_ask), table programs.
  * Never: faces the network, touches the spool, writes a file.
  *
  * SPDX-License-Identifier: ISC
  */
+#include <openssl/crypto.h>
+
 #include "log.h"
 #include "lookup_answer.h"
 #include "lookup_auth.h"
 #include "lookup_filter.h"
 #include "lookup_peer.h"
 #include "lookup_question.h"
+#include "lookup_relay.h"
+#include "lookup_sasl_client.h"
 #include "lookup_table.h"
 #include "lookup_users.h"
 #include "proc.h"
@@ -24,6 +31,7 @@ struct lookup {
 	struct tables *tables;
 	struct users *users;
 	struct auths *auths;
+	struct sasl_clients *logins;
 	struct questions questions;
 	struct answers answers;
 };
@@ -35,10 +43,14 @@ load_inline(void *self, struct proc *p)
 {
 	struct lookup *l = self;
 
+	/* Threads may be at work when we end: nothing is taken from under
+	 * them. */
+	OPENSSL_init_crypto(OPENSSL_INIT_NO_ATEXIT, NULL);
 	l->p = p;
 	l->conf = p->conf;
 	l->tables = tables_new(p->conf);
 	l->auths = auths_new(p->conf, l->tables);
+	l->logins = sasl_clients_new(p->conf, l->tables);
 }
 
 static void
@@ -93,6 +105,17 @@ on_prog_stderr(void *self, struct ipc_chan *from, struct ipc_msg *msg)
 	msg->fd = -1;
 }
 
+static void
+on_token_stderr(void *self, struct ipc_chan *from, struct ipc_msg *msg)
+{
+	struct lookup *l = self;
+	const struct token_stderr *m = msg->body;
+
+	(void)from;
+	sasl_clients_stderr(l->logins, m->token, msg->fd);
+	msg->fd = -1;
+}
+
 /* ---- questions ---- */
 
 static enum table_answer
@@ -126,6 +149,7 @@ start(void *self, struct proc *p)
 	tables_start(l->tables, p->loop, on_table_changed, l);
 	l->users = users_new(p->loop);
 	auths_start(l->auths, p->loop);
+	sasl_clients_start(l->logins, p->loop);
 	answers_init(&l->answers);
 	questions_init(&l->questions, p->loop, p->conf, &tables);
 	l->questions.arg = &l->answers;
@@ -143,6 +167,8 @@ static const struct {
 	[IPC_PEER_ASK] = { sizeof(struct peer_ask), judge_peer },
 	[IPC_FILTER_ASK] = { sizeof(struct filter_ask), judge_filter },
 	[IPC_SENDER_ASK] = { sizeof(struct sender_ask), judge_sender },
+	[IPC_RELAY_ASK] = { sizeof(struct relay_ask), judge_relay },
+	[IPC_HELO_ASK] = { sizeof(struct helo_ask), judge_helo },
 };
 
 static void
@@ -171,14 +197,24 @@ on_auth_ask(void *self, struct ipc_chan *from, struct ipc_msg *msg)
 }
 
 static void
+on_sasl_ask(void *self, struct ipc_chan *from, struct ipc_msg *msg)
+{
+	struct lookup *l = self;
+
+	sasl_clients_ask(l->logins, from, msg->id, msg->body);
+}
+
+static void
 peer_up(void *self, struct ipc_chan *c)
 {
 	struct lookup *l = self;
 
 	if (c->peer == PROC_SESSION)
 		auths_session_up(l->auths, c);
-	if (c->peer == PROC_SPAWN)
+	if (c->peer == PROC_SPAWN) {
 		auths_spawn(l->auths, c);
+		sasl_clients_spawn(l->logins, c);
+	}
 	/* The check of a configuration starts no programs. */
 	if (c->peer == PROC_SPAWN && l->p->start.check == 0)
 		tables_spawn(l->tables, c);
@@ -192,6 +228,8 @@ peer_down(void *self, struct ipc_chan *c)
 	questions_forget(&l->questions, c);
 	if (c->peer == PROC_SESSION)
 		auths_session_down(l->auths, c);
+	if (c->peer == PROC_DELIVER)
+		sasl_clients_down(l->logins, c);
 }
 
 static ipc_handler *const handlers[IPC_TYPES] = {
@@ -204,8 +242,12 @@ static ipc_handler *const handlers[IPC_TYPES] = {
 	[IPC_PEER_ASK] = on_ask,
 	[IPC_FILTER_ASK] = on_ask,
 	[IPC_SENDER_ASK] = on_ask,
+	[IPC_RELAY_ASK] = on_ask,
+	[IPC_HELO_ASK] = on_ask,
 	[IPC_AUTH_DATA] = on_auth_data,
 	[IPC_AUTH_ASK] = on_auth_ask,
+	[IPC_SASL_ASK] = on_sasl_ask,
+	[IPC_TOKEN_STDERR] = on_token_stderr,
 };
 
 static const struct proc_hooks hooks = {

@@ -12,7 +12,6 @@
 #include <string.h>
 
 #include "idn.h"
-#include "num.h"
 #include "smtp_addr.h"
 
 static bool
@@ -158,7 +157,7 @@ node_address(struct slice in, const char *domain, char out[ADDR_MAX + 1])
 		local.len = (size_t)(at - in.p);
 		name = (struct slice){ at + 1, in.len - local.len - 1 };
 	}
-	if (local.len > LOCAL_PART_MAX || name.len > 4 * DOMAIN_MAX)
+	if (local.len > smtp_local_max(local) || name.len > 4 * DOMAIN_MAX)
 		return "an address that is too long";
 	if (memchr(local.p, '\0', local.len) != NULL)
 		return "an address with a NUL byte";

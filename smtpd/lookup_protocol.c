@@ -34,7 +34,7 @@ protocol_op_of(enum conf_service s, const char *key)
 	if (s == SERVICE_SOURCE)
 		return PROTOCOL_FETCH;
 	if (s == SERVICE_RELAYHOST)
-		return key[0] == '\0' ? PROTOCOL_FETCH : PROTOCOL_LOOKUP;
+		return key[0] == TABLE_ENTRY ? PROTOCOL_FETCH : PROTOCOL_LOOKUP;
 	return s == SERVICE_ALIAS || s == SERVICE_CREDENTIALS ||
 		s == SERVICE_USERINFO || s == SERVICE_MAILADDRMAP ||
 		s == SERVICE_ADDRNAME ?

@@ -18,7 +18,7 @@ enum protocol_op {
 	PROTOCOL_UPDATE  /* read your sources anew */
 };
 
-/* How a service is asked for a key, or ("") for the next entry. */
+/* How a service is asked for a key, or ("#N") for the next entry. */
 enum protocol_op protocol_op_of(enum conf_service s, const char *key);
 
 /* What lookup says first, to the end of the handshake. */

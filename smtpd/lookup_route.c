@@ -1,10 +1,13 @@
 /*
- * Routes: "mx:DOMAIN" or "host:URL".  Runs in lookup; asks no DNS, and what
- * has no machinery in deliver is LATER.
+ * Routes: "mx:DOMAIN", "host:URL" or "hosts:ACTION".  Runs in lookup; asks no
+ * DNS, and a value that cannot be used is LATER, never guessed at.
  *
  * SPDX-License-Identifier: ISC
  */
 #include "lookup_route.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
 
 #include <ctype.h>
 #include <stdio.h>
@@ -12,9 +15,14 @@
 
 #include "conf_net.h"
 #include "idn.h"
+#include "lookup_forward.h"
 #include "smtp_addr.h"
 
-#define SMTP_PORT 25
+static const char *const schemes[] = {
+#define X(name, word) [SCHEME_##name] = (word),
+	CONF_SCHEMES(X)
+#undef X
+};
 
 static void
 lower(char *s)
@@ -23,25 +31,78 @@ lower(char *s)
 		*s = (char)tolower((unsigned char)*s);
 }
 
-/* "host:smtp://NAME:PORT"; an IPv6 address gets brackets.  False: too
- * long. */
-static bool
-print_host(enum conf_scheme scheme, const char *host, unsigned int port,
-    char out[ROUTE_MAX + 1])
+/* "host:SCHEME://[label@]HOST:PORT", in lower case but for the label; an IPv6
+ * address gets brackets. */
+static const char *
+print_host(enum conf_scheme scheme, struct slice label, const char *name,
+    unsigned int port, char out[ROUTE_MAX + 1])
 {
-	static const char *const schemes[] = {
-#define X(name, word) [SCHEME_##name] = (word),
-		CONF_SCHEMES(X)
-#undef X
-	};
-	bool bare6 = host[0] != '[' && strchr(host, ':') != NULL;
+	struct in6_addr addr;
+	bool six = inet_pton(AF_INET6, name, &addr) == 1;
+	char host[HOST_MAX + 1];
 	int n;
 
-	n = snprintf(out, ROUTE_MAX + 1,
-	    bare6 ? "host:%s://[%s]:%u" : "host:%s://%s:%u", schemes[scheme],
-	    host, port);
-	lower(out);
-	return n > 0 && n <= ROUTE_MAX;
+	if (!slice_copy(slice_of(name), host, sizeof(host)))
+		return "a host name that is too long";
+	lower(host);
+	if (six) /* one route, however it was written */
+		inet_ntop(AF_INET6, &addr, host, sizeof(host));
+	n = snprintf(out, ROUTE_MAX + 1, ROUTE_HOST "%s://%.*s%s%s%s%s:%u",
+	    schemes[scheme], (int)label.len, label.len != 0 ? label.p : "",
+	    label.len != 0 ? "@" : "", six ? "[" : "", host, six ? "]" : "",
+	    port);
+	if (n > 0 && n <= ROUTE_MAX)
+		return NULL;
+	out[0] = '\0';
+	return "a URL that is too long for a route";
+}
+
+const char *
+route_host(const struct conf *c, const struct conf_host *h,
+    char out[ROUTE_MAX + 1])
+{
+	return print_host(h->scheme, slice_of(conf_text(c, h->label)),
+	    conf_text(c, h->name), h->port, out);
+}
+
+const char *
+route_url(const char *url, char out[ROUTE_MAX + 1])
+{
+	const struct conf_net_scheme *scheme;
+	struct conf_url u;
+	const char *why;
+
+	out[0] = '\0';
+	if ((why = conf_net_url(url, &u)) != NULL)
+		return why;
+	if ((scheme = conf_net_scheme(u.scheme)) == NULL)
+		return "an unknown scheme";
+	if (u.port == 0 && scheme->port == 0)
+		return "no port behind the host, as in lmtp://HOST:24";
+	return print_host(scheme->scheme, u.label, u.host,
+	    u.port != 0 ? u.port : scheme->port, out);
+}
+
+/* "hosts:NAME".  Routes stand between blanks in lists and logs, the names of
+ * actions may have any character. */
+static bool
+print_hosts(const char *action, char out[ROUTE_MAX + 1])
+{
+	static const char kind[] = "hosts:";
+	size_t n = sizeof(kind) - 1;
+
+	memcpy(out, kind, sizeof(kind));
+	for (; *action != '\0'; action++) {
+		if (n + 3 > ROUTE_MAX)
+			return false;
+		if (*action > ' ' && *action <= '~' && *action != '%') {
+			out[n++] = *action;
+			out[n] = '\0';
+		} else
+			n += (size_t)snprintf(out + n, 4, "%%%02X",
+			    (unsigned int)(unsigned char)*action);
+	}
+	return true;
 }
 
 /* "mx:DOMAIN" or "mx:[ADDRESS]". */
@@ -65,48 +126,13 @@ print_mx(const char *domain, char out[ROUTE_MAX + 1])
 	return n > 0 && n <= ROUTE_MAX;
 }
 
-/* Columns: word, what it means.  Those that deliver can speak. */
-static const struct {
-	const char *word;
-	enum conf_scheme scheme;
-} spoken[] = {
-	{ "", SCHEME_SMTP },
-	{ "smtp", SCHEME_SMTP },
-	{ "smtp+notls", SCHEME_SMTP_NOTLS },
-};
-
-const char *
-route_url(const char *url, char out[ROUTE_MAX + 1])
-{
-	size_t i, n = sizeof(spoken) / sizeof(spoken[0]);
-	char host[DOMAIN_MAX + 1];
-	struct conf_url u;
-	const char *why;
-
-	out[0] = '\0';
-	if ((why = conf_net_url(url, &u)) != NULL)
-		return why;
-	for (i = 0; i < n && strcmp(spoken[i].word, u.scheme) != 0; i++)
-		;
-	if (i == n)
-		return "its scheme is not in this version";
-	if (u.label)
-		return "a label is not in this version";
-	if (idn_domain(slice_of(u.host), host) != NULL)
-		return "a bad host name";
-	if (!print_host(spoken[i].scheme, host,
-		u.port != 0 ? u.port : SMTP_PORT, out)) {
-		out[0] = '\0';
-		return "a host name that is too long";
-	}
-	return NULL;
-}
-
 static void
 later(struct route_is *is, const char *text)
 {
 	is->route[0] = '\0';
 	outcome_set(&is->outcome, LATER, WIDTH_RCPT, 0, "4.3.5", "%s", text);
+	is->outcome.cause = CAUSE_CONFIG;
+	is->outcome.stage = STAGE_LOOKUP;
 }
 
 /* By `relay domain <table>`.  A domain that is not in it waits, as in
@@ -151,17 +177,17 @@ find_route(struct question *q, const struct conf_action *a, const char *domain,
     struct route_is *is)
 {
 	const struct conf *conf = q->all->conf;
-	const struct conf_host *h;
 	bool ok;
 
 	is->route[0] = '\0';
 	if (a->domain != CONF_NONE)
 		return by_table(q, a, domain, is);
-	if (a->host.n != 0) {
-		h = CONF_HOST(conf, a->host, 0);
-		ok = print_host(h->scheme, conf_text(conf, h->name), h->port,
-		    is->route);
-	} else
+	if (a->host.n > 1 || a->host_table != CONF_NONE)
+		ok = print_hosts(conf_text(conf, a->name), is->route);
+	else if (a->host.n == 1)
+		ok = route_host(conf, CONF_HOST(conf, a->host, 0), is->route) ==
+		    NULL;
+	else
 		ok = print_mx(domain, is->route);
 	if (!ok)
 		later(is, "the route is too long");
@@ -192,6 +218,8 @@ route_of(struct question *q, const struct expansion *x, const struct target *t,
 		is->action = CONF_NONE;
 		return true;
 	}
+	if (!forward_sender(q, x, t, is->sender))
+		return false;
 	if (t->expanded && strlen(t->addr) < sizeof(is->rcpt))
 		memcpy(is->rcpt, t->addr, strlen(t->addr) + 1);
 	if (rules_origin(conf, t->match, &e))

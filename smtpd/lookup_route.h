@@ -18,9 +18,17 @@ bool route_of(struct question *q, const struct expansion *x,
     const struct target *t, struct route_is *is);
 
 /*
- * What a table of `relay domain` has for a domain, as a route.  NULL, or why
- * it cannot be one; out is then empty.
+ * A relay URL of a table ("smtps://label@host", "host") as a route of one
+ * host, "host:smtps://label@host:465".  NULL, or why it cannot be one; out is
+ * then empty.
  */
 const char *route_url(const char *url, char out[ROUTE_MAX + 1]);
+
+/* The same for one that stands in the configuration. */
+const char *route_host(const struct conf *c, const struct conf_host *h,
+    char out[ROUTE_MAX + 1]);
+
+/* What stands before the URL in either. */
+#define ROUTE_HOST "host:"
 
 #endif

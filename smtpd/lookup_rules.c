@@ -385,7 +385,7 @@ rules_origin(const struct conf *conf, uint32_t row, const struct envelope *e)
 	const struct facts *f = e->facts;
 	uint32_t i;
 
-	if ((f->flags & FACT_OURS) != 0 || f->auth[0] != '\0')
+	if ((f->flags & (FACT_OURS | FACT_SOCKET)) != 0 || f->auth[0] != '\0')
 		return true;
 	/* What an alias here sends on may be a stranger's. */
 	if (e->expanded && (f->flags & (FACT_LOCAL | FACT_SOCKET)) == 0)

@@ -18,6 +18,7 @@
 #include "lookup_program.h"
 #include "lookup_store.h"
 #include "lookup_turn.h"
+#include "num.h"
 
 struct table {
 	struct tables *all;
@@ -77,11 +78,15 @@ ask_turn(struct table *t, enum conf_service s, const char *key,
 {
 	const char *why = NULL;
 	enum table_answer a;
+	uint64_t i;
 
 	if (s == SERVICE_REGEX)
 		a = turn_regex(&t->turn, t->store, key, &why);
+	else if (key[0] != TABLE_ENTRY ||
+	    num_parse(key + 1, 0, TURN_MAX, &i) != NULL)
+		return TABLE_NO;
 	else
-		a = turn_next(&t->turn, t->store, value, &why);
+		a = turn_entry(&t->turn, t->store, i, value, &why);
 	if (why != NULL)
 		complain(t, s, "", why);
 	return a;
@@ -106,7 +111,7 @@ ask_store(struct table *t, enum conf_service s, const char *key,
 		return TABLE_UNKNOWN;
 	}
 	if (s == SERVICE_REGEX || s == SERVICE_SOURCE ||
-	    (s == SERVICE_RELAYHOST && key[0] == '\0'))
+	    (s == SERVICE_RELAYHOST && key[0] == TABLE_ENTRY))
 		return ask_turn(t, s, key, value);
 	a = match_ask(t->store, s, key, t->all->conf->sub_addr_delim, &raw);
 	if (a != TABLE_YES || (VALUES & 1u << s) == 0)
@@ -229,7 +234,7 @@ enum table_answer
 table_ask(struct table *t, enum conf_service s, const char *key,
     struct buf *value, struct table_req *req, table_fn *fn, void *arg)
 {
-	return t->kind->ask(t, s, key == NULL ? "" : key, value, req, fn, arg);
+	return t->kind->ask(t, s, key, value, req, fn, arg);
 }
 
 const struct secrets *

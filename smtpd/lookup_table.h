@@ -36,9 +36,13 @@ struct table_req {
 
 struct table;
 
+/* "#0", "#1", ...: the key of an entry by its number. */
+#define TABLE_ENTRY '#'
+
 /*
- * Asks for key (any case; NULL or empty for SERVICE_SOURCE and
- * SERVICE_RELAYHOST: the next of all entries, in turn).  Where the service
+ * Asks for key (any case).  SERVICE_SOURCE, and SERVICE_RELAYHOST where it is
+ * not about a domain, are asked for "#N": entry N in the order of the table,
+ * but of a program whatever it says next.  Where the service
  * has values, that of the key is added to value as text:
  *   alias, mailaddrmap  as written: nodes with commas between
  *   credentials         "user:secret"; user is the key if it has none

@@ -1,6 +1,6 @@
 /*
- * Tables that are asked as a whole: source and relayhost (each entry in its
- * turn), regex (all of them).  Runs in lookup.
+ * Tables that are asked as a whole: source and relayhost (each entry by its
+ * number), regex (all of them).  Runs in lookup.
  *
  * SPDX-License-Identifier: ISC
  */
@@ -20,45 +20,56 @@ turn_reset(struct turn *t)
 		regfree(&t->regex[i]);
 	free(t->regex);
 	free(t->entry);
+	free(t->value);
 	memset(t, 0, sizeof(*t));
 }
 
-/* ---- in turn ---- */
+/* ---- by number ---- */
 
 static bool
 collect_one(void *arg, struct slice key, struct slice value)
 {
 	struct turn *t = arg;
 
-	(void)value;
 	if (t->n_entries == TURN_MAX)
 		return false;
-	t->entry[t->n_entries++] = key;
+	t->entry[t->n_entries] = key;
+	t->value[t->n_entries++] = value;
 	return true;
 }
 
+/* False: they cannot be read. */
+static bool
+collect(struct turn *t, const struct store *s, const char **why)
+{
+	if (s->n > TURN_MAX)
+		*why = "too many entries";
+	if (t->collected)
+		return true;
+	t->entry = xcalloc(TURN_MAX, sizeof(*t->entry));
+	t->value = xcalloc(TURN_MAX, sizeof(*t->value));
+	t->collected = s->ops->each(s, false, collect_one, t);
+	if (t->collected)
+		return true;
+	turn_reset(t);
+	*why = "the table cannot be read";
+	return false;
+}
+
 enum table_answer
-turn_next(struct turn *t, const struct store *s, struct buf *value,
+turn_entry(struct turn *t, const struct store *s, size_t i, struct buf *value,
     const char **why)
 {
-	struct slice next;
-
-	if (s->n > TURN_MAX)
-		*why = "too many entries to take turns";
-	if (!t->collected) {
-		t->entry = xcalloc(TURN_MAX, sizeof(*t->entry));
-		t->collected = s->ops->each(s, false, collect_one, t);
-		if (!t->collected) {
-			turn_reset(t);
-			*why = "the table cannot be read";
-			return TABLE_UNKNOWN;
-		}
-	}
-	if (t->n_entries == 0)
+	if (!collect(t, s, why))
+		return TABLE_UNKNOWN;
+	if (i >= t->n_entries)
 		return TABLE_NO;
-	next = t->entry[t->next];
-	t->next = (t->next + 1) % t->n_entries;
-	if (value != NULL && !buf_add(value, next.p, next.len))
+	if (value == NULL)
+		return TABLE_YES;
+	if (!buf_add(value, t->entry[i].p, t->entry[i].len) ||
+	    (t->value[i].len != 0 &&
+		!(buf_puts(value, ":") &&
+		    buf_add(value, t->value[i].p, t->value[i].len))))
 		return TABLE_UNKNOWN;
 	return TABLE_YES;
 }

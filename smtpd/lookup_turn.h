@@ -1,6 +1,6 @@
 /*
- * What is asked of a table as a whole and not by a key: its entries in turn,
- * and expressions that are all tried.
+ * What is asked of a table as a whole and not by a key: its entries by their
+ * numbers, and expressions that are all tried.
  *
  * SPDX-License-Identifier: ISC
  */
@@ -15,8 +15,9 @@
 
 /* Zeros: nothing is known of the store yet. */
 struct turn {
-	struct slice *entry; /* in the store's memory */
-	size_t n_entries, next;
+	/* Keys, and what stands behind them, in the store's memory. */
+	struct slice *entry, *value;
+	size_t n_entries;
 	bool collected;
 	regex_t *regex;
 	size_t n_regex;
@@ -27,9 +28,11 @@ struct turn {
 /* The store is another, or goes. */
 void turn_reset(struct turn *t);
 
-/* The key of the next entry is added to value (which may be NULL). *why: set
- * where the table cannot be used. */
-enum table_answer turn_next(struct turn *t, const struct store *s,
+/* Entry i, in the order of the table, is added to value (which may be NULL):
+ * its key, and behind a colon its value, since "relay.example:26" is cut there
+ * as a line of a file.  TABLE_NO: there are fewer.  *why: set where the table
+ * cannot be used. */
+enum table_answer turn_entry(struct turn *t, const struct store *s, size_t i,
     struct buf *value, const char **why);
 
 /* NULL, or why text is no expression. */

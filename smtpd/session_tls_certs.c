@@ -18,7 +18,6 @@
 #include "log.h"
 #include "session_tls_ticket.h"
 #include "tls_chain.h"
-#include "tls_protocols.h"
 
 #define SIGN_MS   2000  /* a handshake waits for its signature, and all do */
 #define SILENT_MS 10000 /* so long keys is left alone after that */
@@ -223,30 +222,6 @@ make_site(struct session_certs *c, uint32_t i)
 		tls_host_start(site, &site->host[r]);
 }
 
-/* ---- the system's authorities ---- */
-
-static X509_STORE *
-load_system(void)
-{
-	/* OpenSSL's own, then where systems keep them in one file. */
-	const char *const files[] = { getenv(X509_get_default_cert_file_env()),
-		X509_get_default_cert_file(),
-		"/etc/ssl/certs/ca-certificates.crt",
-		"/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/ca-bundle.pem",
-		"/etc/ssl/cert.pem" };
-	X509_STORE *store = X509_STORE_new();
-	size_t i;
-
-	for (i = 0; store != NULL && i < sizeof(files) / sizeof(files[0]);
-	     i++) {
-		if (files[i] != NULL &&
-		    X509_STORE_load_file(store, files[i]) == 1)
-			return store;
-	}
-	X509_STORE_free(store);
-	return NULL;
-}
-
 /* ---- public ---- */
 
 struct session_certs *
@@ -281,7 +256,7 @@ session_certs_new(struct proc *p)
 	c->chain = xcalloc(conf->pki.n + 1, sizeof(STACK_OF(X509) *));
 	c->ca = xcalloc(conf->ca.n + 1, sizeof(STACK_OF(X509) *));
 	c->site = xcalloc(conf->listen.n, sizeof(*c->site));
-	if (system != NULL && (c->system = load_system()) == NULL)
+	if (system != NULL && (c->system = tls_chain_system()) == NULL)
 		proc_fail(p,
 		    "%s: `verify` without `ca`: the system's authorities are not to be found",
 		    conf_at_print(conf, &system->at, at, sizeof(at)));

@@ -15,6 +15,7 @@
 #include "log.h"
 #include "session_tls_certs.h"
 #include "session_tls_ticket.h"
+#include "tls_ciphers.h"
 #include "tls_protocols.h"
 
 #define CA_NAMES_MAX 32 /* authorities that a client is told the names of */
@@ -50,66 +51,6 @@ set_versions(const struct tls_site *site, SSL_CTX *ctx)
 	SSL_CTX_set_max_proto_version(ctx, (int)max);
 }
 
-/* Names that begin with "TLS_" are those of TLS 1.3, which OpenSSL keeps in a
- * list of its own. */
-static bool
-split_ciphers(const char *text, struct buf *old, struct buf *new)
-{
-	const char *word = text;
-	struct buf *to;
-	size_t len;
-
-	for (;;) {
-		len = strcspn(word, ":, ");
-		to = strncmp(word, "TLS_", 4) == 0 ? new : old;
-		if (len > 0 &&
-		    (!buf_add(to, ":", to->len > 0) || !buf_add(to, word, len)))
-			return false;
-		if (word[len] == '\0')
-			return true;
-		word += len + 1;
-	}
-}
-
-/* The words of tls_config_set_ciphers(3) that stand for a list; NULL: it is
- * one itself. */
-static const char *
-cipher_word(const char *text, bool dhe)
-{
-	static const char *const words[] = { "", "default", "secure", "compat",
-		"legacy", "insecure", "all" };
-	size_t i;
-
-	for (i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
-		if (strcasecmp(text, words[i]) == 0)
-			return dhe ? CIPHERS_DHE : CIPHERS;
-	}
-	return NULL;
-}
-
-/* Whoever lists what needs a private key to decrypt (kRSA) has no such cipher:
- * ours only sign. */
-static bool
-use_ciphers(SSL_CTX *ctx, const char *text)
-{
-	struct buf old, new;
-	bool good;
-
-	buf_init(&old, 0);
-	buf_init(&new, 0);
-	good = split_ciphers(text, &old, &new) &&
-	    (old.len > 0 || buf_puts(&old, CIPHERS)) &&
-	    buf_add(&old, NEVER_CIPHERS, sizeof(NEVER_CIPHERS)) &&
-	    buf_add(&new, "", 1) &&
-	    SSL_CTX_set_cipher_list(ctx, (const char *)buf_data(&old)) == 1 &&
-	    (new.len == 1 ||
-		SSL_CTX_set_ciphersuites(ctx, (const char *)buf_data(&new)) ==
-		    1);
-	buf_free(&old);
-	buf_free(&new);
-	return good;
-}
-
 static void
 set_ciphers(const struct tls_site *site, SSL_CTX *ctx, bool dhe)
 {
@@ -117,9 +58,11 @@ set_ciphers(const struct tls_site *site, SSL_CTX *ctx, bool dhe)
 	const struct conf *conf = c->proc->conf;
 	const struct conf_listen *l = site->listen;
 	conf_str said = l->ciphers != 0 ? l->ciphers : conf->smtp_ciphers;
-	const char *text = cipher_word(conf_text(conf, said), dhe);
 
-	if (!use_ciphers(ctx, text != NULL ? text : conf_text(conf, said)))
+	/* Whoever lists what needs a private key to decrypt (kRSA) has no such
+	 * cipher: ours only sign. */
+	if (!tls_ciphers_use(ctx, conf_text(conf, said),
+		dhe ? CIPHERS_DHE : CIPHERS, NEVER_CIPHERS))
 		session_certs_fail(c, &l->at,
 		    l->ciphers != 0 ? "ciphers" : "smtp ciphers", said,
 		    "OpenSSL knows no such list of ciphers");
