@@ -19,37 +19,15 @@
 
 #include <bsd/string.h>
 
+#include "client_auth.h"
 #include "log.h"
-#include "num.h"
+#include "reply_class.h"
 
-#define IN_MAX REPLY_BYTES_MAX
+#define IN_MAX 8192
+
+_Static_assert(IN_MAX >= REPLY_LINE_MAX, "a line fits");
 
 /* ---- hearing ---- */
-
-/* A line of the reply to EHLO but the first (RFC 5321 4.1.1.1). */
-static void
-ehlo_line(struct client *c, struct slice text)
-{
-	struct slice word = { text.p, 0 };
-	char number[24];
-	unsigned int i;
-
-	while (word.len < text.len && text.p[word.len] != ' ')
-		word.len++;
-	for (i = 0; i < client_n_exts; i++) {
-		if (!slice_eqcase(word, slice_of(client_exts[i].keyword)))
-			continue;
-		c->ext |= client_exts[i].flag;
-		if (client_exts[i].flag != EXT_SIZE)
-			continue;
-		text.p += word.len;
-		text.len -= word.len;
-		/* RFC 1870 4: no number or 0 is no limit that is known. */
-		if (!slice_copy(slice_trim(text), number, sizeof number) ||
-		    num_parse(number, 0, UINT64_MAX, &c->max_size) != NULL)
-			c->max_size = 0;
-	}
-}
 
 /* The reply is whole; false: the owner was told. */
 static bool
@@ -63,21 +41,38 @@ act(struct client *c)
 	memset(&c->reply, 0, sizeof c->reply);
 	if (c->n == 0) {
 		/* To nothing that was said: time-outs are told so. */
-		client_reply_outcome(&r, WIDTH_STREAM, &o);
+		reply_class(&r, STAGE_QUIT, &o);
 		o.verdict = LATER;
 		client_lose(c, &o);
 		return false;
 	}
 	said = client_heard(c, &rcpt);
+	c->stage = client_table[said].stage;
 	if (r.code != 421)
 		return client_acts[client_table[said].on[r.code / 100 - 2]](c,
 		    &r, rcpt);
 	/* RFC 5321 3.8: the server closes, whatever was said. */
-	if (said == SAID_DOT)
+	if (c->stage == STAGE_CONTENT)
 		client_decide(c, &r);
-	client_reply_outcome(&r, WIDTH_STREAM, &o);
+	reply_class(&r, c->stage, &o);
 	client_lose(c, &o);
 	return false;
+}
+
+/* The next line, or as much of it as counts.  NULL, or why it is none. */
+static const char *
+hear_line(struct client *c, struct slice line)
+{
+	struct slice text;
+	const char *why = client_reply_line(&c->reply, line, &text);
+
+	if (why != NULL)
+		return why;
+	if (client_awaits(c, SAID_EHLO) && c->reply.lines > 1)
+		client_offer(c, text);
+	if (client_awaits(c, SAID_AUTH))
+		client_auth_hear(c, text);
+	return NULL;
 }
 
 /* All whole lines; false: the owner was told. */
@@ -85,7 +80,7 @@ static bool
 hear(struct client *c)
 {
 	enum smtp_line kind;
-	struct slice line, text;
+	struct slice line;
 	const char *why;
 	size_t used;
 
@@ -94,19 +89,29 @@ hear(struct client *c)
 		    REPLY_LINE_MAX, &line, &used);
 		if (kind == LINE_MORE)
 			return true;
-		why = kind == LINE_LONG ?
-		    "a reply line without end" :
-		    client_reply_line(&c->reply, line, &text);
+		if (kind == LINE_LONG)
+			line.len = used;
+		why = c->in_long_line ? client_reply_skip(&c->reply, used) :
+					hear_line(c, line);
 		if (why != NULL) {
-			client_lose_words(c, "4.5.0", why);
+			client_lose_words(c, CAUSE_SYSTEM, "4.5.0", why);
 			return false;
 		}
-		if (client_awaits(c, SAID_EHLO) && c->reply.lines > 1)
-			ehlo_line(c, text);
+		c->in_long_line = kind == LINE_LONG;
 		buf_drain(&c->io.in, used);
-		if (c->reply.done && !act(c))
+		if (c->reply.done && !c->in_long_line && !act(c))
 			return false;
 	}
+}
+
+/* The connection is up. */
+static void
+on_connected(struct client *c)
+{
+	if (c->how.want.implicit)
+		(void)client_start_tls(c);
+	else
+		client_expect(c, SAID_GREETING, 0);
 }
 
 /* The connection is up, or the handshake is done. */
@@ -115,13 +120,29 @@ on_ready(struct client *c)
 {
 	unsigned int rcpt;
 
-	if (client_heard(c, &rcpt) == SAID_CONNECT) {
-		client_expect(c, SAID_GREETING, 0);
+	if (client_heard(c, &rcpt) == SAID_CONNECT)
+		on_connected(c);
+	else
+		client_on_tls(c);
+}
+
+/* It broke, or was closed; of a handshake TLS knows more. */
+static void
+lose_connection(struct client *c, const char *what)
+{
+	char why[OUTCOME_TEXT_MAX + 1];
+	struct outcome o;
+
+	if (!client_awaits(c, SAID_TLS)) {
+		client_lose_words(c,
+		    client_awaits(c, SAID_STARTTLS) ? CAUSE_TLS : CAUSE_NETWORK,
+		    client_awaits(c, SAID_CONNECT) ? "4.4.1" : "4.4.2", what);
 		return;
 	}
-	/* RFC 3207 4.2: what was known before is forgotten. */
-	tls_print(&c->io, c->cipher, sizeof c->cipher);
-	client_say_hello(c, SAID_EHLO);
+	outcome_set(&o, LATER, WIDTH_STREAM, 0, "4.7.5", "%s",
+	    tls_why(&c->io, why, sizeof why));
+	outcome_of_us(&o, CAUSE_TLS, STAGE_TLS);
+	client_lose(c, &o);
 }
 
 /*
@@ -133,7 +154,6 @@ static void
 on_error(struct client *c)
 {
 	const char *error = c->io.error;
-	const char *ecode = client_awaits(c, SAID_CONNECT) ? "4.4.1" : "4.4.2";
 	uint8_t *room;
 	int want;
 	long n;
@@ -148,7 +168,38 @@ on_error(struct client *c)
 				return;
 		}
 	}
-	client_lose_words(c, ecode, error);
+	lose_connection(c, error);
+}
+
+/*
+ * Nothing came, or not enough of it.  A server that has answered MAIL, and not
+ * what was said together with it, may have lost that: one that says PIPELINING
+ * and does not do it (RFC 2920 3.2).
+ */
+static void
+on_timeout(struct client *c)
+{
+	if (c->state == CLIENT_IN_MAIL && c->in_server && !c->decided &&
+	    (c->ext & EXT_PIPELINING) != 0 &&
+	    (client_awaits(c, SAID_RCPT) || client_awaits(c, SAID_DATA)))
+		c->denied = EXT_PIPELINING;
+	client_lose_words(c,
+	    client_awaits(c, SAID_TLS) ? CAUSE_TLS : CAUSE_NETWORK,
+	    client_awaits(c, SAID_CONNECT) ? "4.4.1" : "4.4.2", "timed out");
+}
+
+/* Everything that was to be sent is with the kernel. */
+static void
+on_sent(struct client *c)
+{
+	if (client_is_sending(c)) {
+		client_send_content(c);
+		return;
+	}
+	if (c->dot_said)
+		c->until = c->how.lmtp ? loop_msec() + CLIENT_TALK_MS : 0;
+	if (client_awaits(c, SAID_DOT) || client_awaits(c, SAID_CHUNK))
+		client_set_deadline(c);
 }
 
 static void
@@ -164,18 +215,13 @@ on_io(struct io *io, enum io_event e, void *arg)
 		hear(c);
 		break;
 	case IO_LOW:
-		if (c->part != PART_NONE)
-			client_send_content(c);
-		else if (client_awaits(c, SAID_DOT))
-			client_set_deadline(c);
+		on_sent(c);
 		break;
 	case IO_EOF:
-		client_lose_words(c, "4.4.2", "connection closed");
+		lose_connection(c, "connection closed");
 		break;
 	case IO_TIMEOUT:
-		client_lose_words(c,
-		    client_awaits(c, SAID_CONNECT) ? "4.4.1" : "4.4.2",
-		    "timed out");
+		on_timeout(c);
 		break;
 	case IO_ERROR:
 		(void)io;
@@ -187,12 +233,11 @@ on_io(struct io *io, enum io_event e, void *arg)
 /* ---- public ---- */
 
 struct client *
-client_new(struct loop *l, const char *helo)
+client_new(struct loop *l)
 {
 	struct client *c = xcalloc(1, sizeof *c);
 
 	c->loop = l;
-	c->helo = helo;
 	c->io.fd = -1;
 	return c;
 }
@@ -202,21 +247,24 @@ client_free(struct client **c)
 {
 	if (*c == NULL)
 		return;
+	client_auth_free(*c);
+	free((*c)->took);
 	io_close(&(*c)->io);
 	timer_clear(&(*c)->soon);
+	count_leave((*c)->how.count);
 	free(*c);
 	*c = NULL;
 }
 
 /* Whom we talk to. */
 static void
-opening(struct client *c, const struct mx_addr *addr, struct tls *tls,
-    const struct client_owner *owner)
+opening(struct client *c, const struct mx_addr *addr,
+    const struct client_how *how, const struct client_owner *owner)
 {
 	assert(c->state == CLIENT_CLOSED);
 	c->state = CLIENT_OPENING;
 	c->addr = *addr;
-	c->tls = tls;
+	c->how = *how;
 	c->owner = *owner;
 	mx_addr_print(addr, c->relay);
 }
@@ -230,24 +278,61 @@ on_refused(void *arg)
 	client_lose(c, &c->result);
 }
 
-void
-client_connect(struct client *c, const struct mx_addr *addr, struct tls *tls,
-    const struct client_owner *owner)
+/* It is not the network, nor who is to be connected. */
+static bool
+is_lack_of_ours(int error)
 {
-	int one = 1, fd;
+	return error == EMFILE || error == ENFILE || error == ENOBUFS ||
+	    error == ENOMEM;
+}
 
-	opening(c, addr, tls, owner);
-	fd = socket(addr->ss.ss_family,
-	    SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+/* A socket that is being connected; -1: result says why not. */
+static int
+begin_connect(struct client *c)
+{
+	const struct sockaddr *to = (const struct sockaddr *)&c->addr.ss;
+	const struct sockaddr *from = (const struct sockaddr *)&c->how.src;
+	int one = 1, fd, error;
+
+	fd = socket(to->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC,
+	    0);
 	if (fd != -1)
 		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-	if (fd == -1 ||
-	    (connect(fd, (const struct sockaddr *)&addr->ss, addr->len) == -1 &&
-		errno != EINPROGRESS)) {
-		outcome_set(&c->result, LATER, WIDTH_STREAM, 0, "4.4.1",
-		    "%s while waiting for the connection", strerror(errno));
-		if (fd != -1)
-			close(fd);
+	/* Nobody else may have the address while we use it as our own. */
+	if (fd != -1 && from->sa_family != AF_UNSPEC &&
+	    bind(fd, from,
+		from->sa_family == AF_INET ?
+		    sizeof(struct sockaddr_in) :
+		    sizeof(struct sockaddr_in6)) == -1) {
+		outcome_set(&c->result, LATER, WIDTH_STREAM, 0, "4.3.5",
+		    "the source address cannot be used: %s", strerror(errno));
+		outcome_of_us(&c->result, CAUSE_CONFIG, STAGE_CONNECT);
+		close(fd);
+		return -1;
+	}
+	if (fd != -1 &&
+	    (connect(fd, to, c->addr.len) == 0 || errno == EINPROGRESS))
+		return fd;
+	error = errno;
+	outcome_set(&c->result, LATER, WIDTH_STREAM, 0,
+	    is_lack_of_ours(error) ? "4.3.0" : "4.4.1",
+	    "%s while waiting for the connection", strerror(error));
+	outcome_of_us(&c->result,
+	    is_lack_of_ours(error) ? CAUSE_SYSTEM : CAUSE_NETWORK,
+	    STAGE_CONNECT);
+	if (fd != -1)
+		close(fd);
+	return -1;
+}
+
+void
+client_connect(struct client *c, const struct mx_addr *addr,
+    const struct client_how *how, const struct client_owner *owner)
+{
+	int fd;
+
+	opening(c, addr, how, owner);
+	if ((fd = begin_connect(c)) == -1) {
 		timer_set(c->loop, &c->soon, 0, on_refused, c);
 		return;
 	}
@@ -257,11 +342,11 @@ client_connect(struct client *c, const struct mx_addr *addr, struct tls *tls,
 
 void
 client_adopt(struct client *c, int fd, const struct mx_addr *addr,
-    struct tls *tls, const struct client_owner *owner)
+    const struct client_how *how, const struct client_owner *owner)
 {
-	opening(c, addr, tls, owner);
+	opening(c, addr, how, owner);
 	io_open(&c->io, c->loop, fd, IN_MAX, CLIENT_OUT_MAX, on_io, c);
-	client_expect(c, SAID_GREETING, 0);
+	on_connected(c);
 }
 
 void
@@ -273,7 +358,21 @@ client_owner(struct client *c, const struct client_owner *owner)
 static void
 on_decided(void *arg)
 {
-	client_mail_over(arg);
+	struct client *c = arg;
+
+	if (c->decided)
+		client_mail_over(c);
+	else
+		client_lose(c, &c->result);
+}
+
+/* So long may it take, whatever happens. */
+static msec
+whole_time(const struct client *c)
+{
+	uint64_t mib = client_mail_size(&c->mail) >> 20;
+
+	return CLIENT_TALK_MS + ((msec)mib + 1) * CLIENT_MIB_MS;
 }
 
 void
@@ -290,8 +389,17 @@ client_mail(struct client *c, const struct client_mail *m)
 	c->in_server = false;
 	c->decided = false;
 	c->part = PART_NONE;
+	c->settled = 0;
+	c->mail_ext = 0;
+	c->rcpt_ext = 0;
+	c->until = loop_msec() + whole_time(c);
+	if (c->how.lmtp) {
+		free(c->took);
+		c->took = xcalloc(m->n_rcpt, sizeof *c->took);
+	}
 	if (client_refuses(c, &c->result)) {
-		c->decided = true;
+		/* Another host may do what this one does not. */
+		c->decided = c->result.width != WIDTH_STREAM;
 		timer_set(c->loop, &c->soon, 0, on_decided, c);
 		return;
 	}

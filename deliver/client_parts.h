@@ -1,6 +1,7 @@
 /*
  * What the files of the SMTP client share: client.c hears, client_act.c does,
- * client_say.c says, client_params.c knows what the server can be told.
+ * client_say.c says, client_params.c knows what the server can be told,
+ * client_offer.c what it said of itself.
  *
  * SPDX-License-Identifier: ISC
  */
@@ -19,8 +20,13 @@
  * be tried; after it nobody knows, and that is later (RFC 1047).
  */
 void client_lose(struct client *c, const struct outcome *o);
-/* The same: what happened while we waited. */
-void client_lose_words(struct client *c, const char *ecode, const char *what);
+/* The same: what happened while we waited, and for what. */
+void client_lose_words(struct client *c, enum cause cause, const char *ecode,
+    const char *what);
+/* The reply shows that the server does not do what it offers: the connection
+ * ends, and the next one is to go without ext.  As a client_act. */
+bool client_deny(struct client *c, unsigned int ext,
+    const struct client_reply *r);
 
 /* A reply to this is due; its deadline runs when it is the first. */
 void client_expect(struct client *c, enum client_said said, unsigned int rcpt);
@@ -38,6 +44,10 @@ void client_say_hello(struct client *c, enum client_said said);
 bool client_say_more(struct client *c);
 /* The content goes out, and a reply to it is due; false: the owner was told. */
 bool client_begin_content(struct client *c);
+/* The next chunk of it does (RFC 3030 2). */
+bool client_say_chunk(struct client *c);
+/* Some of it, or of this chunk, is not yet with the kernel. */
+bool client_is_sending(const struct client *c);
 /* As much content as has room; false: the owner was told. */
 bool client_send_content(struct client *c);
 
@@ -57,6 +67,23 @@ void client_say_rcpt(struct client *c, unsigned int i);
 const char *client_address(const struct client *c, const char *addr,
     char out[ADDR_MAX + 1]);
 
+/* What a reply to MAIL, or to RCPT, shows that the server does not do of what
+ * was said in it: EXT_*, 0: nothing. */
+unsigned int client_denies_mail(const struct client *c,
+    const struct client_reply *r);
+unsigned int client_denies_rcpt(const struct client *c,
+    const struct client_reply *r);
+
+/* ---- client_offer.c ---- */
+
+/* All that is known of the server is forgotten. */
+void client_forget(struct client *c);
+/* A line of the reply to EHLO, but the first. */
+void client_offer(struct client *c, struct slice line);
+/* What stands behind SIZE, LIMITS. */
+void client_size(struct client *c, struct slice words);
+void client_limits(struct client *c, struct slice words);
+
 /* ---- client_act.c ---- */
 
 /* The reply, and which recipient it is about.  False: the owner was told,
@@ -68,6 +95,11 @@ extern client_act *const client_acts[CLIENT_DOES];
 
 /* The reply is the outcome of the transaction; the first word is the last. */
 void client_decide(struct client *c, const struct client_reply *r);
+
+/* TLS is to begin; false: the owner was told. */
+bool client_start_tls(struct client *c);
+/* The handshake is done. */
+void client_on_tls(struct client *c);
 
 /* Nothing more is due in this transaction: as a client_act. */
 bool client_mail_over(struct client *c);

@@ -78,17 +78,26 @@ add_text(struct client_reply *r, struct slice words)
 }
 
 const char *
+client_reply_skip(struct client_reply *r, size_t len)
+{
+	r->bytes += len;
+	return r->bytes > REPLY_BYTES_MAX ? "a reply without end" : NULL;
+}
+
+const char *
 client_reply_line(struct client_reply *r, struct slice line, struct slice *text)
 {
 	struct slice rest = line;
+	const char *why;
 	uint16_t ecode[3];
 	bool more;
 	int code;
 
 	*text = (struct slice){ line.p, 0 };
-	r->bytes += line.len + 2;
-	if (++r->lines > REPLY_LINES_MAX || r->bytes > REPLY_BYTES_MAX)
+	if (++r->lines > REPLY_LINES_MAX)
 		return "a reply without end";
+	if ((why = client_reply_skip(r, line.len + 2)) != NULL)
+		return why;
 	if (line.len < 3 || !is_digit(line.p[0]) || !is_digit(line.p[1]) ||
 	    !is_digit(line.p[2]))
 		return "a reply without a code";
@@ -113,18 +122,4 @@ client_reply_line(struct client_reply *r, struct slice line, struct slice *text)
 	add_text(r, rest);
 	r->done = !more;
 	return NULL;
-}
-
-void
-client_reply_outcome(const struct client_reply *r, enum width width,
-    struct outcome *o)
-{
-	memset(o, 0, sizeof *o);
-	o->verdict = r->code / 100 == 2 ? DONE :
-	    r->code / 100 == 5          ? NEVER :
-					  LATER;
-	o->width = (uint8_t)width;
-	o->code = (uint16_t)r->code;
-	memcpy(o->ecode, r->ecode, sizeof o->ecode);
-	memcpy(o->text, r->text, sizeof o->text);
 }

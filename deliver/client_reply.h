@@ -14,9 +14,12 @@
 #include "slice.h"
 #include "verdict.h"
 
-#define REPLY_LINES_MAX 64
-#define REPLY_BYTES_MAX 8192
-#define REPLY_LINE_MAX  2048 /* RFC 5321 4.5.3.1.5 says 512: be kind */
+/* A reply of 100 KB is read, and its beginning kept; more is no reply. */
+#define REPLY_LINES_MAX 8192
+#define REPLY_BYTES_MAX 262144
+/* RFC 5321 4.5.3.1.5 says 512: be kind.  Of a longer one the beginning is
+ * looked at. */
+#define REPLY_LINE_MAX 2048
 
 /* All zero: nothing read yet. */
 struct client_reply {
@@ -37,8 +40,8 @@ struct client_reply {
 const char *client_reply_line(struct client_reply *r, struct slice line,
     struct slice *text);
 
-/* The reply as an outcome: 2yz DONE, 4yz LATER, 5yz NEVER, others LATER. */
-void client_reply_outcome(const struct client_reply *r, enum width width,
-    struct outcome *o);
+/* len more bytes of the last line, of which nothing is looked at.  NULL, or
+ * why this is no reply. */
+const char *client_reply_skip(struct client_reply *r, size_t len);
 
 #endif
