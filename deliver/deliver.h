@@ -8,17 +8,25 @@
 
 #include <sys/queue.h>
 
+#include "count.h"
 #include "dkim.h"
 #include "dns.h"
+#include "helo.h"
 #include "pool.h"
 #include "proc.h"
+#include "relay.h"
 #include "report.h"
+#include "seen.h"
 #include "tls.h"
 
-#define JOBS_WANTED 100 /* jobs at a time, by credit, at most */
-#define JOBS_MAX    400 /* ... and no more than this, whoever miscounts */
+#define JOBS_WANTED 100  /* jobs that get on at a time, by credit, at most */
+#define JOBS_MAX    2000 /* ... with those that wait for others' words */
+#define JOB_BUCKETS 256  /* a power of two */
 
 TAILQ_HEAD(jobs, job);
+LIST_HEAD(job_bucket, job);
+TAILQ_HEAD(groups, group);
+TAILQ_HEAD(client_auths, client_auth);
 TAILQ_HEAD(explains, explain);
 
 struct deliver {
@@ -31,9 +39,21 @@ struct deliver {
 	struct pool *pool;
 	struct report *report;
 	struct dkim_keys keys;
+	struct relays *relays;
+	struct helos *helos;
+	struct seen *seen;
 	struct jobs jobs;
-	unsigned int n_jobs, max_jobs; /* max: by our descriptors */
-	struct explains explains;      /* routes that smtpctl asks about */
+	struct job_bucket bucket[JOB_BUCKETS]; /* by number */
+	/* How much we want (want.c): max_jobs that get on, and with the n_slow
+	 * that do not at most most_jobs, both by our descriptors. */
+	unsigned int n_jobs, max_jobs, most_jobs, n_slow;
+	unsigned int asked; /* wanted, and not yet come */
+	struct timer look;
+	struct counts counts;      /* connections with a limit */
+	struct groups groups;      /* routes that queue asks about */
+	struct client_auths auths; /* that ask lookup */
+	uint64_t n_auths;          /* so far: their numbers */
+	struct explains explains;  /* routes that smtpctl asks about */
 	unsigned int n_explains;
 	bool wanting; /* queue has been told what we want */
 	bool stopping;

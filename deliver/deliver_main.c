@@ -3,11 +3,13 @@
  *
  *	runs as  _smtpout, in an empty directory, one per core
  *	holds    descriptors of messages (read-only), connections to servers
- *	asks     keys: sign this digest; the DNS
+ *	asks     keys: sign this digest, this handshake; the DNS
+ *	         lookup: relay_ask, helo_ask, sasl_ask
  *	told by  control: hosts_ask
- *	         queue: job_take, job_rcpt, job_field, job_go, job_noted
+ *	         queue: job_take, job_rcpt, job_field, job_go, job_noted,
+ *	         group_ask
  *	says     control: hosts_is
- *	         queue: job_want, job_result, job_signed, job_end
+ *	         queue: job_want, job_result, job_signed, job_end, group_is
  *	never    opens a path, sees a private key, writes to the spool
  *
  * SPDX-License-Identifier: ISC
@@ -17,35 +19,107 @@
 #include <sys/resource.h>
 
 #include <fcntl.h>
+#include <limits.h>
 #include <string.h>
 
+#include "client_auth.h"
 #include "explain.h"
+#include "group.h"
 #include "job.h"
 #include "log.h"
 #include "resolv.h"
+#include "want.h"
 
 #define KEYS_MS     3000 /* to wait for keys at the start */
 #define STOP_MS     3000 /* for contents on their way, at the end */
 #define STOP_LOOK   50
 #define TIMEOUT_MIN 1000
 
-#define FDS_LOOK         4096 /* more than this is as good as no limit */
+#define FDS_LOOK         1024 /* those at the start are the first ones */
 #define FDS_PER_JOB      6
+#define FDS_PER_WAITING  3 /* its file and its connection, and some room */
 #define FDS_PER_QUESTION 3
 
-/* ---- the DNS ---- */
+/* ---- files ---- */
+
+/* What was handed in is no good. */
+static _Noreturn void
+fail(struct deliver *d, const struct conf_at *where, const char *path,
+    const char *why)
+{
+	char at[CONF_AT_MAX];
+
+	proc_fail(d->p, "%s: certificate file %s: %s",
+	    conf_at_print(d->conf, where, at, sizeof at), path, why);
+}
 
 static void
-on_file(void *self, struct ipc_chan *from, struct ipc_msg *msg)
+on_resolv(struct deliver *d, uint32_t row, int fd)
 {
-	struct deliver *d = self;
-
-	(void)from;
-	d->n_server = resolv_read(msg->fd, d->server, DNS_SERVERS_MAX);
+	(void)row;
+	d->n_server = resolv_read(fd, d->server, DNS_SERVERS_MAX);
 	/* Handed in again when it changes, also while we run. */
 	if (d->dns != NULL && d->conf->resolver.ss_family == 0)
 		dns_servers(d->dns, d->server, d->n_server);
 }
+
+static void
+on_cert(struct deliver *d, uint32_t row, int fd)
+{
+	const struct conf_pki *pki;
+	const char *why;
+
+	if (d->tls == NULL || row >= d->conf->pki.n)
+		return;
+	pki = CONF_PKI(d->conf, row);
+	if ((why = tls_cert(d->tls, row, fd)) != NULL)
+		fail(d, &pki->at, conf_text(d->conf, pki->cert), why);
+}
+
+static void
+on_ca(struct deliver *d, uint32_t row, int fd)
+{
+	const struct conf_ca *ca;
+	const char *why;
+
+	if (d->tls == NULL || row >= d->conf->ca.n)
+		return;
+	ca = CONF_CA(d->conf, row);
+	if ((why = tls_ca(d->tls, row, fd)) != NULL)
+		fail(d, &ca->at, conf_text(d->conf, ca->cert), why);
+}
+
+static void
+on_file(void *self, struct ipc_chan *from, struct ipc_msg *msg)
+{
+	static void (*const kinds[])(struct deliver * d, uint32_t row,
+	    int fd) = {
+		[FILE_RESOLV] = on_resolv,
+		[FILE_CERT] = on_cert,
+		[FILE_CA] = on_ca,
+	};
+	const struct proc_file *m = msg->body;
+
+	(void)from;
+	if (m->of < sizeof kinds / sizeof kinds[0] && kinds[m->of] != NULL)
+		kinds[m->of](self, m->index, msg->fd);
+}
+
+/* A context for each way to speak TLS, from what was handed in. */
+static void
+tls_begin(struct deliver *d)
+{
+	const struct conf_at *where = NULL;
+	char at[CONF_AT_MAX];
+	const char *why;
+
+	if (d->tls == NULL || (why = tls_ready(d->tls, &where)) == NULL)
+		return;
+	proc_fail(d->p, "%s: TLS: %s",
+	    conf_at_print(d->conf, where, at, sizeof at), why);
+}
+
+/* ---- the DNS ---- */
 
 static void
 dns_start(struct deliver *d, unsigned int max)
@@ -66,16 +140,6 @@ dns_start(struct deliver *d, unsigned int max)
 }
 
 /* ---- how much we want ---- */
-
-static void
-say_want(struct deliver *d, uint32_t n)
-{
-	struct job_want m;
-
-	memset(&m, 0, sizeof m);
-	m.n = n;
-	report_say(d->report, IPC_JOB_WANT, &m);
-}
 
 static bool
 keys_known(const struct deliver *d)
@@ -99,9 +163,8 @@ want(void *arg)
 	if (d->wanting || d->stopping || d->draining || queue == NULL ||
 	    queue->fd == -1)
 		return;
-	d->wanting = true;
 	timer_clear(&d->patience);
-	say_want(d, d->n_jobs < d->max_jobs ? d->max_jobs - d->n_jobs : 0);
+	want_start(d);
 }
 
 /* What is still to be done, until queue knows what became of it. */
@@ -121,8 +184,7 @@ look_drained(struct deliver *d)
 void
 deliver_job_gone(struct deliver *d)
 {
-	if (d->wanting && !d->stopping && !d->draining)
-		say_want(d, 1);
+	want_more(d);
 	look_drained(d);
 }
 
@@ -155,6 +217,7 @@ on_go(void *self, struct ipc_chan *from, struct ipc_msg *msg)
 {
 	(void)from;
 	job_go(self, msg->body);
+	want_came(self);
 }
 
 static void
@@ -190,7 +253,9 @@ queue_down(struct deliver *d)
 	struct job *j, *next;
 
 	report_down(d->report);
-	d->wanting = false;
+	/* The next one may give their places to another process. */
+	pool_uncount(d->pool);
+	want_stop(d);
 	if (!d->stopping)
 		timer_clear(&d->patience);
 	/* Half told: the next queue tells it whole. */
@@ -216,6 +281,15 @@ on_sign_key(void *self, struct ipc_chan *from, struct ipc_msg *msg)
 		want(d);
 }
 
+/* ---- lookup ---- */
+
+static void
+on_sasl_data(void *self, struct ipc_chan *from, struct ipc_msg *msg)
+{
+	(void)from;
+	client_auth_data(self, msg->body);
+}
+
 /* ---- the process ---- */
 
 static void
@@ -227,23 +301,25 @@ pre_jail(void *self, struct proc *p)
 	d->p = p;
 	d->conf = p->conf;
 	/* Configuration and providers of OpenSSL are read now. */
-	if ((d->tls = tls_new(&why)) == NULL)
+	if ((d->tls = tls_new(p->conf, &why)) == NULL)
 		log_warn("no-tls", "why=%s", q(why));
 	dkim_keys_init(&d->keys, p->conf);
 }
 
-/* Descriptors that we may still open. */
+/* Descriptors that we may still open; the jail has raised the limit to the
+ * hard one. */
 static unsigned int
 descriptors_free(void)
 {
 	struct rlimit limit;
-	unsigned int most = FDS_LOOK, used = 0, i;
+	unsigned int used = 0, i;
+	rlim_t most = FDS_LOOK;
 
-	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < most)
-		most = (unsigned int)limit.rlim_cur;
-	for (i = 0; i < most; i++)
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0)
+		most = limit.rlim_cur < INT_MAX ? limit.rlim_cur : INT_MAX;
+	for (i = 0; i < FDS_LOOK && i < most; i++)
 		used += fcntl((int)i, F_GETFD) != -1;
-	return most - used;
+	return (unsigned int)most - used;
 }
 
 static unsigned int
@@ -261,23 +337,37 @@ start(void *self, struct proc *p)
 	/* A job holds a file, and questions to the DNS or a connection; as
 	 * many connections again are idle, or being closed. */
 	d->max_jobs = between(1, fds / FDS_PER_JOB, JOBS_WANTED);
+	d->most_jobs =
+	    between(d->max_jobs, fds / FDS_PER_WAITING / 2, JOBS_MAX);
+	tls_begin(d);
 	dns_start(d, between(1, fds / FDS_PER_QUESTION, DNS_ACTIVE_MAX));
 	d->pool = pool_new(p->loop, between(1, fds / FDS_PER_JOB, POOL_MAX));
 	d->report = report_new(p->loop);
+	d->relays = relays_new(d);
+	d->helos = helos_new(d);
+	d->seen = seen_new(SEEN_MAX);
 }
 
 static void
 peer_up(void *self, struct ipc_chan *c)
 {
+	struct deliver *d = self;
+
+	if (c->peer == PROC_KEYS && d->tls != NULL)
+		tls_keys(d->tls, c);
 	if (c->peer == PROC_QUEUE)
 		queue_up(self, c);
+	if (c->peer == PROC_LOOKUP)
+		client_auth_lookup_up(self);
 }
 
 static void
 peer_down(void *self, struct ipc_chan *c)
 {
-	if (c->peer == PROC_QUEUE)
+	if (c->peer == PROC_QUEUE) {
+		group_forget(self, c);
 		queue_down(self);
+	}
 	if (c->peer == PROC_CONTROL)
 		explain_forget(self, c);
 }
@@ -316,6 +406,8 @@ stop(void *self)
 
 	d->stopping = true;
 	explain_forget(d, NULL);
+	group_forget(d, NULL);
+	timer_clear(&d->look);
 	/* Without a word: queue tries them again, and counts no attempt. */
 	for (j = TAILQ_FIRST(&d->jobs); j != NULL; j = next) {
 		next = TAILQ_NEXT(j, entry);
@@ -345,6 +437,8 @@ static ipc_handler *const handlers[IPC_TYPES] = {
 	[IPC_JOB_GO] = on_go,
 	[IPC_JOB_NOTED] = on_noted,
 	[IPC_SIGN_KEY] = on_sign_key,
+	[IPC_SASL_DATA] = on_sasl_data,
+	[IPC_GROUP_ASK] = group_on_ask,
 	[IPC_HOSTS_ASK] = explain_on_hosts,
 };
 
@@ -367,6 +461,8 @@ main(void)
 
 	memset(&p, 0, sizeof p);
 	TAILQ_INIT(&self.jobs);
+	TAILQ_INIT(&self.auths);
 	TAILQ_INIT(&self.explains);
+	TAILQ_INIT(&self.groups);
 	return proc_main(&p, &hooks, &self);
 }

@@ -1,24 +1,22 @@
 /*
- * A job finds its hosts, tries them in turn, and says what became of each
- * recipient.  Used by deliver.  Never says DONE before a server has, and
+ * A job's beginning and end: what became of each recipient is said, once, and
+ * the job is gone.  Used by deliver.  Never says DONE before a server has, and
  * NEVER only upon a server's or the DNS's own word.
  *
  * SPDX-License-Identifier: ISC
  */
 #include "job.h"
 
-#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include <bsd/string.h>
 
-#include "log.h"
+#include "job_7bit.h"
+#include "reply_class.h"
 
-#define BROKEN_MAX 2 /* connections lost in a transaction, before later */
-
-/* ---- beginning and end ---- */
+#define SLOW_MS 3000 /* without a step: others have its place */
 
 void
 job_enter(struct job *j, enum job_state state)
@@ -30,10 +28,14 @@ void
 job_drop(struct job *j)
 {
 	TAILQ_REMOVE(&j->d->jobs, j, entry);
+	LIST_REMOVE(j, mate);
 	j->d->n_jobs--;
+	j->d->n_slow -= j->slow;
 	job_prepare_free(j);
-	mx_free(&j->find);
+	job_7bit_free(j);
+	job_walk_free(j);
 	client_free(&j->client);
+	count_free(&j->count);
 	if (j->fd != -1)
 		close(j->fd);
 	arena_free(&j->arena);
@@ -57,8 +59,10 @@ job_say_result(struct job *j, struct job_rcpt_row *r, const struct outcome *o)
 	if (j->client != NULL) {
 		strlcpy(m.relay, j->client->relay, sizeof m.relay);
 		strlcpy(m.tls, j->client->cipher, sizeof m.tls);
-	} else
-		memcpy(m.relay, j->relay, sizeof m.relay);
+	} else {
+		memcpy(m.relay, j->relay_of, sizeof m.relay);
+		memcpy(m.tls, j->tls_of, sizeof m.tls);
+	}
 	if (o->verdict == LATER)
 		j->later = true;
 	r->state = RCPT_ENDED;
@@ -75,6 +79,14 @@ say_signed(const struct job *j)
 	m.id = j->take.id;
 	strlcpy(m.field, j->field, sizeof m.field);
 	report_say(j->d->report, IPC_JOB_SIGNED, &m);
+}
+
+/* While queue is away nobody knows that a counted one is idle here. */
+static bool
+may_be_idle(const struct job *j)
+{
+	return j->d->wanting ||
+	    (j->count.of[0] == NULL && j->count.of[1] == NULL);
 }
 
 void
@@ -98,8 +110,8 @@ job_end(struct job *j, const struct outcome *o, const struct outcome *site,
 	m.site = *site;
 	report_say(d->report, IPC_JOB_END, &m);
 	if (j->client != NULL)
-		pool_put(d->pool, j->take.route, j->take.action, j->messages,
-		    &j->client);
+		pool_put(d->pool, j->take.route, j->take.action,
+		    may_be_idle(j) ? j->messages : 0, &j->client);
 	job_drop(j);
 	deliver_job_gone(d);
 }
@@ -111,6 +123,9 @@ job_end_later(struct job *j, const char *ecode, const char *why)
 
 	outcome_set(&o, LATER, WIDTH_MESSAGE, 0, ecode, "%s",
 	    why == NULL ? "local trouble" : why);
+	/* RFC 3463 3.4: X.3.5 is a configuration. */
+	outcome_of_us(&o, o.ecode[2] == 5 ? CAUSE_CONFIG : CAUSE_SYSTEM,
+	    STAGE_PREPARE);
 	job_end(j, &o, &o, 0);
 }
 
@@ -138,282 +153,71 @@ job_hold(struct job *j)
 	}
 }
 
-/* ---- hosts ---- */
-
-/* The client tells us, and we tell the client. */
-static void try_host(struct job *j);
-static void transaction(struct job *j);
-
-/* No host is left: the site does not work, or none of it wants our mail. */
-static void
-no_host_left(struct job *j)
-{
-	struct outcome site = j->trouble;
-
-	if (j->all_refused) {
-		/* RFC 5321 3.1, 554: each of them said so. */
-		j->trouble.verdict = NEVER;
-		j->trouble.width = WIDTH_MESSAGE;
-		site.verdict = DONE;
-	} else {
-		j->trouble.verdict = LATER;
-		j->trouble.width = WIDTH_SITE;
-		site = j->trouble;
-	}
-	job_end(j, &j->trouble, &site, 0);
-}
-
-static void
-on_found(void *arg, const struct mx_list *list, const struct outcome *why)
-{
-	struct job *j = arg;
-	struct outcome o = *why, site = *why;
-
-	j->list = *list;
-	mx_free(&j->find);
-	if (j->list.n > 0) {
-		j->at = 0;
-		j->all_refused = true;
-		try_host(j);
-		return;
-	}
-	/* What the DNS denies works, in its way: the others of this route
-	 * hear the same. */
-	if (o.verdict == NEVER)
-		site.verdict = DONE;
-	job_end(j, &o, &site, 0);
-}
-
-static void
-find_hosts(struct job *j)
-{
-	struct mx_self self;
-
-	mx_self_of(j->d->conf, j->take.action, &self);
-	job_enter(j, JOB_FINDING);
-	j->find =
-	    mx_find(j->d->p->loop, j->d->dns, &j->route, &self, on_found, j);
-}
-
-/* ---- what the client tells ---- */
-
-static void
-on_ready(void *arg)
-{
-	transaction(arg);
-}
-
-/* RFC 5321 4.5.3.1.10: too many for one transaction.  552 is what older
- * servers say; with another enhanced code either means something else. */
-static bool
-too_many(const struct outcome *o)
-{
-	return (o->code == 452 || o->code == 552) &&
-	    (o->ecode[0] == 0 || (o->ecode[1] == 5 && o->ecode[2] == 3));
-}
-
-static void
-on_rcpt(void *arg, unsigned int i, const struct outcome *o)
-{
-	struct job *j = arg;
-	struct job_rcpt_row *r = &j->rcpt[j->to_row[i]];
-	struct outcome own = *o;
-
-	if (o->verdict == DONE) {
-		r->state = RCPT_TAKEN;
-		j->n_taken++;
-		return;
-	}
-	if (too_many(o)) {
-		/* Each transaction takes somebody, or this is the answer: so
-		 * it comes to an end. */
-		if (j->n_taken > 0) {
-			r->state = RCPT_AGAIN;
-			return;
-		}
-		own.verdict = LATER;
-	}
-	job_say_result(j, r, &own);
-}
-
-/* The site as a whole, after a transaction that had an outcome. */
-static void
-site_of(const struct job *j, const struct outcome *o, struct outcome *site)
-{
-	*site = *o;
-	site->width = WIDTH_STREAM;
-	/* Who answers works, also when he says no. */
-	site->verdict = o->code != 0 || client_usable(j->client) ? DONE : LATER;
-}
-
-static void
-on_over(void *arg, const struct outcome *o)
-{
-	struct job *j = arg;
-	struct job_rcpt_row *r;
-	struct outcome site;
-	uint32_t i, again = 0;
-
-	for (i = 0; i < j->n_to; i++) {
-		r = &j->rcpt[j->to_row[i]];
-		if (r->state == RCPT_AGAIN && o->verdict == DONE) {
-			r->state = RCPT_OPEN;
-			again++;
-		} else if (r->state == RCPT_TAKEN || r->state == RCPT_AGAIN ||
-		    (r->state == RCPT_OPEN && o->verdict != DONE))
-			job_say_result(j, r, o);
-	}
-	if (again > 0 && client_usable(j->client) &&
-	    j->client->mails < j->messages) {
-		j->reused = true; /* some servers close after each message */
-		transaction(j);
-		return;
-	}
-	if (again > 0) {
-		/* It took some and closed, or may not have more: the rest by a
-		 * new connection. */
-		pool_put(j->d->pool, j->take.route, j->take.action, j->messages,
-		    &j->client);
-		j->n_to = 0;
-		j->reused = false;
-		if (j->at == 0) {
-			find_hosts(j);
-			return;
-		}
-		j->at--;
-		try_host(j);
-		return;
-	}
-	site_of(j, o, &site);
-	job_end(j, NULL, &site, 0);
-}
-
-/* The connection went, and nothing was sent. */
-static void
-on_lost(void *arg, const struct outcome *o)
-{
-	struct job *j = arg;
-	bool tls_failed = j->client->tls_failed;
-	bool in_mail = j->n_to > 0;
-	struct outcome site = *o;
-	uint32_t i, open = 0;
-
-	log_debug("relay=%s lost: %s", j->client->relay, o->text);
-	memcpy(j->relay, j->client->relay, sizeof j->relay);
-	client_free(&j->client);
-	for (i = 0; i < j->n_rcpt; i++) {
-		if (j->rcpt[i].state == RCPT_ENDED)
-			continue;
-		j->rcpt[i].state = RCPT_OPEN;
-		open++;
-	}
-	j->n_to = 0;
-	if (open == 0) {
-		/* It refused everybody before it went. */
-		job_end(j, NULL, &site, 0);
-		return;
-	}
-	if (j->reused) {
-		/* It had done its work: that says nothing about the host. */
-		j->reused = false;
-		find_hosts(j);
-		return;
-	}
-	if (tls_failed && !j->no_tls) {
-		/* RFC 7435: rather plain than not at all. */
-		log_event(j->take.id, "tls-failed", "why=%s", q(o->text));
-		j->no_tls = true;
-		j->at--;
-		try_host(j);
-		return;
-	}
-	j->no_tls = false;
-	if (o->verdict != NEVER)
-		j->all_refused = false;
-	if (o->verdict != NEVER || j->all_refused)
-		j->trouble = *o;
-	if (in_mail && ++j->broken >= BROKEN_MAX)
-		j->at = j->list.n;
-	try_host(j);
-}
-
-/* ---- talking ---- */
-
-static void
-owner_of(struct job *j, struct client_owner *owner)
-{
-	*owner =
-	    (struct client_owner){ on_ready, on_rcpt, on_over, on_lost, j };
-}
-
-/* The next address; j->at counts those that were tried. */
-static void
-try_host(struct job *j)
-{
-	bool plain = j->route.notls || j->no_tls;
-	const struct conf *c = j->d->conf;
-	const struct conf_action *a = CONF_ACTION(c, j->take.action);
-	conf_str helo = a->helo != 0 ? a->helo : c->hostname;
-	struct client_owner owner;
-
-	if (j->at >= j->list.n) {
-		no_host_left(j);
-		return;
-	}
-	job_enter(j, JOB_TALKING);
-	owner_of(j, &owner);
-	j->client = client_new(j->d->p->loop, conf_text(c, helo));
-	client_connect(j->client, &j->list.addr[j->at++],
-	    plain ? NULL : j->d->tls, &owner);
-}
-
-/* All recipients that are open, in one transaction. */
-static void
-transaction(struct job *j)
-{
-	const struct job_take *t = &j->take;
-	struct client_mail m = { .sender = j->sender,
-		.rcpt = j->to,
-		.facts = t->facts,
-		.ret = t->params.ret,
-		.envid = t->params.envid,
-		.field = j->field,
-		.fd = j->fd,
-		.trace_off = t->trace_off,
-		.trace_len = t->trace_len,
-		.content_off = t->content_off,
-		.content_len = t->content_len,
-		.content_facts = t->content_facts };
-	uint32_t i;
-
-	j->n_to = 0;
-	j->n_taken = 0;
-	for (i = 0; i < j->n_rcpt; i++) {
-		if (j->rcpt[i].state != RCPT_OPEN)
-			continue;
-		j->to[j->n_to] = (struct client_rcpt){ .addr = j->rcpt[i].addr,
-			.orcpt = j->rcpt[i].orcpt,
-			.notify = j->rcpt[i].notify };
-		j->to_row[j->n_to++] = i;
-	}
-	assert(j->n_to > 0);
-	m.n_rcpt = j->n_to;
-	client_mail(j->client, &m);
-}
-
 void
 job_prepared(struct job *j)
 {
-	struct client_owner owner;
+	struct client *c;
 
-	j->client = pool_take(j->d->pool, j->take.route, j->take.action);
-	if (j->client == NULL) {
-		find_hosts(j);
-		return;
+	c = pool_take(j->d->pool, j->take.route, j->take.action);
+	/* Its group is another one since. */
+	if (c != NULL &&
+	    memcmp(c->how.count, j->count.of, sizeof j->count.of) != 0)
+		client_free(&c);
+	if (c != NULL)
+		job_reuse(j, c);
+	else
+		job_walk(j);
+}
+
+/* ---- how it gets on ---- */
+
+/* Another number after each step: a host begun, a reply heard, some content
+ * sent. */
+static uint64_t
+mark_of(const struct job *j)
+{
+	const struct client *c = j->client;
+	uint64_t mark = j->state | (uint64_t)j->host_at << 3 |
+	    (uint64_t)j->at << 9 | (uint64_t)j->no_tls << 15;
+
+	if (c != NULL)
+		mark |= (uint64_t)(c->head & 0xff) << 16 |
+		    (uint64_t)(c->mails & 0xff) << 24 |
+		    (uint64_t)(c->part & 7) << 32 |
+		    (c->part_off / JOB_PIECE) << 35;
+	return mark;
+}
+
+/* Nothing was heard on this connection yet, for a long time. */
+static bool
+is_silent(const struct job *j, msec now)
+{
+	const struct client *c = j->client;
+
+	if (c == NULL || c->state != CLIENT_OPENING || c->n == 0)
+		return false;
+	if (c->fifo[c->head].said == SAID_CONNECT)
+		return now - j->since >= JOB_DEAF_MS;
+	return c->fifo[c->head].said == SAID_GREETING &&
+	    now - j->since >= JOB_SILENT_MS;
+}
+
+void
+job_look(struct job *j, msec now)
+{
+	uint64_t mark = mark_of(j);
+
+	if (mark != j->mark || j->marked == 0) {
+		j->mark = mark;
+		j->marked = now;
 	}
-	job_enter(j, JOB_TALKING);
-	j->reused = true;
-	owner_of(j, &owner);
-	client_owner(j->client, &owner);
-	transaction(j);
+	j->d->n_slow -= j->slow;
+	j->slow = (j->state == JOB_FINDING || j->state == JOB_TALKING) &&
+	    now - j->marked >= SLOW_MS;
+	j->d->n_slow += j->slow;
+	if (j->suspected || !is_silent(j, now))
+		return;
+	j->suspected = true;
+	seen_addr_bad(j->d->seen, &j->client->addr.ss, j->take.route,
+	    "nothing was heard", now);
 }

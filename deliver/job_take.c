@@ -14,15 +14,21 @@
 #include "log.h"
 #include "smtp_addr.h"
 
-#define ARENA_BASE    ((size_t)16384)
+#define ARENA_BASE    ((size_t)24576)
 #define TEXT_PER_RCPT (ADDR_MAX + 1 + ORCPT_MAX + 1 + 32)
+
+static struct job_bucket *
+bucket_of(struct deliver *d, uint64_t number)
+{
+	return &d->bucket[number & (JOB_BUCKETS - 1)];
+}
 
 static struct job *
 job_find(struct deliver *d, uint64_t number)
 {
 	struct job *j;
 
-	TAILQ_FOREACH(j, &d->jobs, entry) {
+	LIST_FOREACH(j, bucket_of(d, number), mate) {
 		if (j->take.job == number)
 			return j;
 	}
@@ -63,6 +69,7 @@ job_take(struct deliver *d, const struct job_take *m, int fd)
 	j->fd = fd;
 	j->field = "";
 	TAILQ_INSERT_TAIL(&d->jobs, j, entry);
+	LIST_INSERT_HEAD(bucket_of(d, m->job), j, mate);
 	d->n_jobs++;
 	room =
 	    TEXT_PER_RCPT + sizeof *j->rcpt + sizeof *j->to + sizeof *j->to_row;
@@ -105,28 +112,32 @@ job_field(struct deliver *d, const struct job_field *m)
 		j->field = field;
 }
 
-/* `mail-from` of the action in place of the sender: "user@domain", or one of
- * "user" and "@domain", the rest being the sender's.  Never of the null sender,
- * whose replies must not come back (RFC 5321 6.1).  NULL: no room. */
+/* `mail-from` of the action in place of the sender, or of what SRS made of it.
+ * NULL: no room. */
 static const char *
 sender_of(struct job *j)
 {
 	const struct conf *c = j->d->conf;
 	const struct conf_action *a = CONF_ACTION(c, j->take.action);
-	const char *said = conf_text(c, a->mail_from), *own = j->take.sender;
-	const char *at = strrchr(said, '@'), *own_at = strrchr(own, '@');
-	const char *user = said, *domain = smtp_addr_domain(said);
-	size_t len = at == NULL ? strlen(said) : (size_t)(at - said);
+	const char *own =
+	    j->take.as_sender[0] != '\0' ? j->take.as_sender : j->take.sender;
+	char made[SMTP_REWRITTEN_SIZE];
 
-	if (said[0] == '\0' || own_at == NULL || own_at == own)
+	if (smtp_addr_rewrite(conf_text(c, a->mail_from), own, made) == own)
 		return own;
-	if (len == 0) {
-		user = own;
-		len = (size_t)(own_at - own);
-	}
-	if (domain[0] == '\0')
-		domain = own_at + 1;
-	return arena_printf(&j->arena, "%.*s@%s", (int)len, user, domain);
+	return arena_printf(&j->arena, "%s", made);
+}
+
+/* On one connection: as the route has it, or its group, if that is less. */
+static uint32_t
+messages_of(const struct job *j, uint32_t own)
+{
+	const struct conf *c = j->d->conf;
+	uint32_t n = j->take.group < c->limit.n ?
+	    CONF_LIMIT(c, j->take.group)->messages :
+	    0;
+
+	return n != 0 && n < own ? n : own;
 }
 
 /* What the configuration says of this relay.  False: no room. */
@@ -137,7 +148,9 @@ configure(struct job *j)
 	struct dest_limit limit;
 
 	dest_limit(j->d->conf, dest_of_route(j->take.route, name), &limit);
-	j->messages = limit.messages;
+	j->messages = messages_of(j, limit.messages);
+	j->inet = limit.inet;
+	count_init(j->d, &j->count, &j->take);
 	j->sender = sender_of(j);
 	return j->sender != NULL;
 }

@@ -9,15 +9,37 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include <bsd/string.h>
 
 #include "log.h"
+#include "reply_class.h"
 #include "resolv.h"
 
 /* ---- hosts in order ---- */
+
+static bool
+is_backup(const struct mx_self *self, const char *name)
+{
+	return self->backup != NULL && strcasecmp(self->backup, name) == 0;
+}
+
+bool
+mx_lists(const struct dns_answer *mx, const char *name)
+{
+	unsigned int i;
+
+	for (i = 0; i < mx->n; i++) {
+		if (strcasecmp(mx->rr[i].name, name) == 0)
+			return true;
+	}
+	return false;
+}
 
 unsigned int
 mx_sort(const struct dns_answer *mx, const struct mx_self *self,
@@ -26,16 +48,17 @@ mx_sort(const struct dns_answer *mx, const struct mx_self *self,
 	const struct dns_rr *rr[DNS_RR_MAX], *swap;
 	unsigned int n = 0, i, j, first;
 	uint32_t limit = UINT16_MAX + 1;
+	bool ours;
 
 	*own = false;
 	for (i = 0; i < mx->n && n < DNS_RR_MAX; i++) {
 		if (mx->rr[i].name[0] == '\0')
 			continue;
 		rr[n++] = &mx->rr[i];
-		if (!mx_own_name(self, mx->rr[i].name))
-			continue;
-		*own = true;
-		if (mx->rr[i].pref < limit)
+		ours = mx_own_name(self, mx->rr[i].name);
+		*own = *own || ours;
+		if ((ours || is_backup(self, mx->rr[i].name)) &&
+		    mx->rr[i].pref < limit)
 			limit = mx->rr[i].pref;
 	}
 	for (i = 1; i < n; i++) {
@@ -61,26 +84,39 @@ mx_sort(const struct dns_answer *mx, const struct mx_self *self,
 	return i;
 }
 
-/* What no mail server can have: "this network", multicast, reserved. */
-static bool
-usable4(const struct in_addr *a)
+/* The address of a record, without a port. */
+static void
+rr_addr(const struct dns_rr *rr, enum dns_type type,
+    struct sockaddr_storage *out)
 {
-	uint32_t ip = ntohl(a->s_addr);
+	struct sockaddr_in *in = (struct sockaddr_in *)out;
+	struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)out;
 
-	return ip >> 24 != 0 && ip >> 28 < 14;
+	memset(out, 0, sizeof *out);
+	if (type == DNS_A) {
+		in->sin_family = AF_INET;
+		in->sin_addr = rr->a;
+	} else {
+		in6->sin6_family = AF_INET6;
+		in6->sin6_addr = rr->aaaa;
+	}
 }
 
-static bool
-usable6(const struct in6_addr *a)
+/* One record; a host with many has some of each family. */
+static void
+add_addr(struct mx_host *h, enum dns_type type, const struct dns_rr *rr)
 {
-	struct in_addr mapped;
+	struct sockaddr_storage ss;
 
-	if (IN6_IS_ADDR_V4MAPPED(a)) {
-		memcpy(&mapped, a->s6_addr + 12, sizeof mapped);
-		return usable4(&mapped);
-	}
-	return !IN6_IS_ADDR_UNSPECIFIED(a) && !IN6_IS_ADDR_MULTICAST(a) &&
-	    !IN6_IS_ADDR_LINKLOCAL(a) && !IN6_IS_ADDR_V4COMPAT(a);
+	rr_addr(rr, type, &ss);
+	if (!mx_usable(&ss))
+		inet_ntop(ss.ss_family,
+		    type == DNS_A ? (const void *)&rr->a : &rr->aaaa, h->odd,
+		    sizeof h->odd);
+	else if (type == DNS_A && h->n4 < MX_PER_HOST)
+		h->a[h->n4++] = rr->a;
+	else if (type == DNS_AAAA && h->n6 < MX_PER_HOST)
+		h->aaaa[h->n6++] = rr->aaaa;
 }
 
 void
@@ -89,14 +125,8 @@ mx_host_add(struct mx_host *h, const struct dns_question *q,
 {
 	unsigned int i;
 
-	for (i = 0; i < answer->n && answer->status == DNS_FOUND; i++) {
-		if (q->type == DNS_A && h->n4 < MX_PER_HOST &&
-		    usable4(&answer->rr[i].a))
-			h->a[h->n4++] = answer->rr[i].a;
-		if (q->type == DNS_AAAA && h->n6 < MX_PER_HOST &&
-		    usable6(&answer->rr[i].aaaa))
-			h->aaaa[h->n6++] = answer->rr[i].aaaa;
-	}
+	for (i = 0; i < answer->n && answer->status == DNS_FOUND; i++)
+		add_addr(h, q->type, &answer->rr[i]);
 	if (h->n4 + h->n6 > 0)
 		h->status = DNS_FOUND;
 	else if (answer->status == DNS_LATER) {
@@ -192,6 +222,7 @@ struct mx_find {
 	struct dns_ask mx;
 	bool implicit; /* no MX: the domain itself */
 	bool own;      /* we are one of the hosts */
+	bool best;     /* self.backup is the best of them */
 	unsigned int n, open;
 	struct mx_host host[MX_HOSTS];
 	struct host_ask ask[2 * MX_HOSTS];
@@ -205,11 +236,90 @@ tell(struct mx_find *f)
 	f->fn(f->arg, &f->list, &f->why);
 }
 
+/* Nobody knows now, or the owner has to mend something. */
+static void __attribute__((format(printf, 4, 5))) later(struct mx_find *f,
+    enum cause cause, const char *ecode, const char *fmt, ...)
+{
+	char text[OUTCOME_TEXT_MAX + 1];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof text, fmt, ap);
+	va_end(ap);
+	outcome_set(&f->why, LATER, WIDTH_SITE, 0, ecode, "%s", text);
+	outcome_of_us(&f->why, cause, STAGE_DNS);
+}
+
+/* The DNS says no; code 0: in no protocol's words. */
+static void __attribute__((format(printf, 5, 6)))
+never(struct mx_find *f, enum cause cause, unsigned int code, const char *ecode,
+    const char *fmt, ...)
+{
+	char text[OUTCOME_TEXT_MAX + 1];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof text, fmt, ap);
+	va_end(ap);
+	outcome_set(&f->why, NEVER, WIDTH_MESSAGE, code, ecode, "%s", text);
+	outcome_of_us(&f->why, cause, STAGE_DNS);
+}
+
+/* A host has an address that cannot be used. */
+static const struct mx_host *
+odd_host(const struct mx_find *f)
+{
+	unsigned int i;
+
+	for (i = 0; i < f->n; i++) {
+		if (f->host[i].odd[0] != '\0')
+			return &f->host[i];
+	}
+	return NULL;
+}
+
+/* No address is left to try, of hosts that are all known: why. */
+static void
+explain_known(struct mx_find *f, bool gone)
+{
+	const char *name = f->route.name;
+	const struct mx_host *odd = odd_host(f);
+
+	if (f->self.backup != NULL && f->route.mx && (f->own || f->best))
+		later(f, CAUSE_CONFIG, "4.4.4",
+		    "%s is to be a backup for %s, and no mail server is better than it",
+		    f->self.backup, name);
+	else if (f->own)
+		never(f, CAUSE_CONFIG, 0, "5.4.6",
+		    "mail for %s would come back to this host", name);
+	else if (!f->route.mx && odd != NULL)
+		later(f, CAUSE_CONFIG, "4.4.4",
+		    "the relay host %s has the address %s, which no server can have",
+		    name, odd->odd);
+	else if (!f->route.mx)
+		/* The owner named it: an error to be mended, not a "no". */
+		later(f, CAUSE_DNS, "4.4.4", "the relay host %s has no address",
+		    name);
+	else if (odd != NULL)
+		never(f, CAUSE_DNS, 0, "5.4.4",
+		    "%s, where mail for %s goes, has the address %s, which no mail server can have",
+		    odd->name, name, odd->odd);
+	else if (!f->implicit)
+		never(f, CAUSE_DNS, 0, "5.4.4",
+		    "none of the mail servers of %s has a usable address",
+		    name);
+	else
+		never(f, CAUSE_DNS, 0, "5.1.2",
+		    gone ?
+			"the domain %s does not exist" :
+			"the domain %s has neither MX records nor an address",
+		    name);
+}
+
 /* No address is left to try: why. */
 static void
 explain(struct mx_find *f)
 {
-	const char *name = f->route.name;
 	bool gone = f->n > 0;
 	unsigned int i;
 
@@ -217,28 +327,12 @@ explain(struct mx_find *f)
 		gone = gone && f->host[i].status == DNS_NXDOMAIN;
 		if (f->host[i].status != DNS_LATER)
 			continue;
-		outcome_set(&f->why, LATER, WIDTH_SITE, 0, "4.4.3",
+		later(f, CAUSE_DNS, "4.4.3",
 		    "the address of %s is not known now: %s", f->host[i].name,
 		    f->host[i].why);
 		return;
 	}
-	if (f->own)
-		outcome_set(&f->why, NEVER, WIDTH_MESSAGE, 0, "5.4.6",
-		    "mail for %s would come back to this host", name);
-	else if (!f->route.mx)
-		/* The owner named it: an error to be mended, not a "no". */
-		outcome_set(&f->why, LATER, WIDTH_SITE, 0, "4.4.4",
-		    "the relay host %s has no address", name);
-	else if (!f->implicit)
-		outcome_set(&f->why, NEVER, WIDTH_MESSAGE, 0, "5.4.4",
-		    "none of the mail servers of %s has a usable address",
-		    name);
-	else
-		outcome_set(&f->why, NEVER, WIDTH_MESSAGE, 0, "5.1.2",
-		    gone ?
-			"the domain %s does not exist" :
-			"the domain %s has neither MX records nor an address",
-		    name);
+	explain_known(f, gone);
 }
 
 static void
@@ -289,42 +383,43 @@ only_host(struct mx_find *f)
 	ask_addresses(f);
 }
 
+/* RFC 5321 5.1: the implicit MX. */
 static void
-on_mx(void *arg, const struct dns_answer *answer)
+no_mx(struct mx_find *f)
 {
-	struct mx_find *f = arg;
-	const char *name = f->route.name;
-
-	switch (answer->status) {
-	case DNS_FOUND:
-		break;
-	case DNS_NODATA:
-		/* RFC 5321 5.1: the implicit MX. */
-		f->implicit = true;
-		if (!mx_own_name(&f->self, name)) {
-			only_host(f);
-			return;
-		}
-		f->own = true;
-		explain(f);
-		tell(f);
-		return;
-	case DNS_NXDOMAIN:
-		outcome_set(&f->why, NEVER, WIDTH_MESSAGE, 0, "5.1.2",
-		    "the domain %s does not exist", name);
-		tell(f);
-		return;
-	case DNS_LATER:
-	case DNS_ALIAS:
-		outcome_set(&f->why, LATER, WIDTH_SITE, 0, "4.4.3",
-		    "the mail servers of %s are not known now: %s", name,
-		    answer->why == NULL ? "no answer" : answer->why);
+	f->implicit = true;
+	if (f->self.backup != NULL) {
+		later(f, CAUSE_CONFIG, "4.4.4",
+		    "%s is to be a backup for %s, which has no MX records",
+		    f->self.backup, f->route.name);
 		tell(f);
 		return;
 	}
+	if (!mx_own_name(&f->self, f->route.name)) {
+		only_host(f);
+		return;
+	}
+	f->own = true;
+	explain(f);
+	tell(f);
+}
+
+/* There are MX records. */
+static void
+some_mx(struct mx_find *f, const struct dns_answer *answer)
+{
+	const char *name = f->route.name;
+
 	if (answer->n == 1 && answer->rr[0].name[0] == '\0') {
-		outcome_set(&f->why, NEVER, WIDTH_MESSAGE, 556, "5.1.10",
+		never(f, CAUSE_DNS, 556, "5.1.10",
 		    "the domain %s takes no mail (null MX)", name);
+		tell(f);
+		return;
+	}
+	if (f->self.backup != NULL && !mx_lists(answer, f->self.backup)) {
+		later(f, CAUSE_CONFIG, "4.4.4",
+		    "%s is to be a backup for %s, and is not among its mail servers",
+		    f->self.backup, name);
 		tell(f);
 		return;
 	}
@@ -333,8 +428,52 @@ on_mx(void *arg, const struct dns_answer *answer)
 		ask_addresses(f);
 		return;
 	}
+	f->best = true;
 	explain(f);
 	tell(f);
+}
+
+static void
+on_mx(void *arg, const struct dns_answer *answer)
+{
+	struct mx_find *f = arg;
+	const char *name = f->route.name;
+
+	switch (answer->status) {
+	case DNS_FOUND:
+		some_mx(f, answer);
+		return;
+	case DNS_NODATA:
+		no_mx(f);
+		return;
+	case DNS_NXDOMAIN:
+		never(f, CAUSE_DNS, 0, "5.1.2", "the domain %s does not exist",
+		    name);
+		break;
+	case DNS_LATER:
+	case DNS_ALIAS:
+		later(f, CAUSE_DNS, "4.4.3",
+		    "the mail servers of %s are not known now: %s", name,
+		    answer->why == NULL ? "no answer" : answer->why);
+		break;
+	}
+	tell(f);
+}
+
+/* The route is an address, and no mail server's. */
+static void
+no_literal(struct mx_find *f)
+{
+	const char *name = f->route.name;
+
+	if (f->own)
+		explain(f);
+	else if (f->route.mx)
+		never(f, CAUSE_MAILBOX, 0, "5.1.2",
+		    "no mail server can have the address %s", name);
+	else
+		later(f, CAUSE_CONFIG, "4.4.4",
+		    "no relay host can have the address %s", name);
 }
 
 /* The route is an address. */
@@ -350,10 +489,10 @@ on_literal(void *arg)
 		a->len = server.len;
 		strlcpy(a->name, f->route.name, sizeof a->name);
 		f->own = f->route.mx && mx_own_addr(&f->self, &a->ss);
-		f->list.n = f->own ? 0 : 1;
+		f->list.n = !f->own && mx_usable(&a->ss);
 	}
 	if (f->list.n == 0)
-		explain(f);
+		no_literal(f);
 	tell(f);
 }
 

@@ -3,7 +3,8 @@
  *
  *   mx:example.org                      its MX hosts, or itself without any
  *   mx:[192.0.2.1]                      that address
- *   host:smtp://relay.example.net:25    that host; smtp+notls: without TLS
+ *   host:smtps://label@relay.net:465    that host, as in a relay URL
+ *   hosts:NAME                          those of the action (relay.h)
  *
  * SPDX-License-Identifier: ISC
  */
@@ -25,24 +26,34 @@
 #define MX_PER_HOST 4  /* addresses of one host, of each family */
 
 struct mx_route {
-	bool mx;                 /* by MX records; else name is the host */
-	bool notls;              /* never STARTTLS */
-	bool literal;            /* name is an address */
-	uint16_t port;           /* 0: the action says */
-	char name[HOST_MAX + 1]; /* domain, host, or address as text */
+	bool mx;        /* by MX records; else name is the host */
+	bool list;      /* the hosts of its action, one after the other */
+	bool literal;   /* name is an address */
+	uint8_t scheme; /* enum conf_scheme */
+	uint16_t port;  /* 0: the action says */
+	char label[LABEL_MAX + 1]; /* empty: no authentication */
+	char name[HOST_MAX + 1];   /* domain, host, or address as text */
 };
 
 /* NULL, or why text is no route. */
 const char *mx_route_parse(const char *text, struct mx_route *r);
 
+/* The same of a relay URL with its port. */
+const char *mx_url_parse(const char *url, struct mx_route *r);
+
+struct helos;
+
 /* Who we are, to see when mail would come back to us. */
 struct mx_self {
 	const struct conf *conf;
 	const char *helo;
-	uint16_t port; /* the port that is tried */
+	const struct helos *helos; /* names of `helo-src`; NULL: none */
+	uint16_t port;             /* the port that is tried */
+	/* `backup`: only hosts better than this one; NULL: any */
+	const char *backup;
 };
 
-/* Fills self for an action of conf. */
+/* Fills self for an action of conf, but for helos. */
 void mx_self_of(const struct conf *conf, uint32_t action, struct mx_self *self);
 
 bool mx_own_name(const struct mx_self *self, const char *name);
@@ -69,6 +80,7 @@ struct mx_host {
 	uint16_t pref;
 	enum dns_status status; /* FOUND: it has some; LATER: not known now */
 	const char *why;        /* LATER */
+	char odd[IP_TEXT_MAX + 1]; /* an address that nobody can have, or "" */
 	unsigned int n4, n6;
 	struct in_addr a[MX_PER_HOST];
 	struct in6_addr aaaa[MX_PER_HOST];
@@ -76,11 +88,19 @@ struct mx_host {
 
 /*
  * The hosts of an answer in the order to try them: by preference, equal ones
- * shuffled by pick (arc4random_uniform), none from our own on.  *own is set
- * when we were among them.  Returns their number in out (MX_HOSTS).
+ * shuffled by pick (arc4random_uniform), none from our own or from
+ * self->backup on.  *own is set when we were among them.  Returns their number
+ * in out (MX_HOSTS).
  */
 unsigned int mx_sort(const struct dns_answer *mx, const struct mx_self *self,
     uint32_t (*pick)(uint32_t below), struct mx_host *out, bool *own);
+
+/* The answer names this host. */
+bool mx_lists(const struct dns_answer *mx, const char *name);
+
+/* One that a mail server can have: not 0.0.0.0, which leads to ourselves, not
+ * multicast, broadcast or link-local. */
+bool mx_usable(const struct sockaddr_storage *ss);
 
 /* Keeps the addresses of an answer that can be those of a mail server. */
 void mx_host_add(struct mx_host *h, const struct dns_question *q,

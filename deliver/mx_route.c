@@ -15,6 +15,7 @@
 
 #include <bsd/string.h>
 
+#include "helo.h"
 #include "idn.h"
 #include "num.h"
 #include "resolv.h"
@@ -24,14 +25,11 @@
 
 /* ---- routes ---- */
 
-/* Columns: how the text begins, by MX, without TLS. */
-static const struct {
-	struct slice prefix;
-	bool mx, notls;
-} schemes[] = {
-	{ { "mx:", 3 }, true, false },
-	{ { "host:smtp://", 12 }, false, false },
-	{ { "host:smtp+notls://", 18 }, false, true },
+/* By enum conf_scheme. */
+static const char *const schemes[] = {
+#define X(name, word) [SCHEME_##name] = (word),
+	CONF_SCHEMES(X)
+#undef X
 };
 
 /* "[...]" or a bare address becomes an address as text, a name one of DNS. */
@@ -58,41 +56,67 @@ name_of(struct mx_route *r)
 	if (r->literal)
 		return NULL;
 	/* DNS is asked for A-labels alone (RFC 5890 2.3.2.1). */
-	if ((why = idn_domain(name, ascii)) == NULL)
-		strlcpy(r->name, ascii, sizeof r->name);
-	return why;
+	if ((why = idn_domain(name, ascii)) != NULL)
+		return why;
+	if (ascii[0] == '\0')
+		return "a name of which nothing is left";
+	strlcpy(r->name, ascii, sizeof r->name);
+	return NULL;
+}
+
+static const char *
+set_name(struct mx_route *r, struct slice name)
+{
+	if (name.len == 0 || !slice_copy(name, r->name, sizeof r->name))
+		return "a name of a wrong length";
+	return name_of(r);
+}
+
+const char *
+mx_url_parse(const char *url, struct mx_route *r)
+{
+	const size_t n = sizeof schemes / sizeof schemes[0];
+	const char *p = strstr(url, "://"), *at, *colon, *why;
+	struct slice scheme = { url, p == NULL ? 0 : (size_t)(p - url) };
+	uint64_t port;
+	size_t i;
+
+	memset(r, 0, sizeof *r);
+	for (i = 0; i < n && !slice_eq(scheme, slice_of(schemes[i])); i++)
+		;
+	if (i == n)
+		return "a host of no scheme that is known";
+	r->scheme = (uint8_t)i;
+	p += strlen("://");
+	if ((at = strrchr(p, '@')) != NULL) {
+		if (!slice_copy((struct slice){ p, (size_t)(at - p) }, r->label,
+			sizeof r->label))
+			return "a label that is too long";
+		p = at + 1;
+	}
+	if ((colon = strrchr(p, ':')) == NULL)
+		return "a host without a port";
+	if ((why = num_parse(colon + 1, 1, UINT16_MAX, &port)) != NULL)
+		return why;
+	r->port = (uint16_t)port;
+	return set_name(r, (struct slice){ p, (size_t)(colon - p) });
 }
 
 const char *
 mx_route_parse(const char *text, struct mx_route *r)
 {
-	size_t i, n = sizeof schemes / sizeof schemes[0];
-	const char *why, *colon;
-	struct slice name;
-	uint64_t port;
+	static const char mx[] = "mx:", host[] = "host:", list[] = "hosts:";
 
+	if (strncmp(text, host, strlen(host)) == 0)
+		return mx_url_parse(text + strlen(host), r);
 	memset(r, 0, sizeof *r);
-	for (i = 0; i < n; i++) {
-		if (strncmp(text, schemes[i].prefix.p, schemes[i].prefix.len) ==
-		    0)
-			break;
-	}
-	if (i == n)
+	r->list = strncmp(text, list, strlen(list)) == 0;
+	if (r->list)
+		return NULL;
+	if (strncmp(text, mx, strlen(mx)) != 0)
 		return "a route of no kind that is known";
-	r->mx = schemes[i].mx;
-	r->notls = schemes[i].notls;
-	name = slice_of(text + schemes[i].prefix.len);
-	if (!r->mx) {
-		if ((colon = strrchr(name.p, ':')) == NULL)
-			return "a host without a port";
-		if ((why = num_parse(colon + 1, 1, UINT16_MAX, &port)) != NULL)
-			return why;
-		r->port = (uint16_t)port;
-		name.len = (size_t)(colon - name.p);
-	}
-	if (name.len == 0 || !slice_copy(name, r->name, sizeof r->name))
-		return "a name of a wrong length";
-	return name_of(r);
+	r->mx = true;
+	return set_name(r, slice_of(text + strlen(mx)));
 }
 
 /* ---- ourselves ---- */
@@ -105,6 +129,9 @@ mx_self_of(const struct conf *conf, uint32_t action, struct mx_self *self)
 	*self = (struct mx_self){ .conf = conf,
 		.helo = conf_text(conf, a->helo),
 		.port = a->port };
+	if (a->backup)
+		self->backup = conf_text(conf,
+		    a->backup_mx != 0 ? a->backup_mx : conf->hostname);
 }
 
 bool
@@ -116,7 +143,8 @@ mx_own_name(const struct mx_self *self, const char *name)
 	if (name[0] == '\0')
 		return false;
 	if (strcasecmp(name, conf_text(c, c->hostname)) == 0 ||
-	    (self->helo != NULL && strcasecmp(name, self->helo) == 0))
+	    (self->helo != NULL && strcasecmp(name, self->helo) == 0) ||
+	    (self->helos != NULL && helo_is_ours(self->helos, name)))
 		return true;
 	for (i = 0; i < c->listen.n; i++) {
 		if (strcasecmp(name,
@@ -191,6 +219,32 @@ addr_local(const struct conf *c, const uint8_t *a, size_t len)
 			return true;
 	}
 	return false;
+}
+
+/* "This network", multicast and reserved are nobody's. */
+static bool
+usable4(const uint8_t *a)
+{
+	return a[0] != 0 && a[0] < 224;
+}
+
+bool
+mx_usable(const struct sockaddr_storage *ss)
+{
+	const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)ss;
+	uint8_t a[16];
+
+	switch (addr_bytes(ss, a)) {
+	case 4:
+		return usable4(a);
+	case 16:
+		return !IN6_IS_ADDR_UNSPECIFIED(&in6->sin6_addr) &&
+		    !IN6_IS_ADDR_MULTICAST(&in6->sin6_addr) &&
+		    !IN6_IS_ADDR_LINKLOCAL(&in6->sin6_addr) &&
+		    !IN6_IS_ADDR_V4COMPAT(&in6->sin6_addr);
+	default:
+		return false;
+	}
 }
 
 bool

@@ -10,6 +10,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "log.h"
 
@@ -137,13 +138,25 @@ pool_put(struct pool *p, const char *route, uint32_t action, uint32_t messages,
 	client_owner(i->client, &owner);
 	TAILQ_INSERT_HEAD(&p->ready, i, entry);
 	p->n_ready++;
-	if (i->client->mails >= messages) {
+	if (i->client->mails >= messages ||
+	    i->client->mails >= client_mail_max(i->client)) {
 		quit(i);
 		return;
 	}
 	timer_set(p->loop, &i->timer, POOL_IDLE_MS, on_idle, i);
 	if (p->n_ready > p->max)
 		quit(TAILQ_LAST(&p->ready, idles));
+}
+
+/* Out of the pool; NULL: it went meanwhile. */
+static struct client *
+take(struct idle *i)
+{
+	struct client *c = idle_free(i);
+
+	if (!client_usable(c))
+		client_free(&c);
+	return c;
 }
 
 struct client *
@@ -154,12 +167,81 @@ pool_take(struct pool *p, const char *route, uint32_t action)
 
 	for (i = TAILQ_FIRST(&p->ready); i != NULL; i = next) {
 		next = TAILQ_NEXT(i, entry);
-		if (i->action != action || strcmp(i->route, route) != 0)
-			continue;
-		c = idle_free(i);
-		if (client_usable(c))
+		if (i->action == action && strcmp(i->route, route) == 0 &&
+		    (c = take(i)) != NULL)
 			return c;
-		client_free(&c);
 	}
 	return NULL;
+}
+
+/* It could have been made for this. */
+static bool
+is_like(const struct client *c, const struct mx_addr *addr,
+    const struct client_how *how)
+{
+	return c->how.action == how->action && c->how.lmtp == how->lmtp &&
+	    c->addr.len == addr->len &&
+	    memcmp(&c->addr.ss, &addr->ss, addr->len) == 0 &&
+	    strcasecmp(c->addr.name, addr->name) == 0 &&
+	    c->how.login == how->login &&
+	    memcmp(c->how.count, how->count, sizeof how->count) == 0 &&
+	    strcmp(c->how.label, how->label) == 0 &&
+	    (how->without & ~c->how.without) == 0 &&
+	    policy_same(&c->how.want, &how->want);
+}
+
+struct client *
+pool_take_like(struct pool *p, const struct mx_addr *addr,
+    const struct client_how *how)
+{
+	struct client *c;
+	struct idle *i, *next;
+
+	for (i = TAILQ_FIRST(&p->ready); i != NULL; i = next) {
+		next = TAILQ_NEXT(i, entry);
+		if (is_like(i->client, addr, how) && (c = take(i)) != NULL)
+			return c;
+	}
+	return NULL;
+}
+
+static struct idle *
+counted(struct idles *list, const struct count *k)
+{
+	struct idle *i;
+
+	TAILQ_FOREACH_REVERSE(i, list, idles, entry)
+	{
+		if (i->client->how.count[0] == k ||
+		    i->client->how.count[1] == k)
+			break;
+	}
+	return i;
+}
+
+void
+pool_spare(struct pool *p, const struct count *k, bool hard)
+{
+	struct idle *i = counted(&p->ready, k);
+	struct client *c;
+
+	if (i != NULL)
+		quit(i);
+	else if (hard && (i = counted(&p->quitting, k)) != NULL) {
+		c = idle_free(i);
+		client_free(&c);
+	}
+}
+
+void
+pool_uncount(struct pool *p)
+{
+	struct idle *i, *next;
+
+	for (i = TAILQ_FIRST(&p->ready); i != NULL; i = next) {
+		next = TAILQ_NEXT(i, entry);
+		if (i->client->how.count[0] != NULL ||
+		    i->client->how.count[1] != NULL)
+			quit(i);
+	}
 }
