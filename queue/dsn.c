@@ -8,35 +8,40 @@
  */
 #include "dsn.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include "bounds.h"
+#include "dsn_own.h"
 #include "dsn_param.h"
+#include "dsn_words.h"
 #include "id.h"
+#include "slice.h"
 
 #define LINE_MAX_7BIT 998 /* RFC 5322 2.1.1, without the CRLF */
 #define FOLD_AT       72
+#define BREAK_AT      900                  /* where there is no blank */
 #define ADDR_LINE_MAX (LINE_MAX_7BIT - 32) /* behind a field's name */
+#define QUOTED_MAX    76                   /* RFC 2045 6.7 */
 
-/* Columns: by enum dsn_kind; subject, Action, the first words to a person. */
+/* Columns: by enum dsn_kind; name, subject, Action. */
 static const struct {
-	const char *subject, *action, *words, *more;
+	const char *name, *subject, *action;
 } kinds[] = {
-	[DSN_FAILED] = { "Your message could not be delivered", "failed",
-	    "Your message could not be delivered to the recipients below.",
-	    "No further attempt will be made." },
-	[DSN_DELAYED] = { "Your message is delayed", "delayed",
-	    "Your message has not yet been delivered to the recipients below.",
-	    "There is no need to send it again: more attempts are made." },
-	[DSN_SUCCESS] = { "Your message was passed on", "relayed",
-	    "Your message was passed on for the recipients below.",
-	    "Nobody tells what becomes of it there." },
-	[DSN_DOUBLE] = { "A notification could not be delivered", "failed",
-	    "A notification about mail that failed could not be delivered.",
-	    "Its header stands at the end. Nobody else is told." },
+	[DSN_FAILED] = { "failed", "Your message could not be delivered",
+	    "failed" },
+	[DSN_DELAYED] = { "delayed", "Your message is delayed", "delayed" },
+	[DSN_SUCCESS] = { "success", "Your message was passed on", "relayed" },
+	[DSN_DOUBLE] = { "double", "A notification could not be delivered",
+	    "failed" },
 };
+
+const char *
+dsn_kind_name(enum dsn_kind kind)
+{
+	return kinds[kind].name;
+}
 
 uint64_t
 dsn_id(uint64_t id, enum dsn_kind kind, uint32_t n)
@@ -82,6 +87,13 @@ dsn_status(enum dsn_kind kind, const struct outcome *last, char *out,
 	return out;
 }
 
+/* Of ASCII, a blank included. */
+static bool
+is_print(char c)
+{
+	return c >= 32 && c < 127;
+}
+
 /* Everything below prints with this. */
 struct printer {
 	struct buf *out;
@@ -89,49 +101,80 @@ struct printer {
 	const char *boundary;
 };
 
-static char
-safe(const struct printer *p, char c)
+/* A character beyond ASCII of len bytes; 0: it is none. */
+static bool
+put_wide(const struct printer *p, const char *c, size_t len)
 {
-	if (p->d->utf8 && (unsigned char)c >= 0x80)
-		return c;
-	return c >= 32 && c < 127 ? c : '?';
+	char one[8], narrow[16];
+
+	/* C1, too: what a terminal obeys. */
+	if (len == 0 ||
+	    (len == 2 && (unsigned char)c[0] == 0xc2 &&
+		(unsigned char)c[1] < 0xa0))
+		return buf_puts(p->out, "?");
+	if (p->d->utf8)
+		return buf_add(p->out, c, len);
+	memcpy(one, c, len);
+	one[len] = '\0';
+	return buf_puts(p->out, addr_7bit(one, narrow, sizeof narrow));
+}
+
+/* The first character of text, safe.  Returns its bytes, 0: out is full. */
+static size_t
+put_char(const struct printer *p, struct slice text)
+{
+	size_t n;
+
+	if ((unsigned char)text.p[0] < 0x80)
+		return buf_add(p->out, is_print(text.p[0]) ? text.p : "?", 1);
+	n = slice_utf8(text);
+	if (!put_wide(p, text.p, n))
+		return 0;
+	return n == 0 ? 1 : n;
 }
 
 static bool
 put_safe(const struct printer *p, const char *text)
 {
-	for (; *text != '\0'; text++) {
-		char c = safe(p, *text);
+	struct slice left = slice_of(text);
+	size_t n;
 
-		if (!buf_add(p->out, &c, 1))
+	for (; left.len > 0; left.p += n, left.len -= n) {
+		if ((n = put_char(p, left)) == 0)
 			return false;
 	}
 	return true;
 }
 
-/* text and a line end, folded at blanks: a new line begins with indent.  at:
- * the column where it begins. */
+/* text and a line end, folded at blanks, or where no line holds it: a new line
+ * begins with indent.  at: the column where it begins. */
 static bool
 put_folded(const struct printer *p, size_t at, const char *indent,
     const char *text)
 {
-	size_t word;
-	char c;
+	struct slice left = slice_of(text);
+	size_t word, n, before;
 
-	for (; *text != '\0'; text++) {
-		word = strcspn(text + 1, " ");
-		if (*text == ' ' && at > strlen(indent) &&
-		    at + 1 + word > FOLD_AT) {
+	while (left.len > 0) {
+		word = strcspn(left.p + 1, " ");
+		if ((left.p[0] == ' ' && at > strlen(indent) &&
+			at + 1 + word > FOLD_AT) ||
+		    at > BREAK_AT) {
 			if (!buf_puts(p->out, "\r\n") ||
 			    !buf_puts(p->out, indent))
 				return false;
 			at = strlen(indent);
+			n = left.p[0] == ' ';
+			left.p += n;
+			left.len -= n;
 			continue;
 		}
-		c = safe(p, *text);
-		if (!buf_add(p->out, &c, 1))
+		before = p->out->len;
+		if ((n = put_char(p, left)) == 0)
 			return false;
-		at++;
+		left.p += n;
+		left.len -= n;
+		at += p->out->len - before;
 	}
 	return buf_puts(p->out, "\r\n");
 }
@@ -145,35 +188,21 @@ put_field(const struct printer *p, const char *name, const char *type,
 	    put_folded(p, strlen(name) + strlen(type) + 4, "    ", text);
 }
 
-/* RFC 5322 3.3, in any locale. */
 static bool
 put_date(const struct printer *p, const char *before, int64_t when)
 {
-	static const char *const days[] = { "Sun", "Mon", "Tue", "Wed", "Thu",
-		"Fri", "Sat" };
-	static const char *const months[] = { "Jan", "Feb", "Mar", "Apr", "May",
-		"Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec" };
-	time_t t = (time_t)when;
-	struct tm tm;
-
-	if (gmtime_r(&t, &tm) == NULL)
-		return true;
-	return buf_printf(p->out, "%s%s, %d %s %d %02d:%02d:%02d +0000\r\n",
-	    before, days[tm.tm_wday], tm.tm_mday, months[tm.tm_mon],
-	    tm.tm_year + 1900, tm.tm_hour, tm.tm_min, tm.tm_sec);
+	return buf_puts(p->out, before) && dsn_date(p->out, when) &&
+	    buf_puts(p->out, "\r\n");
 }
 
 /* True if something in it is beyond ASCII. */
 static bool
 is_8bit(const struct dsn *d)
 {
-	size_t i;
-
-	for (i = 0; d->whole && i < d->original_len; i++) {
-		if ((unsigned char)d->original[i] > 0x7f)
-			return true;
-	}
-	return d->utf8;
+	return d->utf8 ||
+	    (d->whole &&
+		!slice_is_ascii((struct slice){ d->original,
+		    d->original_len }));
 }
 
 static bool
@@ -183,20 +212,35 @@ put_encoding(const struct printer *p)
 	    buf_puts(p->out, "Content-Transfer-Encoding: 8bit\r\n");
 }
 
+/* The second warning is another message than the first: who shows no message
+ * twice shows both. */
+static bool
+put_message_id(const struct printer *p)
+{
+	const struct dsn *d = p->d;
+	char id[ID_LEN + 1], warned[16] = "";
+
+	if (d->warned != 0)
+		snprintf(warned, sizeof warned, ".%" PRIu32, d->warned);
+	return buf_printf(p->out, "Message-ID: <%s.dsn%s@%s>\r\n",
+	    id_print(d->id, id), warned, d->hostname);
+}
+
 static bool
 put_header(const struct printer *p)
 {
 	const struct dsn *d = p->d;
+	const char *brief = dsn_brief(d);
 	struct buf *out = p->out;
-	char id[ID_LEN + 1];
 
 	return put_date(p, "Date: ", d->now) &&
 	    buf_printf(out,
 		"From: Mail Delivery System <MAILER-DAEMON@%s>\r\nTo: <",
 		d->hostname) &&
 	    put_safe(p, d->to) &&
-	    buf_printf(out, ">\r\nSubject: %s\r\nMessage-ID: <%s.dsn@%s>\r\n",
-		kinds[d->kind].subject, id_print(d->id, id), d->hostname) &&
+	    buf_printf(out, ">\r\nSubject: %s%s%s\r\n", kinds[d->kind].subject,
+		brief == NULL ? "" : ": ", brief == NULL ? "" : brief) &&
+	    put_message_id(p) &&
 	    buf_puts(out, "Auto-Submitted: auto-replied\r\n") &&
 	    buf_puts(out, "MIME-Version: 1.0\r\n") && put_encoding(p) &&
 	    buf_puts(out, "Content-Type: multipart/report;\r\n") &&
@@ -207,91 +251,69 @@ put_header(const struct printer *p)
 
 /* ---- for a person ---- */
 
-/* Whom the sender wrote to, where that is another. */
+/* One line of text (without its CRLF) as quoted-printable (RFC 2045 6.7). */
 static bool
-put_original_words(const struct printer *p, const struct dsn_rcpt *r)
+put_quoted_line(struct buf *out, const char *p, size_t len)
 {
-	char type[ORCPT_TYPE_MAX], addr[ORCPT_MAX + 1];
+	size_t i, at = 0, room = QUOTED_MAX - 1; /* and a soft break */
 
-	if (!orcpt_decode(r->orcpt, type, addr) || strcmp(addr, r->addr) == 0)
-		return true;
-	return buf_puts(p->out, "    for which <") && put_safe(p, addr) &&
-	    buf_puts(p->out, "> stands here\r\n");
-}
+	for (i = 0; i < len; i++) {
+		bool last = i + 1 == len;
+		bool plain =
+		    is_print(p[i]) && p[i] != '=' && !(last && p[i] == ' ');
 
-/* What became of it, of which the server's words do not tell. */
-static const char *
-more_words(const struct dsn *d, const struct dsn_rcpt *r)
-{
-	if (d->kind == DSN_SUCCESS)
-		return r->expanded ?
-		    "    It stands for several others, who are sent it.\r\n" :
-		    "    The next server took it, and sends no notifications.\r\n";
-	if (d->kind != DSN_DELAYED && r->last.verdict == LATER)
-		return "    It was tried until it was too old.\r\n";
-	return "";
-}
-
-static bool
-put_rcpt_words(const struct printer *p, const struct dsn_rcpt *r)
-{
-	char text[OUTCOME_TEXT_MAX + 64];
-	bool spoke = !r->last.local && r->last.code != 0;
-	struct buf *out = p->out;
-
-	if (!buf_puts(out, "\r\n<") || !put_safe(p, r->addr) ||
-	    !buf_puts(out, ">\r\n") || !put_original_words(p, r) ||
-	    !buf_puts(out, more_words(p->d, r)))
-		return false;
-	if (p->d->kind == DSN_SUCCESS && r->expanded)
-		return true;
-	outcome_print(&r->last, text, sizeof text);
-	if (text[0] == '\0')
-		return buf_puts(out, "    No reason is known.\r\n");
-	if (spoke && r->relay[0] != '\0' &&
-	    (!buf_puts(out, "    ") || !put_safe(p, r->relay) ||
-		!buf_puts(out, " said:\r\n")))
-		return false;
-	return buf_puts(out, "    ") && put_folded(p, 4, "    ", text);
-}
-
-/* The last of them. */
-static int64_t
-until(const struct dsn *d)
-{
-	int64_t last = 0;
-	uint32_t i;
-
-	for (i = 0; i < d->n_rcpt; i++) {
-		if (d->rcpt[i].until > last)
-			last = d->rcpt[i].until;
+		if (at + (plain ? 1 : 3) > room + last) {
+			if (!buf_puts(out, "=\r\n"))
+				return false;
+			at = 0;
+		}
+		if (!(plain ? buf_add(out, p + i, 1) :
+			      buf_printf(out, "=%02X", (unsigned char)p[i])))
+			return false;
+		at += plain ? 1 : 3;
 	}
-	return last;
+	return buf_puts(out, "\r\n");
 }
+
+static bool
+put_quoted(struct buf *out, struct slice text)
+{
+	const char *p = text.p, *end = p + text.len, *nl;
+
+	for (; p < end; p = nl + 1) {
+		nl = memchr(p, '\n', (size_t)(end - p));
+		if (!put_quoted_line(out, p, (size_t)(nl - p) - 1))
+			return false;
+	}
+	return true;
+}
+
+/* Columns: 7-bit; UTF-8 in a message that may have it; in one that may not. */
+static const char *const text_types[] = {
+	"us-ascii\r\n",
+	"utf-8\r\nContent-Transfer-Encoding: 8bit\r\n",
+	"utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n",
+};
 
 static bool
 put_words(const struct printer *p)
 {
-	const struct dsn *d = p->d;
-	char id[ID_LEN + 1];
-	uint32_t i;
+	struct slice text;
+	struct buf words;
+	int type;
+	bool ok;
 
-	if (!buf_printf(p->out, "Content-Type: text/plain; charset=%s\r\n",
-		d->utf8 ? "utf-8" : "us-ascii") ||
-	    (d->utf8 && !put_encoding(p)) ||
-	    !buf_printf(p->out, "\r\n%s\r\n%s\r\n", kinds[d->kind].words,
-		kinds[d->kind].more) ||
-	    !put_date(p, "\r\nIt came in: ", d->arrived) ||
-	    (d->kind == DSN_DELAYED &&
-		!put_date(p, "It is tried until: ", until(d))) ||
-	    !buf_printf(p->out, "Its id at %s: %s\r\n", d->hostname,
-		id_print(d->about, id)))
-		return false;
-	for (i = 0; i < d->n_rcpt; i++) {
-		if (!put_rcpt_words(p, &d->rcpt[i]))
-			return false;
-	}
-	return true;
+	buf_init(&words, DSN_MAX);
+	ok = dsn_words(&words, p->d);
+	text = (struct slice){ (const char *)buf_data(&words), words.len };
+	type = slice_is_ascii(text) ? 0 : p->d->utf8 ? 1 : 2;
+	ok = ok &&
+	    buf_printf(p->out, "Content-Type: text/plain; charset=%s\r\n",
+		text_types[type]) &&
+	    (type == 2 ? put_quoted(p->out, text) :
+			 buf_add(p->out, text.p, text.len));
+	buf_free(&words);
+	return ok;
 }
 
 /* ---- for a program (RFC 3464 2) ---- */
@@ -344,7 +366,7 @@ put_remote(const struct printer *p, const char *relay)
 static bool
 put_rcpt_status(const struct printer *p, const struct dsn_rcpt *r)
 {
-	char text[OUTCOME_TEXT_MAX + 64], status[20];
+	char text[OUTCOME_TEXT_MAX + 64], status[20], id[ID_LEN + 1];
 	enum dsn_kind kind = p->d->kind;
 	bool expanded = kind == DSN_SUCCESS && r->expanded;
 	bool spoke = !r->last.local && r->last.code != 0;
@@ -357,12 +379,15 @@ put_rcpt_status(const struct printer *p, const struct dsn_rcpt *r)
 		return false;
 	if (spoke && !put_remote(p, r->relay))
 		return false;
-	outcome_print(&r->last, text, sizeof text);
+	dsn_said(&r->last, text, sizeof text);
 	if (text[0] != '\0' && !expanded &&
 	    !put_field(p, "Diagnostic-Code", spoke ? "smtp" : "X-Postern",
 		text))
 		return false;
 	if (r->tried != 0 && !put_date(p, "Last-Attempt-Date: ", r->tried))
+		return false;
+	if (!buf_printf(p->out, "Final-Log-ID: %s\r\n",
+		id_print(p->d->about, id)))
 		return false;
 	return kind != DSN_DELAYED ||
 	    put_date(p, "Will-Retry-Until: ", r->until);
@@ -402,12 +427,33 @@ put_status(const struct printer *p)
 
 /* ---- the original ---- */
 
+/* A line of a header, without its end; what is too long is cut.  Where it may
+ * not have UTF-8, it keeps its length. */
+static bool
+put_header_line(const struct printer *p, const char *line, size_t len)
+{
+	struct slice left = { line, len < LINE_MAX_7BIT ? len : LINE_MAX_7BIT };
+	size_t n;
+	bool good;
+
+	for (; left.len > 0; left.p += n, left.len -= n) {
+		n = slice_utf8(left);
+		good = n > 1 ? p->d->utf8 :
+			       n == 1 && (*left.p == '\t' || is_print(*left.p));
+		if (!good)
+			n = 1;
+		if (!buf_add(p->out, good ? left.p : "?", n))
+			return false;
+	}
+	return buf_puts(p->out, "\r\n");
+}
+
 /* Its header as far as the bound and its empty line. */
 static bool
 put_original_header(const struct printer *p)
 {
 	const char *at = p->d->original, *line, *nl;
-	size_t left = p->d->original_len, len, i;
+	size_t left = p->d->original_len, len;
 
 	if (left > DSN_HEADER_MAX)
 		left = DSN_HEADER_MAX;
@@ -420,15 +466,7 @@ put_original_header(const struct printer *p)
 			len--;
 		if (len == 0)
 			return true;
-		if (len > LINE_MAX_7BIT)
-			len = LINE_MAX_7BIT;
-		for (i = 0; i < len; i++) {
-			char c = line[i] == '\t' ? '\t' : safe(p, line[i]);
-
-			if (!buf_add(p->out, &c, 1))
-				return false;
-		}
-		if (!buf_puts(p->out, "\r\n"))
+		if (!put_header_line(p, line, len))
 			return false;
 	}
 	return true;

@@ -1,7 +1,7 @@
 /*
  * Notifications to the sender: RFC 3464 delivery status in RFC 6522
- * multipart/report, with words for a person first.  Composes, and knows the
- * ids; writing it to the spool is bounce.c's.
+ * multipart/report, with words for a person first (dsn_words.c, dsn_reason.c).
+ * Composes, and knows the ids; writing it to the spool is bounce.c's.
  *
  * SPDX-License-Identifier: ISC
  */
@@ -26,11 +26,17 @@ enum dsn_kind {
 	DSN_SUCCESS /* asked for: relayed to who does not tell, or expanded */
 };
 
+/* "failed", "delayed", "double", "success". */
+const char *dsn_kind_name(enum dsn_kind kind);
+
 struct dsn_rcpt {
 	const char *addr;  /* that was tried: Final-Recipient */
 	const char *orcpt; /* as in RCPT: Original-Recipient; "": not known */
 	bool expanded;     /* DSN_SUCCESS: it stands for several */
 	const char *relay; /* host[address]:port, or empty */
+	/* The host that all mail of its action goes to; "": the mail servers
+	 * of its domain were asked. */
+	const char *server;
 	struct outcome last;
 	int64_t tried; /* seconds since 1970, 0: never */
 	int64_t until; /* DSN_DELAYED: given up then */
@@ -47,6 +53,9 @@ struct dsn {
 	 * 6533). */
 	bool utf8;
 	int64_t arrived, now; /* seconds since 1970 */
+	/* DSN_DELAYED: told when it is so many seconds old.  It stands in the
+	 * Message-ID, since each warning has the same id. */
+	uint32_t warned;
 	const struct dsn_rcpt *rcpt;
 	uint32_t n_rcpt;
 	/* The original, trace fields first: its header section counts, or,
@@ -78,9 +87,12 @@ const char *dsn_status(enum dsn_kind kind, const struct outcome *last,
 
 /*
  * Adds the whole content, header and body, lines ended by CRLF, none over 998
- * bytes; 7-bit, but with utf8, or where a whole original is not.  False: out
- * is full.
+ * bytes (but those of a whole original); 7-bit, but with utf8, or where a
+ * whole original is not.  It is no longer than DSN_MAX, with DSN_RCPTS
+ * recipients.  False: out is full.
  */
+#define DSN_RCPTS 500 /* told of in one notification */
+#define DSN_MAX   (4 * 1024 * 1024)
 bool dsn_print(struct buf *out, const struct dsn *d);
 
 #endif
