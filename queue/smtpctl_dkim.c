@@ -26,7 +26,6 @@
 #include <openssl/rsa.h>
 #include <openssl/x509.h>
 
-#include "bounds.h"
 #include "slice.h"
 #include "smtp_addr.h"
 #include "smtpctl_print.h"
@@ -49,15 +48,16 @@ usage(void)
 {
 	fprintf(stderr,
 	    "usage: smtpctl dkim key domain selector [-a rsa|ed25519] [-o file]\n"
-	    "       smtpctl dkim show file domain selector\n");
+	    "       smtpctl dkim show file domain selector\n"
+	    "       smtpctl dkim rotate [--dry-run] [--force] [--clean] [--keep time]\n"
+	    "           [-a rsa|ed25519] [-r address[:port]] domain directory\n");
 	return EX_USAGE;
 }
 
 /* ---- the record ---- */
 
-/* The p= of a key: base64, in out (size bytes).  NULL, or why not. */
-static const char *
-public_base64(EVP_PKEY *pkey, char *out, size_t size, const char **alg)
+const char *
+dkim_key_public(EVP_PKEY *pkey, char *out, const char **alg)
 {
 	unsigned char *der = NULL, raw[32];
 	size_t raw_len = sizeof(raw);
@@ -76,7 +76,7 @@ public_base64(EVP_PKEY *pkey, char *out, size_t size, const char **alg)
 		return "an RSA key must have 2048 to 4096 bits";
 	*alg = "rsa";
 	len = i2d_PUBKEY(pkey, &der);
-	if (len <= 0 || ((size_t)len + 2) / 3 * 4 + 1 > size) {
+	if (len <= 0 || ((size_t)len + 2) / 3 * 4 + 1 > DKIM_BASE64_MAX) {
 		OPENSSL_free(der);
 		return "its public half cannot be had";
 	}
@@ -89,11 +89,11 @@ bool
 smtpctl_dkim_record(struct evp_pkey_st *pkey, const char *domain,
     const char *selector, struct buf *out)
 {
-	char b64[1024];
+	char b64[DKIM_BASE64_MAX];
 	const char *alg, *p, *why;
 	size_t n;
 
-	if ((why = public_base64(pkey, b64, sizeof(b64), &alg)) != NULL) {
+	if ((why = dkim_key_public(pkey, b64, &alg)) != NULL) {
 		warnx("%s", why);
 		return false;
 	}
@@ -112,10 +112,10 @@ bool
 smtpctl_dkim_json(struct evp_pkey_st *pkey, const char *domain,
     const char *selector, const char *file, struct buf *out)
 {
-	char b64[1024], name[OWNER_MAX + 1], value[sizeof(b64) + 32];
+	char b64[DKIM_BASE64_MAX], name[OWNER_MAX + 1], value[sizeof(b64) + 32];
 	const char *alg, *why;
 
-	if ((why = public_base64(pkey, b64, sizeof(b64), &alg)) != NULL) {
+	if ((why = dkim_key_public(pkey, b64, &alg)) != NULL) {
 		warnx("%s", why);
 		return false;
 	}
@@ -183,8 +183,8 @@ no_passphrase(char *out, int size, int writing, void *arg)
 	return -1;
 }
 
-static EVP_PKEY *
-read_key(const char *path)
+EVP_PKEY *
+dkim_key_read(const char *path)
 {
 	char pem[PEM_MAX];
 	EVP_PKEY *pkey = NULL;
@@ -252,20 +252,20 @@ print_record(EVP_PKEY *pkey, const struct dkim_args *a, const char *path)
 	return status;
 }
 
-static int
-check_names(const struct dkim_args *a)
+int
+dkim_names_check(const char *domain, const char *selector)
 {
 	const char *why;
 
-	if ((why = smtp_domain_check(slice_of(a->domain))) != NULL) {
-		warnx("domain \"%s\": %s", a->domain, why);
+	if ((why = smtp_domain_check(slice_of(domain))) != NULL) {
+		warnx("domain \"%s\": %s", domain, why);
 		return EX_USAGE;
 	}
-	if ((why = smtp_domain_check(slice_of(a->selector))) != NULL) {
-		warnx("selector \"%s\": %s", a->selector, why);
+	if ((why = smtp_domain_check(slice_of(selector))) != NULL) {
+		warnx("selector \"%s\": %s", selector, why);
 		return EX_USAGE;
 	}
-	if (strlen(a->selector) + strlen("._domainkey.") + strlen(a->domain) >
+	if (strlen(selector) + strlen("._domainkey.") + strlen(domain) >
 	    OWNER_MAX) {
 		warnx("selector and domain are too long for a name in the DNS");
 		return EX_USAGE;
@@ -300,6 +300,40 @@ full_path(const char *file, const struct dkim_args *a, char *out, size_t size)
 	return true;
 }
 
+/* NULL: status says what went wrong. */
+static EVP_PKEY *
+new_key(const char *alg, int *status)
+{
+	EVP_PKEY *pkey;
+
+	*status = EX_USAGE;
+	if (strcmp(alg, "rsa") == 0)
+		pkey = EVP_RSA_gen(RSA_BITS);
+	else if (strcmp(alg, "ed25519") == 0)
+		pkey = EVP_PKEY_Q_keygen(NULL, NULL, "ED25519");
+	else {
+		warnx("algorithm \"%s\": rsa or ed25519", alg);
+		return NULL;
+	}
+	*status = pkey == NULL ? EX_SOFTWARE : EX_OK;
+	if (pkey == NULL)
+		warnx("OpenSSL could not make a key");
+	return pkey;
+}
+
+int
+dkim_key_make(const char *alg, const char *path)
+{
+	EVP_PKEY *pkey;
+	int status;
+
+	if ((pkey = new_key(alg, &status)) == NULL)
+		return status;
+	status = write_key(pkey, path);
+	EVP_PKEY_free(pkey);
+	return status;
+}
+
 static int
 verb_key(const struct dkim_args *a)
 {
@@ -309,18 +343,8 @@ verb_key(const struct dkim_args *a)
 
 	if (!full_path(a->file, a, path, sizeof(path)))
 		return EX_USAGE;
-	if (strcmp(a->alg, "rsa") == 0)
-		pkey = EVP_RSA_gen(RSA_BITS);
-	else if (strcmp(a->alg, "ed25519") == 0)
-		pkey = EVP_PKEY_Q_keygen(NULL, NULL, "ED25519");
-	else {
-		warnx("algorithm \"%s\": rsa or ed25519", a->alg);
-		return EX_USAGE;
-	}
-	if (pkey == NULL) {
-		warnx("OpenSSL could not make a key");
-		return EX_SOFTWARE;
-	}
+	if ((pkey = new_key(a->alg, &status)) == NULL)
+		return status;
 	status = write_key(pkey, path);
 	if (status == EX_OK)
 		status = print_record(pkey, a, path);
@@ -337,7 +361,7 @@ verb_show(const struct dkim_args *a)
 
 	if (!full_path(a->file, a, path, sizeof(path)))
 		return EX_USAGE;
-	if ((pkey = read_key(path)) == NULL)
+	if ((pkey = dkim_key_read(path)) == NULL)
 		return EX_NOINPUT;
 	status = print_record(pkey, a, path);
 	EVP_PKEY_free(pkey);
@@ -372,7 +396,7 @@ smtpctl_dkim(int argc, char **argv, bool json)
 	a.selector = word[n - 1];
 	if (show)
 		a.file = word[0];
-	if ((status = check_names(&a)) != EX_OK)
+	if ((status = dkim_names_check(a.domain, a.selector)) != EX_OK)
 		return status;
 	return key ? verb_key(&a) : verb_show(&a);
 }

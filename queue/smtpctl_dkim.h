@@ -1,14 +1,18 @@
 /*
- * `smtpctl dkim`: keys for DKIM and the records to publish for them.
+ * `smtpctl dkim`: keys for DKIM and the records to publish for them.  Rotating
+ * them is smtpctl_dkim_rotate.c's.
  *
  * SPDX-License-Identifier: ISC
  */
 #ifndef QUEUE_SMTPCTL_DKIM_H
 #define QUEUE_SMTPCTL_DKIM_H
 
+#include <stddef.h>
+
 #include "buf.h"
 
 struct evp_pkey_st;
+struct smtpctl;
 
 /*
  * argv[0] is "dkim", then one of
@@ -31,5 +35,33 @@ bool smtpctl_dkim_record(struct evp_pkey_st *pkey, const char *domain,
 /* The same as a JSON object, with the path of the private key. */
 bool smtpctl_dkim_json(struct evp_pkey_st *pkey, const char *domain,
     const char *selector, const char *file, struct buf *out);
+
+/*
+ * Next key of argv[0], which is "rotate", domain and folder:
+ *
+ *	rotate [--dry-run] [--force] [--clean] [--keep TIME]
+ *	    [-a rsa|ed25519] [-r ADDRESS[:PORT]] DOMAIN DIR
+ */
+int smtpctl_dkim_rotate(struct smtpctl *c, int argc, char **argv);
+
+/* ---- what these share ---- */
+
+#define DKIM_BASE64_MAX 1024 /* p= of the largest key, NUL included */
+
+/* The p= of a key in out (DKIM_BASE64_MAX bytes), and "rsa" or "ed25519".
+ * NULL, or why it is no key for DKIM. */
+const char *dkim_key_public(struct evp_pkey_st *pkey, char *out,
+    const char **alg);
+
+/* Makes a key of this algorithm in a new file that only its owner may read,
+ * on disk.  EX_OK, or an exit status; what went wrong is on stderr. */
+int dkim_key_make(const char *alg, const char *path);
+
+/* Reads a private key.  NULL: why is on stderr. */
+struct evp_pkey_st *dkim_key_read(const char *path);
+
+/* Whether these can stand in the name of a record.  EX_OK, or EX_USAGE, and
+ * why is on stderr. */
+int dkim_names_check(const char *domain, const char *selector);
 
 #endif
