@@ -75,6 +75,20 @@ backoff_warn_next(const uint32_t warn[CONF_WARN_MAX], int64_t arrived,
 	return 0;
 }
 
+uint32_t
+backoff_warn_last(const uint32_t warn[CONF_WARN_MAX], int64_t arrived,
+    int64_t now)
+{
+	uint32_t last = 0;
+	int i;
+
+	for (i = 0; i < CONF_WARN_MAX && warn[i] != 0; i++) {
+		if (arrived + warn[i] <= now)
+			last = warn[i];
+	}
+	return last;
+}
+
 bool
 backoff_warn_due(const uint32_t warn[CONF_WARN_MAX], int64_t arrived,
     int64_t since, int64_t now)

@@ -44,6 +44,10 @@ uint32_t backoff_step(const struct backoff *b, uint32_t failures);
 int64_t backoff_warn_next(const uint32_t warn[CONF_WARN_MAX], int64_t arrived,
     int64_t after);
 
+/* The age in seconds of the last such time that is not after now, or 0. */
+uint32_t backoff_warn_last(const uint32_t warn[CONF_WARN_MAX], int64_t arrived,
+    int64_t now);
+
 /* True if such a time lies after since and not after now. */
 bool backoff_warn_due(const uint32_t warn[CONF_WARN_MAX], int64_t arrived,
     int64_t since, int64_t now);

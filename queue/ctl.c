@@ -110,6 +110,7 @@ on_durable(struct spool_work *w, bool ok)
 	if (r != NULL && rcpt_state_end(r->state)) {
 		m = r->msg;
 		log_event(m->id, "cancelled", "n=%u to=%s", r->n, q(r->addr));
+		remember_became(qu, r, HISTORY_REMOVED, 0);
 		rcpt_end(qu, r, r->state, NULL);
 		msg_settle(qu, m);
 	} else if (r != NULL) {

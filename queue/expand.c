@@ -157,6 +157,7 @@ expanded(struct queue *qu, struct rcpt *r, uint64_t child, uint32_t n_rcpt)
 	rcpt_row(qu, r, &row);
 	outcome_set(&row.last, DONE, WIDTH_RCPT, 0, "2.1.5",
 	    "expanded, see message %s", id_print(child, id));
+	remember_became(qu, r, HISTORY_EXPANDED, child);
 	log_event(m->id, "expanded", "n=%u child=%s rcpts=%u to=%s", r->n,
 	    id_print(child, id), n_rcpt, q(r->addr));
 	if (state == RCPT_EXPANDED) {

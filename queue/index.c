@@ -102,7 +102,7 @@ places_of(const struct index_rcpt *r, struct places *p)
 	if (r->route[0] == '\0')
 		return;
 	key_text(&p->route, r->route, false);
-	key_u8(&p->route, r->parked != 0);
+	key_u8(&p->route, r->parked == PARKED_ROUTE);
 	key_u64(&p->route, r->id);
 	key_u32(&p->route, r->n);
 }

@@ -10,6 +10,7 @@
  *                   from  sender, id            -> (nothing)
  *                   to    domain, id, n         -> (nothing)
  *                   way   route                 -> struct index_way, packed
+ *                   told  sender                -> index_told.h
  *   index/trust     version, token, whether it was closed clean and filled;
  *                   a text beside the database, since it is read before the
  *                   database is believed
@@ -60,12 +61,19 @@ struct index_msg {
 	struct mail_params params;
 };
 
+/* What a recipient waits for, beside its time. */
+enum parked {
+	PARKED_NOT,
+	PARKED_ROUTE, /* for its route, not for a time */
+	PARKED_RATE   /* owed; not so many may be told now (bounce_rate.h) */
+};
+
 struct index_rcpt {
 	uint64_t id;
 	uint32_t n;
 	uint64_t off;   /* of its state byte in the file */
 	char state;     /* enum rcpt_state */
-	uint8_t parked; /* waits for its route, not for a time */
+	uint8_t parked; /* enum parked */
 	uint32_t attempts;
 	int64_t next;  /* seconds since 1970: when it is looked at again */
 	int64_t tried; /* seconds since 1970, 0: never */
@@ -85,7 +93,8 @@ struct index_way {
 	int64_t next;      /* seconds since 1970; 0: it works */
 	int64_t since;     /* of the first failure in the row */
 	struct outcome last;
-	int64_t ready; /* seconds since 1970: no sooner by its rate; 0: now */
+	int64_t ready;  /* seconds since 1970: no sooner by its rate; 0: now */
+	uint8_t paused; /* next: it works, but wants less */
 	uint32_t n_marks; /* what it sent lately (rate_save()) */
 	struct rate_mark mark[RATE_MARKS];
 };

@@ -37,6 +37,7 @@ static const char *const db_names[DB_COUNT] = {
 	[DB_FROM] = "from",
 	[DB_TO] = "to",
 	[DB_WAY] = "way",
+	[DB_TOLD] = "told",
 };
 
 /* ---- transactions ---- */

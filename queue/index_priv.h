@@ -21,6 +21,7 @@ enum index_db {
 	DB_FROM,
 	DB_TO,
 	DB_WAY,
+	DB_TOLD,
 	DB_COUNT
 };
 

@@ -18,6 +18,7 @@
 #define VERSION      1
 #define VERSION_MORE 2   /* what few rows have stands at the end */
 #define VERSION_DSN  3   /* ... and parameters of RCPT */
+#define VERSION_FULL 4   /* all of that, and what its outcome is about */
 #define TEXT_LONGEST 512 /* no row has a longer text in a key */
 
 #define NOTIFY_ALL                                                             \
@@ -61,6 +62,20 @@ put_outcome(uint8_t *p, const struct outcome *o)
 	return put_text(p, o->text);
 }
 
+static bool
+has_about(const struct outcome *o)
+{
+	return o->cause != 0 || o->stage != 0 || o->after != 0;
+}
+
+static uint8_t *
+put_about(uint8_t *p, const struct outcome *o)
+{
+	*p++ = o->cause;
+	*p++ = o->stage;
+	return put_number(p, o->after);
+}
+
 size_t
 row_pack_msg(const struct index_msg *m, uint8_t *out)
 {
@@ -101,14 +116,18 @@ row_pack_msg(const struct index_msg *m, uint8_t *out)
 size_t
 row_pack_rcpt(const struct index_rcpt *r, uint8_t *out)
 {
-	bool dsn = r->params.notify != 0 || r->params.orcpt[0] != '\0';
+	bool full = has_about(&r->last);
+	bool dsn = full || r->params.notify != 0 || r->params.orcpt[0] != '\0';
 	bool more = dsn || r->target[0] != '\0' || r->ttl != 0;
 	uint8_t *p = out;
 
-	*p++ = dsn ? VERSION_DSN : more ? VERSION_MORE : VERSION;
+	*p++ = full ? VERSION_FULL :
+	    dsn     ? VERSION_DSN :
+	    more    ? VERSION_MORE :
+		      VERSION;
 	p = put_number(p, r->off);
 	*p++ = (uint8_t)r->state;
-	*p++ = r->parked != 0;
+	*p++ = r->parked;
 	p = put_number(p, r->attempts);
 	p = put_number(p, (uint64_t)r->next);
 	p = put_number(p, (uint64_t)r->tried);
@@ -124,6 +143,8 @@ row_pack_rcpt(const struct index_rcpt *r, uint8_t *out)
 		*p++ = r->params.notify;
 		p = put_text(p, r->params.orcpt);
 	}
+	if (full)
+		p = put_about(p, &r->last);
 	assert(p - out <= ROW_MAX);
 	return (size_t)(p - out);
 }
@@ -131,16 +152,17 @@ row_pack_rcpt(const struct index_rcpt *r, uint8_t *out)
 size_t
 row_pack_way(const struct index_way *w, uint8_t *out)
 {
+	bool full = has_about(&w->last) || w->paused != 0;
 	uint8_t *p = out;
 	uint32_t i;
 
-	*p++ = w->n_marks > 0 ? VERSION_MORE : VERSION;
+	*p++ = full ? VERSION_FULL : w->n_marks > 0 ? VERSION_MORE : VERSION;
 	p = put_text(p, w->route);
 	p = put_number(p, w->failures);
 	p = put_number(p, (uint64_t)w->next);
 	p = put_number(p, (uint64_t)w->since);
 	p = put_outcome(p, &w->last);
-	if (w->n_marks > 0) {
+	if (full || w->n_marks > 0) {
 		assert(w->n_marks <= RATE_MARKS);
 		p = put_number(p, (uint64_t)w->ready);
 		p = put_number(p, w->n_marks);
@@ -148,6 +170,10 @@ row_pack_way(const struct index_way *w, uint8_t *out)
 			p = put_number(p, (uint64_t)w->mark[i].at);
 			p = put_number(p, w->mark[i].n);
 		}
+	}
+	if (full) {
+		*p++ = w->paused;
+		p = put_about(p, &w->last);
 	}
 	assert(p - out <= ROW_MAX);
 	return (size_t)(p - out);
@@ -169,7 +195,8 @@ struct unpack {
 	const uint8_t *p, *end;
 	bool bad;
 	bool more; /* VERSION_MORE, or: */
-	bool dsn;  /* VERSION_DSN */
+	bool dsn;  /* VERSION_DSN, or: */
+	bool full; /* VERSION_FULL */
 };
 
 static struct unpack
@@ -178,7 +205,8 @@ unpack_begin(const void *in, size_t len)
 	struct unpack u = { .p = in, .end = (const uint8_t *)in + len };
 
 	if (len > 0) {
-		u.dsn = *u.p == VERSION_DSN;
+		u.full = *u.p == VERSION_FULL;
+		u.dsn = *u.p == VERSION_DSN || u.full;
 		u.more = *u.p == VERSION_MORE || u.dsn;
 	}
 	u.bad = len == 0 || (*u.p != VERSION && !u.more);
@@ -253,6 +281,17 @@ get_outcome(struct unpack *u, struct outcome *o)
 	get_text(u, o->text, sizeof o->text);
 }
 
+/* Something is said, else it would be another version. */
+static void
+get_about(struct unpack *u, struct outcome *o, bool said)
+{
+	o->cause = get_byte(u);
+	o->stage = get_byte(u);
+	o->after = (uint32_t)get_number(u, UINT32_MAX);
+	u->bad = u->bad || o->cause >= CAUSES_N || o->stage >= STAGES_N ||
+	    !(said || has_about(o));
+}
+
 bool
 row_unpack_msg(const void *in, size_t len, struct index_msg *m)
 {
@@ -317,9 +356,13 @@ row_unpack_rcpt(const void *in, size_t len, struct index_rcpt *r)
 		r->params.notify = get_byte(&u);
 		get_text(&u, r->params.orcpt, sizeof r->params.orcpt);
 		u.bad = u.bad || r->params.notify > NOTIFY_ALL ||
-		    (r->params.notify == 0 && r->params.orcpt[0] == '\0');
+		    (!u.full && r->params.notify == 0 &&
+			r->params.orcpt[0] == '\0');
 	}
-	return unpack_end(&u) && rcpt_state_known(r->state) && r->parked <= 1;
+	if (u.full)
+		get_about(&u, &r->last, false);
+	return unpack_end(&u) && rcpt_state_known(r->state) &&
+	    r->parked <= PARKED_RATE;
 }
 
 bool
@@ -329,7 +372,7 @@ row_unpack_way(const void *in, size_t len, struct index_way *w)
 	uint32_t i;
 
 	memset(w, 0, sizeof *w);
-	u.bad = u.bad || u.dsn;
+	u.bad = u.bad || (u.dsn && !u.full);
 	get_text(&u, w->route, sizeof w->route);
 	w->failures = (uint32_t)get_number(&u, UINT32_MAX);
 	w->next = (int64_t)get_number(&u, UINT64_MAX);
@@ -338,11 +381,16 @@ row_unpack_way(const void *in, size_t len, struct index_way *w)
 	if (u.more) {
 		w->ready = (int64_t)get_number(&u, INT64_MAX);
 		w->n_marks = (uint32_t)get_number(&u, RATE_MARKS);
-		u.bad = u.bad || w->n_marks == 0;
+		u.bad = u.bad || (!u.full && w->n_marks == 0);
 		for (i = 0; i < w->n_marks; i++) {
 			w->mark[i].at = (int64_t)get_number(&u, INT64_MAX);
 			w->mark[i].n = (uint32_t)get_number(&u, UINT32_MAX);
 		}
+	}
+	if (u.full) {
+		w->paused = get_byte(&u);
+		u.bad = u.bad || w->paused > 1;
+		get_about(&u, &w->last, w->paused != 0);
 	}
 	return unpack_end(&u);
 }

@@ -20,6 +20,7 @@
 
 #define UNREAD_MAX 4000 /* messages a process may leave unread */
 #define AGAIN      10   /* seconds, when a file cannot be opened now */
+#define ASIDE_MSEC 1000 /* a route's only process is looked at so often */
 
 /* ---- a job ---- */
 
@@ -39,9 +40,11 @@ job_free(struct queue *qu, struct job *j)
 	struct way *w = j->turn.way;
 
 	assert(TAILQ_EMPTY(&j->rcpts));
+	way_landed(&qu->ways, &j->turn);
 	if (j->deliverer != NULL) {
 		TAILQ_REMOVE(&j->deliverer->jobs, j, entry);
 		j->deliverer->n_jobs--;
+		j->deliverer->held[j->trust]--;
 		hash_del(&qu->jobs, &j->node);
 		j->msg->n_flying--;
 	} else if (j->waiting) {
@@ -50,6 +53,8 @@ job_free(struct queue *qu, struct job *j)
 		route_refill_soon(qu, w);
 	} else if (j->gathers)
 		TAILQ_REMOVE(&j->msg->gather, j, entry);
+	free(j->as_sender);
+	free(j->worst);
 	free(j);
 }
 
@@ -57,6 +62,8 @@ void
 job_lost_rcpt(struct queue *qu, struct job *j)
 {
 	j->n_rcpt--;
+	if (j->waiting)
+		way_less(&qu->ways, &j->turn);
 	if (j->n_rcpt == 0 && (j->waiting || j->gathers))
 		job_free(qu, j);
 }
@@ -69,23 +76,35 @@ job_add_rcpt(struct queue *qu, struct job *j, struct rcpt *r, enum rcpt_at at)
 	j->n_rcpt++;
 }
 
+/* One transaction: the same hosts, in the same way, from the same sender. */
+static bool
+job_fits(const struct job *j, const struct way *w, const struct route_is *is)
+{
+	const char *sender = j->as_sender == NULL ? "" : j->as_sender;
+
+	return j->turn.way == w && j->action == is->action &&
+	    j->flags == is->flags && j->n_rcpt < JOB_RCPTS &&
+	    strcmp(sender, is->sender) == 0;
+}
+
 void
-job_gather(struct queue *qu, struct rcpt *r, struct way *w, uint32_t action,
-    uint32_t flags)
+job_gather(struct queue *qu, struct rcpt *r, struct way *w,
+    const struct route_is *is)
 {
 	struct msg *m = r->msg;
 	struct job *j;
 
 	TAILQ_FOREACH(j, &m->gather, entry) {
-		if (j->turn.way == w && j->action == action &&
-		    j->flags == flags && j->n_rcpt < JOB_RCPTS)
+		if (job_fits(j, w, is))
 			break;
 	}
 	if (j == NULL) {
 		j = job_new(m);
 		j->turn.way = w;
-		j->action = action;
-		j->flags = flags;
+		j->action = is->action;
+		j->flags = is->flags;
+		if (is->sender[0] != '\0')
+			j->as_sender = xstrdup(is->sender);
 		j->gathers = true;
 		TAILQ_INSERT_HEAD(&m->gather, j, entry);
 	}
@@ -110,6 +129,7 @@ job_ready(struct queue *qu, struct msg *m)
 		j->gathers = false;
 		j->waiting = true;
 		m->n_waiting++;
+		j->turn.rcpts = j->n_rcpt;
 		way_add(&qu->ways, w, &j->turn);
 		queue_run_soon(qu);
 	}
@@ -117,20 +137,59 @@ job_ready(struct queue *qu, struct msg *m)
 
 /* ---- giving it out ---- */
 
+/* It may have a job of a route of which so much is known. */
+static bool
+may_have(const struct queue *qu, const struct deliverer *d,
+    enum way_trust trust)
+{
+	struct way_places places = { .all = d->n_jobs + d->credit };
+
+	if (d->credit == 0 || d->chan == NULL || d->chan->fd == -1 ||
+	    d->chan->n_out > UNREAD_MAX)
+		return false;
+	memcpy(places.held, d->held, sizeof places.held);
+	return way_share(&qu->ways, &places, trust);
+}
+
+/* Of which routes any process may have a job now. */
+static bool
+look_round(const struct queue *qu, bool may[WAY_TRUSTS])
+{
+	bool any = false;
+	uint32_t i, t;
+
+	for (t = 0; t < WAY_TRUSTS; t++) {
+		may[t] = false;
+		for (i = 0; i < PROC_MAX && !may[t]; i++)
+			may[t] = may_have(qu, &qu->deliverer[i], t);
+		any = any || may[t];
+	}
+	return any;
+}
+
 /* Who wants a job: best the one whose connection to this route is warm, else
- * the one that has least to do. */
+ * the one that has least to do.  *home: it must be this one; CONF_NONE: any.
+ * NULL: none can have it now. */
 static struct deliverer *
-choose(struct queue *qu, const struct way *w)
+choose(struct queue *qu, const struct way *w, uint32_t *home)
 {
 	struct deliverer *d, *best = NULL;
 	uint32_t i;
 
+	*home = way_home(w, loop_msec());
+	if (*home != CONF_NONE) {
+		d = &qu->deliverer[*home];
+		/* Of an older configuration it wants none, and has no idle
+		 * connections: what it still runs counts here. */
+		if (d->wants && d->chan != NULL && d->chan->fd != -1)
+			return may_have(qu, d, way_trust(w)) ? d : NULL;
+		*home = CONF_NONE; /* it went, and its connections with it */
+	}
 	for (i = 0; i < PROC_MAX; i++) {
 		d = &qu->deliverer[i];
-		if (d->credit == 0 || d->chan == NULL || d->chan->fd == -1 ||
-		    d->chan->n_out > UNREAD_MAX)
+		if (!may_have(qu, d, way_trust(w)))
 			continue;
-		if (w != NULL && i == w->last_deliver)
+		if (i == w->last_deliver)
 			return d;
 		if (best == NULL || d->n_jobs < best->n_jobs)
 			best = d;
@@ -218,6 +277,7 @@ static void
 say_job(struct queue *qu, struct job *j, int fd)
 {
 	struct ipc_chan *c = j->deliverer->chan;
+	const struct way *w = j->turn.way;
 	const struct msg *m = j->msg;
 	struct job_take take;
 	struct job_rcpt rcpt;
@@ -238,8 +298,11 @@ say_job(struct queue *qu, struct job *j, int fd)
 	take.n_rcpt = j->n_rcpt;
 	take.facts = m->fact_flags;
 	take.params = m->params;
-	strlcpy(take.route, j->turn.way->route, sizeof take.route);
+	take.group = w->group == NULL ? CONF_NONE : w->group->row;
+	strlcpy(take.route, w->route, sizeof take.route);
 	strlcpy(take.sender, m->sender, sizeof take.sender);
+	if (j->as_sender != NULL)
+		strlcpy(take.as_sender, j->as_sender, sizeof take.as_sender);
 	job_take_send(c, 0, &take, fd);
 	say_field(qu, j, c);
 	TAILQ_FOREACH(r, &j->rcpts, entry) {
@@ -261,8 +324,10 @@ job_fly(struct queue *qu, struct job *j, struct deliverer *d, uint64_t number)
 	j->deliverer = d;
 	j->number = number;
 	hash_add(&qu->jobs, &j->node, number);
+	j->trust = (uint8_t)way_trust(j->turn.way);
 	TAILQ_INSERT_TAIL(&d->jobs, j, entry);
 	d->n_jobs++;
+	d->held[j->trust]++;
 	j->msg->n_flying++;
 	TAILQ_FOREACH(r, &j->rcpts, entry)
 		r->at = AT_FLYING;
@@ -281,8 +346,7 @@ give(struct queue *qu, struct job *j, struct deliverer *d)
 	error = errno;
 	why = fd == -1 ? NULL : check_states(qu, j, fd);
 	if (why == NULL && fd != -1 && j->n_rcpt > 0) {
-		if (w->counted)
-			w->last_deliver = d->chan->instance;
+		way_at(w, d->chan->instance, loop_msec());
 		d->credit--;
 		job_fly(qu, j, d, ++qu->last_job);
 		say_job(qu, j, fd);
@@ -306,26 +370,55 @@ give(struct queue *qu, struct job *j, struct deliverer *d)
 	route_refill_soon(qu, w);
 }
 
+static void
+on_aside(void *arg)
+{
+	struct queue *qu = arg;
+	uint32_t i;
+
+	for (i = 0; i < PROC_MAX; i++)
+		way_back(&qu->ways, i, UINT32_MAX);
+	queue_run_soon(qu);
+}
+
+/* The route whose turn it is, and who has its job.  False: nobody can. */
+static bool
+match(struct queue *qu, struct way **w, struct deliverer **d)
+{
+	bool may[WAY_TRUSTS];
+	uint32_t home;
+
+	while (look_round(qu, may) && (*w = way_turn(&qu->ways, may)) != NULL) {
+		if ((*d = choose(qu, *w, &home)) != NULL)
+			return true;
+		/* Another process may have room, but not for this one. */
+		way_aside(&qu->ways, *w, home);
+		if (!qu->aside.set)
+			timer_set(qu->p.loop, &qu->aside, ASIDE_MSEC, on_aside,
+			    qu);
+	}
+	return false;
+}
+
 void
 job_run(struct queue *qu)
 {
+	struct way_marks marks;
 	struct deliverer *d;
-	struct way_job *turn;
+	struct way *w;
 	struct job *j;
 	int64_t now = now_usec() / 1000;
-	bool marked;
 	int i;
 
 	if (!qu->open || qu->stopping || qu->paused ||
 	    !STAILQ_EMPTY(&qu->unsaved))
 		return;
+	route_feed(qu);
 	for (i = 0; i < SLICE; i++) {
-		if (TAILQ_EMPTY(&qu->ways.turns) ||
-		    (d = choose(qu, TAILQ_FIRST(&qu->ways.turns))) == NULL)
+		if (!match(qu, &w, &d))
 			return;
-		turn = way_take(&qu->ways, now, &marked);
-		j = job_of_turn(turn);
-		route_took(qu, turn->way, marked);
+		j = job_of_turn(way_take(&qu->ways, w, now, &marks));
+		route_took(qu, w, &marks);
 		j->waiting = false;
 		j->msg->n_waiting--;
 		give(qu, j, d);

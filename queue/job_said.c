@@ -13,6 +13,7 @@
 
 #include "id.h"
 #include "log.h"
+#include "pace.h"
 
 #define LISTING_MSEC 5000 /* for deliver processes to say what they hold */
 #define CREDIT_MAX   10000
@@ -75,6 +76,11 @@ job_on_want(void *self, struct ipc_chan *from, struct ipc_msg *msg)
 
 	if (!d->listed)
 		listed(qu, d);
+	if (!d->wants) {
+		d->wants = true;
+		group_ask_all(qu);
+	}
+	way_back(&qu->ways, from->instance, want->n);
 	d->credit =
 	    want->n > CREDIT_MAX - d->credit ? CREDIT_MAX : d->credit + want->n;
 	queue_run_soon(qu);
@@ -134,6 +140,38 @@ stray_rcpt(struct queue *qu, const struct job_result *m)
 	return rcpt_add(qu, msg, &row);
 }
 
+/* What a result says of the route: kept until the job's end. */
+static void
+note(struct job *j, const struct outcome *o)
+{
+	if (o->verdict == DONE)
+		j->taken = true;
+	if (o->verdict != LATER ||
+	    (j->worst != NULL && pace_of(o).route <= pace_of(j->worst).route))
+		return;
+	if (j->worst == NULL)
+		j->worst = xcalloc(1, sizeof *j->worst);
+	*j->worst = *o;
+}
+
+/*
+ * How the route did: what deliver says of it, unless a recipient's result says
+ * more.  What was parked for the route must not come back at once; and where
+ * mail was taken, who was put off does not speak for it.
+ */
+static struct outcome
+site_of(const struct job *j, const struct outcome *site)
+{
+	enum pace_route of_site = pace_of(site).route, worst;
+
+	if (j->worst == NULL)
+		return *site;
+	worst = pace_of(j->worst).route;
+	if (worst <= of_site || (worst == PACE_TIRE && j->taken))
+		return *site;
+	return *j->worst;
+}
+
 void
 job_on_result(void *self, struct ipc_chan *from, struct ipc_msg *msg)
 {
@@ -157,9 +195,8 @@ job_on_result(void *self, struct ipc_chan *from, struct ipc_msg *msg)
 		}
 		j = NULL;
 	}
-	if (j != NULL && m->outcome.verdict == LATER &&
-	    m->outcome.width == WIDTH_SITE)
-		j->site_failed = true;
+	if (j != NULL)
+		note(j, &m->outcome);
 	of = r->msg;
 	result_record(qu, r, j == NULL ? NULL : j->turn.way, &result);
 	msg_settle(qu, of);
@@ -171,7 +208,7 @@ job_on_end(void *self, struct ipc_chan *from, struct ipc_msg *msg)
 	struct queue *qu = self;
 	const struct job_end *m = msg->body;
 	struct job *j = job_find(qu, m->job, from);
-	struct outcome site = m->site;
+	struct outcome site;
 	struct msg *of;
 	struct way *w;
 
@@ -179,12 +216,8 @@ job_on_end(void *self, struct ipc_chan *from, struct ipc_msg *msg)
 		return;
 	of = j->msg;
 	w = j->turn.way;
-	/* What was parked for the route must not come back at once. */
-	if (j->site_failed) {
-		site.verdict = LATER;
-		site.width = WIDTH_SITE;
-	}
-	w->last_deliver = from->instance;
+	site = site_of(j, &m->site);
+	way_at(w, from->instance, loop_msec());
 	job_all_again(qu, j, AGAIN, "no result was given");
 	job_free(qu, j);
 	if ((m->flags & JOB_DAMAGED) != 0 && !of->gone)
@@ -225,7 +258,9 @@ job_on_held(void *self, struct ipc_chan *from, struct ipc_msg *msg)
 	if (j == NULL) {
 		j = job_new(of);
 		j->turn.way = w;
+		group_look(qu, w);
 		way_running(&qu->ways, w);
+		way_at(w, from->instance, loop_msec());
 		job_fly(qu, j, d, m->job);
 	}
 	job_add_rcpt(qu, j, r, AT_FLYING);
@@ -247,6 +282,7 @@ job_peer_up(struct queue *qu, struct ipc_chan *c)
 
 	d->chan = c;
 	d->credit = 0;
+	d->wants = false;
 }
 
 static void
@@ -278,8 +314,10 @@ job_peer_down(struct queue *qu, struct ipc_chan *c)
 	struct job *j;
 
 	d->credit = 0;
+	d->wants = false;
 	while ((j = TAILQ_FIRST(&d->jobs)) != NULL)
 		lost_job(qu, j);
+	way_back(&qu->ways, c->instance, UINT32_MAX);
 	/* It holds nothing any more. */
 	listed(qu, d);
 	queue_run_soon(qu);

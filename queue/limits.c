@@ -1,18 +1,34 @@
 /*
  * The answer to limits_ask: what holds for a route, with the line of the
- * configuration that says so, by the code that keeps it.  Runs in the queue
- * process; changes nothing.
+ * configuration that says so, by the code that keeps it.  Whose limits it
+ * shares, a deliver process is asked where nobody has asked yet.  Runs in the
+ * queue process; changes nothing.
  *
  * SPDX-License-Identifier: ISC
  */
 #include "queue.h"
 
+#include <bsd/string.h>
+
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "dest.h"
+#include "log.h"
 #include "smtpctl_print.h"
+
+#define GROUP_MSEC 8000 /* for a deliver process to say whose limits hold */
+
+/* Who asks, while a deliver process is asked. */
+struct asker {
+	struct queue *queue;
+	struct ipc_chan *from;
+	uint64_t question;
+	struct explain_route about;
+	struct ipc_req req;
+};
 
 /* A step; at: the line that decided, or NULL.  What does not fit is left
  * out. */
@@ -49,6 +65,11 @@ say_limits(const struct queue *qu, const char *route, const char *name,
 	step(qu, is, "limit", l.concurrency_at,
 	    "at most %u connections at once, %u now", l.concurrency,
 	    w == NULL ? 0 : w->running);
+	if (w != NULL && w->limit < l.concurrency)
+		step(qu, is, "limit", NULL,
+		    "%u at once for now, more as it goes on to work", w->limit);
+	if (l.inet != 0)
+		step(qu, is, "limit", l.inet_at, "by IPv%u alone", l.inet);
 	step(qu, is, "limit", l.messages_at,
 	    "at most %u messages on one connection", l.messages);
 	if (l.rate == 0)
@@ -57,6 +78,41 @@ say_limits(const struct queue *qu, const char *route, const char *name,
 	step(qu, is, "limit", l.rate_at,
 	    "at most %u messages in %s, %u more now", l.rate,
 	    print_span(l.per, per), left);
+}
+
+/* What it has in common with other routes.  limit: row of conf.limit. */
+static void
+say_group(const struct queue *qu, uint32_t limit, struct explain_is *is)
+{
+	const struct conf_limit *l = CONF_LIMIT(qu->p.conf, limit);
+	const struct way_group *g = qu->ways.group[limit];
+	char per[PRINT_TIME], names[256];
+	uint32_t i;
+
+	names[0] = '\0';
+	for (i = 0; i < l->mx.n; i++) {
+		strlcat(names, i > 0 ? ", " : "", sizeof names);
+		strlcat(names,
+		    conf_text(qu->p.conf,
+			CONF_ENTRY(qu->p.conf, l->mx, i)->key),
+		    sizeof names);
+	}
+	if (l->concurrency != 0)
+		step(qu, is, "limit", &l->at,
+		    "at most %u connections at once to all of MX %s, %u now",
+		    l->concurrency, names, g == NULL ? 0 : g->running);
+	if (l->messages != 0)
+		step(qu, is, "limit", &l->at,
+		    "at most %u messages on one connection to MX %s",
+		    l->messages, names);
+	if (l->inet != 0)
+		step(qu, is, "limit", &l->at, "by IPv%u alone to MX %s",
+		    l->inet, names);
+	if (l->rate != 0)
+		step(qu, is, "limit", &l->at,
+		    "at most %u messages in %s to all of MX %s, %u more now",
+		    l->rate, print_span(l->per, per), names,
+		    g == NULL || g->rate == NULL ? l->rate : g->rate->tokens);
 }
 
 static void
@@ -89,6 +145,60 @@ say_retry(const struct queue *qu, const char *what,
 		span));
 }
 
+/* Why nothing goes there now. */
+static void
+say_state(const struct queue *qu, const char *route, struct explain_is *is)
+{
+	const struct way *w = way_find(&qu->ways, route);
+	char span[PRINT_TIME], about[PRINT_ABOUT];
+	char reply[OUTCOME_TEXT_MAX + 64];
+	int64_t wait;
+	bool paused;
+
+	if (w != NULL && w->held)
+		step(qu, is, "retry", NULL, "the route is held");
+	if (w == NULL || w->last == NULL)
+		return;
+	paused = w->state == WAY_PAUSED;
+	wait = w->next - now_sec();
+	step(qu, is, "retry", NULL,
+	    "the route %s, number %u in a row, %s; tried again in %s: %s",
+	    paused ? "makes a pause" : "is down",
+	    paused ? w->pauses : w->failures, print_about(w->last, about),
+	    print_span(wait < 0 ? 0 : wait, span),
+	    outcome_print(w->last, reply, sizeof reply));
+}
+
+/* Mail that came now would wait, because of the route or of who holds it:
+ * then the answer is LATER. */
+static void
+say_waits(const struct queue *qu, const char *route, struct explain_is *is)
+{
+	const struct way *w = way_find(&qu->ways, route);
+	char since[PRINT_TIME + 8] = "", iso[PRINT_TIME], next[PRINT_TIME];
+	char reply[OUTCOME_TEXT_MAX + 64];
+	int64_t now = now_sec();
+
+	if (qu->paused || (w != NULL && w->held)) {
+		outcome_set(&is->outcome, LATER, WIDTH_SITE, 0, "4.3.2",
+		    qu->paused ? "deliveries are paused" : "the route is held");
+		step(qu, is, "waits", NULL, "%s", is->outcome.text);
+		return;
+	}
+	if (w == NULL || w->last == NULL ||
+	    (w->state != WAY_DOWN && w->state != WAY_PAUSED))
+		return;
+	is->outcome = *w->last;
+	is->outcome.verdict = LATER;
+	if (w->since != 0)
+		snprintf(since, sizeof since, " since %s",
+		    print_iso(w->since, iso));
+	step(qu, is, "waits", NULL, "the route %s %s%s, next try in %s: %s",
+	    route, w->state == WAY_DOWN ? "is down" : "makes a pause", since,
+	    print_span(w->next < now ? 0 : w->next - now, next),
+	    outcome_print(w->last, reply, sizeof reply));
+}
+
 static void
 say_ttl(const struct queue *qu, uint32_t action, struct explain_is *is)
 {
@@ -115,12 +225,11 @@ say_warn(const struct queue *qu, const char *sender, struct explain_is *is)
 		    print_span(c->warn[i], span));
 }
 
-void
-limits_on_ask(void *self, struct ipc_chan *from, struct ipc_msg *msg)
+/* limit: row of what it shares; CONF_NONE: nothing.  why: or nobody knows. */
+static void
+answer(const struct queue *qu, struct ipc_chan *from, uint64_t question,
+    const struct explain_route *r, uint32_t limit, const char *why)
 {
-	struct queue *qu = self;
-	const struct limits_ask *ask = msg->body;
-	const struct explain_route *r = &ask->about;
 	char of_route[DOMAIN_MAX + 1], of_rcpt[DOMAIN_MAX + 1];
 	const struct conf_retry *rcpt, *route;
 	struct limits_is m;
@@ -130,12 +239,70 @@ limits_on_ask(void *self, struct ipc_chan *from, struct ipc_msg *msg)
 	dest_of_route(r->route, of_route);
 	dest_of_addr(r->rcpt, of_rcpt);
 	say_limits(qu, r->route, of_route, &m.is);
+	if (limit != CONF_NONE)
+		say_group(qu, limit, &m.is);
+	if (why != NULL)
+		step(qu, &m.is, "limit", NULL,
+		    "whether limit mx holds is not known: %s", why);
 	rcpt = dest_retry(qu->p.conf, of_rcpt);
 	route = dest_retry(qu->p.conf, of_route);
 	say_retry(qu, "", rcpt, &m.is);
 	if (route != rcpt)
 		say_retry(qu, "where the route fails: ", route, &m.is);
+	say_state(qu, r->route, &m.is);
+	say_waits(qu, r->route, &m.is);
 	say_ttl(qu, r->action, &m.is);
 	say_warn(qu, r->sender, &m.is);
-	limits_is_send(from, msg->id, &m, -1);
+	limits_is_send(from, question, &m, -1);
+}
+
+static void
+on_group(void *arg, struct ipc_msg *msg)
+{
+	struct asker *a = arg;
+	const struct group_is *is = msg == NULL ? NULL : msg->body;
+	uint32_t limit = CONF_NONE;
+	const char *why = NULL;
+
+	if (is == NULL)
+		why = "nobody answered";
+	else if (is->outcome.verdict != DONE)
+		why = is->outcome.text;
+	else if (group_is_row(a->queue, is->limit))
+		limit = is->limit;
+	answer(a->queue, a->from, a->question, &a->about, limit, why);
+	free(a);
+}
+
+void
+limits_on_ask(void *self, struct ipc_chan *from, struct ipc_msg *msg)
+{
+	struct queue *qu = self;
+	const struct limits_ask *ask = msg->body;
+	const struct explain_route *r = &ask->about;
+	const struct way *w = way_find(&qu->ways, r->route);
+	struct ipc_chan *deliver;
+	struct group_ask m;
+	struct asker *a;
+
+	if (!group_wanted(qu, r->route)) {
+		answer(qu, from, msg->id, r, CONF_NONE, NULL);
+		return;
+	}
+	if (w != NULL && w->group != NULL) {
+		answer(qu, from, msg->id, r, w->group->row, NULL);
+		return;
+	}
+	if ((deliver = group_whom(qu)) == NULL) {
+		answer(qu, from, msg->id, r, CONF_NONE, "nobody can be asked");
+		return;
+	}
+	a = xcalloc(1, sizeof *a);
+	a->queue = qu;
+	a->from = from;
+	a->question = msg->id;
+	a->about = *r;
+	memset(&m, 0, sizeof m);
+	strlcpy(m.route, r->route, sizeof m.route);
+	group_ask_ask(deliver, &a->req, &m, on_group, a, GROUP_MSEC);
 }

@@ -50,6 +50,18 @@ rcpt_set_target(struct rcpt *r, const char *addr)
 	r->target = addr[0] == '\0' ? NULL : xstrdup(addr);
 }
 
+/* What waits comes up at each warning, also between two attempts, as what is
+ * parked does.  But one that was asked to wait longer comes up when it is
+ * tried. */
+static int64_t
+warned_until(const struct index_rcpt *row)
+{
+	if (row->state != RCPT_WARNED || row->next <= row->tried ||
+	    (row->parked == PARKED_NOT && row->last.after != 0))
+		return row->tried;
+	return row->next - 1;
+}
+
 struct rcpt *
 rcpt_add(struct queue *qu, struct msg *m, const struct index_rcpt *row)
 {
@@ -62,6 +74,7 @@ rcpt_add(struct queue *qu, struct msg *m, const struct index_rcpt *row)
 	r->attempts = row->attempts;
 	r->off = row->off;
 	r->tried = row->tried;
+	r->warned = warned_until(row);
 	r->ttl = row->ttl;
 	rcpt_set_target(r, row->target);
 	r->notify = row->params.notify;
@@ -228,6 +241,7 @@ msg_free(struct queue *qu, struct msg *m)
 		close(m->fd);
 	timer_clear(&m->patience);
 	free(m->field);
+	free(m->of);
 	free(m->facts);
 	free(m);
 }
@@ -276,6 +290,27 @@ msg_load(struct queue *qu, uint64_t id)
 	if (!load_file(qu, id) || index_get_msg(qu->index, id, &im) != INDEX_OK)
 		return NULL;
 	return msg_add(qu, &im);
+}
+
+const char *
+msg_of(struct queue *qu, struct msg *m)
+{
+	struct head h = { 0 };
+	struct arena a;
+	int fd;
+
+	if (m->of != NULL)
+		return m->of;
+	if ((m->fact_flags & FACT_EXPANDED) == 0 ||
+	    (fd = msg_open(qu, m, false)) == -1)
+		return "";
+	arena_init(&a, SPOOL_ARENA_MAX);
+	if (spool_read_head(fd, &a, &h) != NULL || h.of.addr == NULL)
+		h.of.addr = "";
+	m->of = xstrdup(h.of.addr);
+	arena_free(&a);
+	close(fd);
+	return m->of;
 }
 
 void

@@ -6,12 +6,15 @@
  *   msg.c       messages and recipients in memory
  *   schedule.c  which recipient is due, and where it goes (lookup)
  *   route.c     routes that are full, down or held, and what waits for them
+ *   group.c     routes that have limits in common
  *   job.c       work for the deliver processes
  *   job_said.c  what they say of it
  *   result.c    what became of a recipient: file, index, log
  *   expand.c    a recipient that stands for several: a message to them
- *   bounce.c    telling the sender
+ *   bounce.c    telling the sender (bounce_make.c: the message;
+ *               bounce_rate.c: how often)
  *   greylist.c  who has to come again
+ *   remember.c  what goes into the history
  *   ctl.c       what the operator asks
  *   limits.c    what holds for a route, for who asks
  *   restore.c   the index from the files
@@ -34,6 +37,7 @@
 #include "arena.h"
 #include "hash.h"
 #include "head.h"
+#include "history.h"
 #include "index.h"
 #include "proc.h"
 #include "spool.h"
@@ -85,6 +89,7 @@ struct rcpt {
 	uint32_t attempts;
 	uint64_t off;
 	int64_t tried;
+	int64_t warned;  /* warnings of a delay due by then were given */
 	uint32_t ttl;    /* of its action, seconds; 0: the queue's */
 	char *target;    /* the one address it stands for; NULL: itself */
 	uint8_t notify;  /* NOTIFY_* */
@@ -128,6 +133,9 @@ struct msg {
 	struct facts *facts;
 	struct mail_params params;
 	char *field; /* a signature for its row */
+	/* A child's: the address that stands for its recipients; NULL: not
+	 * asked for yet (msg_of()). */
+	char *of;
 	char sender[];
 };
 
@@ -141,11 +149,14 @@ struct job {
 	struct msg *msg;
 	struct deliverer *deliverer; /* NULL: not given out */
 	uint32_t action, flags;
+	char *as_sender; /* is said as the sender; NULL: the message's */
 	uint32_t n_rcpt;
 	struct rcpt_list rcpts;
+	uint8_t trust;          /* given out: enum way_trust of then */
 	bool gathers;           /* in msg.gather */
 	bool waiting;           /* in its route's list */
-	bool site_failed;       /* a result said so */
+	bool taken;             /* a recipient was */
+	struct outcome *worst;  /* of its results, for its route; or NULL */
 	TAILQ_ENTRY(job) entry; /* in msg.gather or deliverer.jobs */
 };
 
@@ -154,7 +165,9 @@ struct deliverer {
 	struct ipc_chan *chan; /* NULL: never seen */
 	uint32_t credit;       /* jobs it still wants */
 	uint32_t n_jobs;
-	bool listed; /* has said what it holds */
+	uint32_t held[WAY_TRUSTS]; /* of them, by what was known of the route */
+	bool wants;                /* it ever did: our configuration is its */
+	bool listed;               /* has said what it holds */
 	TAILQ_HEAD(, job) jobs;
 };
 
@@ -214,6 +227,7 @@ struct queue {
 	struct spool *spool;
 	struct index *index;
 	struct grey_store *grey; /* NULL: everybody may pass */
+	struct history *history; /* NULL: nothing is remembered */
 	bool stopping, paused;
 	bool open;   /* each deliver process has said what it holds */
 	bool spoil;  /* the index is to be made again at the next start */
@@ -242,16 +256,23 @@ struct queue {
 	int64_t due_armed; /* when due_timer fires */
 	struct timer due_timer;
 	struct rcpt_list asks;
+	bool asks_of; /* lookup needs to know of a child whose it is */
 	uint32_t n_asked;
 	uint32_t lookup_turn;
 	struct expansions expansions, large_expansions; /* that wait */
 	uint32_t n_expanding, n_large; /* those at work; of them, large ones */
+
+	/* Rows of who was told how often: walked over. */
+	struct timer told_timer;
+	struct index_cursor told_sweep;
 
 	struct ways ways;
 	struct deliverer deliverer[PROC_MAX];
 	struct hash jobs;
 	uint64_t last_job;
 	struct timer listing;
+	struct timer aside; /* routes that only one process may have */
+	uint32_t group_turn;
 
 	STAILQ_HEAD(, unsaved) unsaved;
 	struct timer unsaved_timer;
@@ -306,6 +327,9 @@ struct msg *msg_find(const struct queue *qu, uint64_t id);
 struct msg *msg_load(struct queue *qu, uint64_t id);
 /* A message whose row is im. */
 struct msg *msg_add(struct queue *qu, const struct index_msg *im);
+/* The address of which m is a child, as its file has it; "": it is no child,
+ * or the file does not say so now. */
+const char *msg_of(struct queue *qu, struct msg *m);
 /* Its row in the index is behind. */
 void msg_changed(struct queue *qu, struct msg *m);
 /* Writes the rows that are behind. */
@@ -382,19 +406,39 @@ void route_start(struct queue *qu);
 struct way *route_get(struct queue *qu, const char *route);
 /* r waits in the index until the route can use it; leaves memory. */
 void route_park(struct queue *qu, struct way *w, struct rcpt *r);
+/* The same for all that waits in memory. */
+void route_park_all(struct queue *qu, struct way *w);
 /* The index has recipients for it that are not in memory. */
 void route_parked(struct queue *qu, struct way *w);
 /* The list has room: more from the index, if there is more. */
 void route_refill(struct queue *qu, struct way *w);
 void route_refill_soon(struct queue *qu, struct way *w);
-/* way_take() took a job of it: what goes with its rate.  marked: as that
- * said. */
-void route_took(struct queue *qu, struct way *w, bool marked);
-/* A job of it ended. */
-void route_ended(struct queue *qu, struct way *w, const struct outcome *site);
+/* Those that waited for room that is there again. */
+void route_feed(struct queue *qu);
+/* way_take() took a job of it: what goes with its rate. */
+void route_took(struct queue *qu, struct way *w, const struct way_marks *marks);
+/* A job of it ended; o: as way_ended() has it. */
+void route_ended(struct queue *qu, struct way *w, const struct outcome *o);
 /* Back-off is forgotten; held or not. */
 void route_flush(struct queue *qu, const char *route);
 bool route_hold(struct queue *qu, const char *route, bool hold);
+
+/* group.c */
+
+/* A recipient goes there: its group is asked for, where the configuration has
+ * any and it is not known, or not any more. */
+void group_look(struct queue *qu, struct way *w);
+/* True if this route may be in one. */
+bool group_wanted(const struct queue *qu, const char *route);
+/* Who may be asked, NULL: nobody now; and whether the answer names a group. */
+struct ipc_chan *group_whom(struct queue *qu);
+bool group_is_row(const struct queue *qu, uint32_t limit);
+/* A process that may be asked is there. */
+void group_ask_all(struct queue *qu);
+/* way_take() took a job of one of its routes.  marked: as that said. */
+void group_took(struct queue *qu, struct way_group *g, bool marked);
+/* At the start: what groups sent lately.  True if the row is a group's. */
+bool group_recall(struct queue *qu, const struct index_way *row);
 
 /* job.c, job_said.c */
 
@@ -415,9 +459,9 @@ job_of_turn(struct way_job *turn)
 {
 	return (struct job *)((char *)turn - offsetof(struct job, turn));
 }
-/* r goes to this route: into a job that gathers. */
+/* r goes to this route, as lookup said: into a job that gathers. */
 void job_gather(struct queue *qu, struct rcpt *r, struct way *w,
-    uint32_t action, uint32_t flags);
+    const struct route_is *is);
 /* All that gathers for m waits for its turn. */
 void job_ready(struct queue *qu, struct msg *m);
 /* Gives out what may run. */
@@ -495,6 +539,19 @@ bool tx_is_known(struct queue *qu, uint64_t id);
 void tx_peer_down(struct queue *qu, struct ipc_chan *c);
 ipc_handler tx_on_open, tx_on_rcpt, tx_on_data, tx_on_commit, tx_on_abort,
     tx_on_keep, tx_on_listed;
+
+/* remember.c: none of these fails. */
+
+void remember_start(struct queue *qu, const char *dir);
+void remember_stop(struct queue *qu);
+void remember_accepted(struct queue *qu, const struct head *h,
+    const struct trailer *t);
+/* An attempt at r, by deliver over way w, or by lookup (w NULL). */
+void remember_result(struct queue *qu, const struct rcpt *r,
+    const struct way *w, const struct result *result);
+/* Something else came of r; other: a message that was made of it, or 0. */
+void remember_became(struct queue *qu, const struct rcpt *r,
+    enum history_event event, uint64_t other);
 
 /* ctl.c */
 

@@ -3,7 +3,7 @@
  * Holds: spool, journal and index; who waits for what, and since when.
  * Asked by: session (tx_data, tx_commit, tx_abort, grey_ask), control
  * (ctl_ask, limits_ask).
- * Asks: lookup (route_ask, expand_ask).
+ * Asks: lookup (route_ask, expand_ask), deliver (group_ask).
  * Never: opens a network socket, reads content but a header to be returned.
  *
  * This file: start, stop, peers, and the one place where the index is
@@ -18,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bounce_rate.h"
 #include "grey_store.h"
 #include "log.h"
 
@@ -110,12 +111,14 @@ finish(struct queue *qu)
 {
 	timer_clear(&qu->stop);
 	timer_clear(&qu->commit);
+	timer_clear(&qu->told_timer);
 	/* Tells what is still being made durable, so the index comes last. */
 	spool_close(&qu->spool);
 	msg_store(qu);
 	if (qu->spoil && !index_fact_put(qu->index, "rebuild", "1"))
 		log_warn("index", "it could not be marked to be made again");
 	grey_close(&qu->grey);
+	remember_stop(qu);
 	index_close(&qu->index);
 	loop_stop(qu->p.loop);
 }
@@ -233,6 +236,7 @@ start(void *self, struct proc *p)
 		proc_fail(p, "queue: the spool: %s", why);
 	empty = open_index(qu, dir);
 	open_grey(qu);
+	remember_start(qu, dir);
 	qu->replaying = true;
 	if (!spool_replay(qu->spool))
 		proc_fail(p, "queue: the journal cannot be replayed");
@@ -241,6 +245,7 @@ start(void *self, struct proc *p)
 	queue_commit(qu);
 	tx_start(qu);
 	job_start(qu);
+	bounce_rate_start(qu);
 	if (empty)
 		restore_walk(qu);
 }

@@ -17,6 +17,7 @@
 
 #include "dest.h"
 #include "log.h"
+#include "pace.h"
 
 #define UNSAVED_MSEC 2000 /* the disk refused: tried again then */
 #define EXPIRE_AGAIN 60   /* seconds, likewise */
@@ -27,7 +28,7 @@ struct unsaved {
 	struct rcpt *rcpt;
 	struct outcome outcome;
 	char relay[RELAY_MAX + 1];
-	char tls[48];
+	char tls[TLS_TEXT_MAX + 1];
 	char route[ROUTE_MAX + 1];
 	uint32_t flags;
 	struct ipc_chan *from;
@@ -89,11 +90,13 @@ log_result(const struct rcpt *r, const struct result *result)
 	msecs = (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000 -
 	    r->msg->arrived / 1000;
 	log_event(r->msg->id, "delivery",
-	    "to=%s%s%s n=%u result=%s attempts=%u delay=%lld.%03lld relay=%s tls=%s reply=%s",
+	    "to=%s%s%s n=%u result=%s attempts=%u delay=%lld.%03lld cause=%s stage=%s relay=%s tls=%s reply=%s",
 	    q(rcpt_target(r)), r->target == NULL ? "" : " orig_to=",
 	    r->target == NULL ? "" : q(r->addr), r->n,
 	    result_names[o->verdict <= NEVER ? o->verdict : LATER], r->attempts,
 	    (long long)(msecs / 1000), (long long)(msecs % 1000),
+	    o->verdict == DONE ? "none" : cause_name(o->cause),
+	    o->verdict == DONE ? "none" : stage_name(o->stage),
 	    result->relay[0] == '\0' ? "none" : q(result->relay),
 	    result->tls[0] == '\0' ? "none" : q(result->tls),
 	    q(outcome_print(o, text, sizeof text)));
@@ -128,13 +131,15 @@ ended(struct queue *qu, struct rcpt *r, struct index_rcpt *row)
 
 /* Seconds until the next attempt. */
 static uint32_t
-next_step(const struct queue *qu, const struct rcpt *r)
+next_step(const struct queue *qu, const struct rcpt *r,
+    const struct outcome *last)
 {
 	char name[DOMAIN_MAX + 1];
 	struct backoff b =
 	    backoff_of(qu->p.conf, dest_of_addr(rcpt_target(r), name));
+	uint32_t step = backoff_seconds(&b, r->attempts, arc4random());
 
-	return backoff_seconds(&b, r->attempts, arc4random());
+	return pace_seconds(last, step, r->attempts, arc4random());
 }
 
 /* One more attempt is to be made; the next time, and the sender's warning. */
@@ -145,17 +150,21 @@ again(struct queue *qu, struct rcpt *r, struct way *w, struct index_rcpt *row,
 	struct msg *m = r->msg;
 	int64_t now = now_sec();
 	int64_t latest = schedule_latest(qu, m, r->notify, r->ttl, now);
+	int64_t end = schedule_end(qu, m, r->ttl);
 
 	if (m->place == SPOOL_NEW && spool_move_cur(qu->spool, m->id)) {
 		m->place = SPOOL_CUR;
 		msg_changed(qu, m);
 	}
-	if (w != NULL && row->last.width == WIDTH_SITE) {
+	if (w != NULL && pace_of(&row->last).rcpt == PACE_PARK) {
 		row->parked = 1;
 		row->next = latest;
 		route_parked(qu, w);
 	} else {
-		row->next = now + next_step(qu, r);
+		row->next = now + next_step(qu, r, &row->last);
+		/* Not before it asked for: rather a warning somewhat late. */
+		if (row->last.after != 0)
+			latest = end;
 		if (row->next > latest)
 			row->next = latest;
 	}
@@ -166,6 +175,13 @@ again(struct queue *qu, struct rcpt *r, struct way *w, struct index_rcpt *row,
 		rcpt_move(qu, r, &m->late, AT_LATE);
 	} else
 		rcpt_leave(qu, r, row);
+}
+
+static void
+expired(struct queue *qu, const struct rcpt *r)
+{
+	log_event(r->msg->id, "expired", "n=%u to=%s", r->n, q(r->addr));
+	remember_became(qu, r, HISTORY_EXPIRED, 0);
 }
 
 static char
@@ -226,12 +242,11 @@ static bool
 record(struct queue *qu, struct rcpt *r, struct way *w,
     const struct result *result)
 {
-	struct msg *m = r->msg;
 	struct index_rcpt row;
 	/* Nobody knows when one that was warned of was tried before a
 	 * rebuild. */
 	int64_t since =
-	    r->tried != 0 || r->state != RCPT_WARNED ? r->tried : now_sec();
+	    r->tried != 0 || r->state != RCPT_WARNED ? r->warned : now_sec();
 	bool failed;
 
 	if (!result_state(qu, r, next_state(qu, r, result)))
@@ -239,11 +254,12 @@ record(struct queue *qu, struct rcpt *r, struct way *w,
 	r->attempts++;
 	r->tried = now_sec();
 	log_result(r, result);
+	remember_result(qu, r, w, result);
 	fill_row(r, w, result, &row);
 	say_noted(result, r->n);
 	failed = r->state == RCPT_OWED || r->state == RCPT_FAILED;
 	if (failed && result->outcome->verdict != NEVER)
-		log_event(m->id, "expired", "n=%u to=%s", r->n, q(r->addr));
+		expired(qu, r);
 	if (rcpt_state_owed(r->state) || rcpt_state_end(r->state))
 		ended(qu, r, &row);
 	else if (rcpt_state_open(r->state))
@@ -338,7 +354,7 @@ result_expire(struct queue *qu, struct rcpt *r)
 	if (row.last.text[0] == '\0')
 		outcome_set(&row.last, LATER, WIDTH_RCPT, 0, "4.4.7",
 		    "it was never tried");
-	log_event(r->msg->id, "expired", "n=%u to=%s", r->n, q(r->addr));
+	expired(qu, r);
 	ended(qu, r, &row);
 }
 

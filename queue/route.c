@@ -15,8 +15,8 @@
 
 #include "log.h"
 
-#define FULL_MSEC 1000    /* memory is full: looked at again then */
-#define RATE_MAX  3600000 /* the clock is looked at this often at least */
+#define FULL_MSEC 1000 /* memory is full: looked at again then */
+#define FEED_MAX  20   /* routes that are fed in one turn of the loop */
 
 static void on_time(void *arg);
 static void on_rate(void *arg);
@@ -46,9 +46,10 @@ static void
 store(struct queue *qu, struct way *w)
 {
 	bool rated = w->rate != NULL && w->rate->rate.n > 0;
+	bool rests = w->state == WAY_DOWN || w->state == WAY_PAUSED;
 	struct index_way row;
 
-	if (w->state != WAY_DOWN && !w->parked && !w->held && !rated) {
+	if (!rests && !w->parked && !w->held && !rated) {
 		if (w->stored)
 			queue_index_ok(qu, index_del_way(qu->index, w->route));
 		w->stored = false;
@@ -56,8 +57,9 @@ store(struct queue *qu, struct way *w)
 		memset(&row, 0, sizeof row);
 		strlcpy(row.route, w->route, sizeof row.route);
 		row.failures = w->failures;
-		row.next = w->state == WAY_DOWN ? w->next : 0;
+		row.next = rests ? w->next : 0;
 		row.since = w->since;
+		row.paused = w->state == WAY_PAUSED;
 		if (w->last != NULL)
 			row.last = *w->last;
 		fill_rate(w, &row);
@@ -81,18 +83,10 @@ wait_for(struct queue *qu, struct way *w)
 static void
 wait_for_rate(struct queue *qu, struct way *w)
 {
-	struct rate *r = &w->rate->rate;
-	int64_t now = now_msec(), wait;
+	msec wait;
 
-	if (r->n == 0)
-		return;
-	wait = w->rate->tokens == 0 ? rate_next(r, now) - now :
-				      r->mark[r->n - 1].at + r->window - now;
-	if (wait < 0)
-		wait = 0;
-	if (wait > RATE_MAX)
-		wait = RATE_MAX;
-	timer_set(qu->p.loop, &w->rate->timer, (msec)wait, on_rate, w);
+	if (way_rate_wait(w->rate, now_msec(), &wait))
+		timer_set(qu->p.loop, &w->rate->timer, wait, on_rate, w);
 }
 
 static void
@@ -110,12 +104,14 @@ on_rate(void *arg)
 }
 
 void
-route_took(struct queue *qu, struct way *w, bool marked)
+route_took(struct queue *qu, struct way *w, const struct way_marks *marks)
 {
+	if (w->group != NULL)
+		group_took(qu, w->group, marks->group);
 	if (w->rate == NULL)
 		return;
 	/* Before it goes out: a queue that is killed now counts it too. */
-	if (marked) {
+	if (marks->way) {
 		store(qu, w);
 		queue_commit(qu);
 	}
@@ -144,6 +140,14 @@ hold_name(const char *route, char *name, size_t size)
 	snprintf(name, size, "hold:%s", route);
 }
 
+/* It did not work for what we were told: a queue that starts may have been told
+ * better, since a new configuration comes with one. */
+static bool
+may_be_mended(const struct index_way *row)
+{
+	return row->last.cause == CAUSE_CONFIG || row->last.cause == CAUSE_TLS;
+}
+
 struct way *
 route_get(struct queue *qu, const char *route)
 {
@@ -161,8 +165,9 @@ route_get(struct queue *qu, const char *route)
 	if (index_get_way(qu->index, route, &row) == INDEX_OK) {
 		w->stored = w->parked = true;
 		if (row.next != 0) {
-			way_restore(&qu->ways, w, row.failures, row.next,
-			    row.since, &row.last);
+			if (may_be_mended(&row))
+				row.next = now_sec();
+			way_restore(&qu->ways, w, &row);
 			wait_for(qu, w);
 		}
 		if (w->rate != NULL)
@@ -179,8 +184,10 @@ void
 route_parked(struct queue *qu, struct way *w)
 {
 	w->drained = false;
-	if (w->parked)
+	if (w->parked) {
+		way_touch(&qu->ways, w);
 		return;
+	}
 	w->parked = true;
 	store(qu, w);
 }
@@ -200,9 +207,8 @@ route_park(struct queue *qu, struct way *w, struct rcpt *r)
 	route_parked(qu, w);
 }
 
-/* The list in memory, to the index. */
-static void
-park_list(struct queue *qu, struct way *w)
+void
+route_park_all(struct queue *qu, struct way *w)
 {
 	struct way_job *turn;
 	struct job *j;
@@ -242,7 +248,7 @@ unpark_one(struct queue *qu, struct way *w, bool *taken)
 		return true;
 	r = rcpt_add(qu, m, &row);
 	r->for_way = w;
-	w->asking++;
+	way_asks(&qu->ways, w);
 	schedule_ask(qu, r);
 	*taken = true;
 	return true;
@@ -294,6 +300,23 @@ route_refill(struct queue *qu, struct way *w)
 	way_touch(&qu->ways, w);
 }
 
+void
+route_feed(struct queue *qu)
+{
+	struct way *w;
+	int i;
+
+	for (i = 0; i < FEED_MAX; i++) {
+		if (qu->rcpts.n >= MEM_RCPTS ||
+		    (w = way_feed(&qu->ways)) == NULL)
+			return;
+		route_refill(qu, w);
+		/* It may have to wait for another room. */
+		way_touch(&qu->ways, w);
+	}
+	queue_run_soon(qu);
+}
+
 /* ---- what happens to a route ---- */
 
 static void
@@ -315,7 +338,21 @@ fell(struct queue *qu, struct way *w)
 	    q(outcome_print(w->last, text, sizeof text)));
 	store(qu, w);
 	wait_for(qu, w);
-	park_list(qu, w);
+	route_park_all(qu, w);
+}
+
+static void
+slowed(struct queue *qu, struct way *w)
+{
+	char text[OUTCOME_TEXT_MAX + 64];
+
+	log_event(0, "route-slow",
+	    "pauses=%u wait=%lld concurrency=%u route=%s reply=%s", w->pauses,
+	    (long long)(w->next - now_sec()), w->limit, q(w->route),
+	    q(outcome_print(w->last, text, sizeof text)));
+	store(qu, w);
+	wait_for(qu, w);
+	route_park_all(qu, w);
 }
 
 static void
@@ -324,7 +361,7 @@ on_time(void *arg)
 	struct way *w = arg;
 	struct queue *qu = w->owner;
 
-	if (w->state == WAY_DOWN) {
+	if (w->state == WAY_DOWN || w->state == WAY_PAUSED) {
 		if (!way_wake(&qu->ways, w, now_sec())) {
 			wait_for(qu, w);
 			return;
@@ -336,12 +373,14 @@ on_time(void *arg)
 }
 
 void
-route_ended(struct queue *qu, struct way *w, const struct outcome *site)
+route_ended(struct queue *qu, struct way *w, const struct outcome *o)
 {
-	enum way_change change = way_ended(&qu->ways, w, site, now_sec());
+	enum way_change change = way_ended(&qu->ways, w, o, now_sec());
 
 	if (change == WAY_FELL)
 		fell(qu, w);
+	else if (change == WAY_SLOWED)
+		slowed(qu, w);
 	else if (change == WAY_ROSE)
 		rose(qu, w);
 	else
@@ -353,7 +392,7 @@ route_flush(struct queue *qu, const char *route)
 {
 	struct way *w = route[0] == '\0' ? NULL : way_find(&qu->ways, route);
 
-	if (w == NULL || w->state != WAY_DOWN)
+	if (w == NULL || (w->state != WAY_DOWN && w->state != WAY_PAUSED))
 		return;
 	timer_clear(&w->timer);
 	way_forgive(&qu->ways, w);
@@ -375,7 +414,7 @@ route_hold(struct queue *qu, const char *route, bool hold)
 	way_hold(&qu->ways, w, hold);
 	store(qu, w);
 	if (hold)
-		park_list(qu, w);
+		route_park_all(qu, w);
 	else
 		route_refill(qu, w);
 	queue_run_soon(qu);
@@ -390,6 +429,8 @@ route_start(struct queue *qu)
 	struct way *w;
 
 	while (queue_index_ok(qu, index_walk_way(qu->index, &c, &row))) {
+		if (group_recall(qu, &row))
+			continue;
 		if ((w = route_get(qu, row.route)) == NULL)
 			break;
 		route_refill(qu, w);

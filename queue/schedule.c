@@ -141,10 +141,13 @@ routed(struct queue *qu, struct rcpt *r, const struct route_is *is)
 		result_expire(qu, r);
 	else if ((w = route_get(qu, is->route)) == NULL)
 		result_again(qu, r, LATER_SECS, "too many routes are down");
-	else if (!way_open(w))
-		route_park(qu, w, r);
-	else
-		job_gather(qu, r, w, is->action, is->flags);
+	else {
+		group_look(qu, w);
+		if (way_open(w))
+			job_gather(qu, r, w, is);
+		else
+			route_park(qu, w, r);
+	}
 }
 
 static void
@@ -177,6 +180,8 @@ ask(struct queue *qu, struct ipc_chan *lookup, struct rcpt *r)
 	m.facts = *r->msg->facts;
 	strlcpy(m.sender, r->msg->sender, sizeof m.sender);
 	strlcpy(m.rcpt, r->addr, sizeof m.rcpt);
+	if (qu->asks_of)
+		strlcpy(m.of, msg_of(qu, r->msg), sizeof m.of);
 	TAILQ_REMOVE(&qu->asks, r, entry);
 	r->list = NULL;
 	r->at = AT_LOOKUP;
@@ -215,9 +220,9 @@ schedule_unask(struct queue *qu, struct rcpt *r)
 		qu->n_asked--;
 	}
 	if (r->for_way != NULL) {
-		if (--r->for_way->asking == 0)
+		way_unasks(&qu->ways, r->for_way);
+		if (r->for_way->asking == 0)
 			route_refill_soon(qu, r->for_way);
-		way_touch(&qu->ways, r->for_way);
 		r->for_way = NULL;
 	}
 }
@@ -352,10 +357,17 @@ due_step(void *arg)
 void
 schedule_start(struct queue *qu)
 {
+	const struct conf *c = qu->p.conf;
+	uint32_t i;
+
 	TAILQ_INIT(&qu->asks);
 	TAILQ_INIT(&qu->expansions);
 	TAILQ_INIT(&qu->large_expansions);
 	memset(&qu->due, 0, sizeof qu->due);
+	for (i = 0; i < c->action.n; i++) {
+		if (CONF_ACTION(c, i)->srs)
+			qu->asks_of = true;
+	}
 }
 
 /* ---- what just came in ---- */
@@ -399,6 +411,7 @@ schedule_fresh(struct queue *qu, const struct head *h, const struct trailer *t,
 	strlcpy(im.sender, h->sender, sizeof im.sender);
 	queue_index_ok(qu, index_put_msg(qu->index, &im));
 	queue_changed(qu);
+	remember_accepted(qu, h, t);
 	for (n = 0; n < h->n_rcpt; n++) {
 		if (m != NULL && rcpt_find(qu, h->id, n) != NULL)
 			continue;
@@ -410,6 +423,8 @@ schedule_fresh(struct queue *qu, const struct head *h, const struct trailer *t,
 		queue_index_ok(qu, index_put_rcpt(qu->index, &row));
 		if (m == NULL)
 			m = msg_add(qu, &im);
+		if (m->of == NULL && h->of.addr != NULL)
+			m->of = xstrdup(h->of.addr);
 		schedule_ask(qu, rcpt_add(qu, m, &row));
 	}
 }

@@ -10,6 +10,7 @@
 
 #include <err.h>
 #include <getopt.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
@@ -37,6 +38,8 @@ struct explain {
 	uint32_t n_routes;
 	enum verdict verdict;   /* DONE, until somebody says otherwise */
 	struct outcome refused; /* why, if not DONE */
+	/* It would be accepted, and wait: why.  Empty: it is not that. */
+	char waits[1024];
 };
 
 /* One line of an answer. */
@@ -66,18 +69,26 @@ static const struct {
 	{ "later", "later", false },
 	{ "several", "several", false },
 	{ "action", "action", false },
+	{ "srs", "sender", false },
+	{ "mail-from", "sender", false },
 	{ "relay", "relay", false },
+	{ "src", "from", false },
 	{ "ttl", "ttl", false },
 	{ "target", NULL, false },
 	{ "more", "more", false },
 	/* of deliver */
 	{ "helo", "helo", false },
+	{ "source", "source", false },
+	{ "backup", "backup", false },
+	{ "group", "group", false },
 	{ "tls", "tls", false },
 	{ "key", "key", false },
 	{ "host", "host", false },
+	{ "skipped", "skipped", false },
 	/* of queue */
 	{ "limit", "limit", false },
 	{ "retry", "retry", false },
+	{ "waits", "waits", false },
 	{ "warn", "warn", false },
 };
 
@@ -117,7 +128,8 @@ print_end(struct explain *e)
 		[DONE] = "it would be delivered",
 		[NEVER] = "refused",
 	};
-	char text[OUTCOME_TEXT_MAX + 64];
+	bool waits = e->verdict == LATER && e->waits[0] != '\0';
+	char text[OUTCOME_TEXT_MAX + 64], why[sizeof e->waits + 64];
 	struct buf *b = &e->c->out;
 	struct step s = { "result", "", words[e->verdict] };
 
@@ -125,11 +137,18 @@ print_end(struct explain *e)
 		json_member(b, "{", "step", "result");
 		json_member(b, ",", "verdict", verdict_name(e->verdict));
 		json_outcome(b, ",", "outcome", &e->refused);
+		if (waits)
+			json_member(b, ",", "text", e->waits);
 		buf_puts(b, "}\n");
 		return;
 	}
+	if (waits) {
+		snprintf(why, sizeof why, "it would be accepted, and wait: %s",
+		    e->waits);
+		s.text = why;
+	}
 	print_step(e, "result", &s, NULL);
-	if (e->verdict == DONE)
+	if (e->verdict == DONE || waits)
 		return;
 	s.text = outcome_print(&e->refused, text, sizeof text);
 	print_step(e, "reply", &s, NULL);
@@ -198,6 +217,9 @@ take_step(struct explain *e, char *line, const char *route)
 		take_target(e, rest);
 		return;
 	}
+	if (strcmp(s.name, "waits") == 0 && e->verdict != LATER &&
+	    e->waits[0] == '\0')
+		strlcpy(e->waits, s.text, sizeof e->waits);
 	if (i == n || e->verbose || !steps[i].verbose)
 		print_step(e, i == n ? s.name : steps[i].label, &s, route);
 }
@@ -217,36 +239,40 @@ take_page(struct explain *e, struct explain_is *is, const char *route)
 
 /* ---- asking ---- */
 
-/* Whom to ask: the question, and where its page is. */
-struct topic {
-	enum ipc_type type;
-	size_t page;
-};
-
-/* All pages of an answer.  ask: the question.  0, or the exit status. */
+/* One page of an answer.  0, or the exit status. */
 static int
-ask_pages(struct explain *e, const struct topic *topic, void *ask,
-    const char *route)
+ask_page(struct explain *e, enum ipc_type type, const void *ask,
+    const char *route, struct explain_is *is)
+{
+	int status;
+
+	memset(is, 0, sizeof *is);
+	if ((status = smtpctl_call(e->c, type, ask, is, sizeof *is)) != 0)
+		return status;
+	if (is->outcome.verdict == NEVER && is->outcome.ecode[1] == 7 &&
+	    is->text[0] == '\0') {
+		warnx("%s", is->outcome.text);
+		return EX_NOPERM;
+	}
+	take_page(e, is, route);
+	return 0;
+}
+
+/* All that lookup says. */
+static int
+ask_lookup(struct explain *e)
 {
 	struct explain_is is;
-	uint32_t page = 0, pages;
+	uint32_t pages;
 	int status;
 
 	for (pages = 0; pages < PAGES; pages++) {
-		memcpy((char *)ask + topic->page, &page, sizeof page);
-		memset(&is, 0, sizeof is);
-		status = smtpctl_call(e->c, topic->type, ask, &is, sizeof is);
+		status = ask_page(e, IPC_EXPLAIN_ASK, &e->ask, NULL, &is);
 		if (status != 0)
 			return status;
-		if (is.outcome.verdict == NEVER && is.outcome.ecode[1] == 7 &&
-		    is.text[0] == '\0') {
-			warnx("%s", is.outcome.text);
-			return EX_NOPERM;
-		}
-		take_page(e, &is, route);
-		if (is.next <= page)
+		if (is.next <= e->ask.page)
 			break;
-		page = is.next;
+		e->ask.page = is.next;
 	}
 	take_outcome(e, &is.outcome);
 	return 0;
@@ -255,31 +281,32 @@ ask_pages(struct explain *e, const struct topic *topic, void *ask,
 static int
 ask_route(struct explain *e, const struct explain_route *r)
 {
-	static const struct topic hosts = { IPC_HOSTS_ASK,
-		offsetof(struct hosts_ask, about.page) };
-	static const struct topic limits = { IPC_LIMITS_ASK,
-		offsetof(struct limits_ask, about.page) };
 	struct step s = { "route", "", r->route };
 	struct limits_ask limits_ask = { .about = *r };
 	struct hosts_ask hosts_ask = { .about = *r };
+	struct explain_is is;
 	int status;
 
 	print_step(e, "route", &s, NULL);
-	if ((status = ask_pages(e, &hosts, &hosts_ask, r->route)) != 0)
+	status = ask_page(e, IPC_HOSTS_ASK, &hosts_ask, r->route, &is);
+	if (status != 0)
 		return status;
-	return ask_pages(e, &limits, &limits_ask, r->route);
+	take_outcome(e, &is.outcome);
+	status = ask_page(e, IPC_LIMITS_ASK, &limits_ask, r->route, &is);
+	if (status != 0)
+		return status;
+	take_outcome(e, &is.outcome);
+	return 0;
 }
 
 static int
 ask_all(struct explain *e)
 {
-	static const struct topic lookup = { IPC_EXPLAIN_ASK,
-		offsetof(struct explain_ask, page) };
 	struct step more = { "more", "", "routes that are not asked about" };
 	uint32_t i;
 	int status;
 
-	if ((status = ask_pages(e, &lookup, &e->ask, NULL)) != 0)
+	if ((status = ask_lookup(e)) != 0)
 		return status;
 	for (i = 0; i < e->n_routes && i < ROUTES_SHOWN; i++) {
 		if ((status = ask_route(e, &e->routes[i])) != 0)

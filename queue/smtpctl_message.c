@@ -98,7 +98,7 @@ rcpt_text(struct view *v, const struct index_rcpt *r,
     const struct next_try *next)
 {
 	char span[PRINT_TIME], when[PRINT_TIME + 8];
-	char last[OUTCOME_TEXT_MAX + 64];
+	char last[OUTCOME_TEXT_MAX + 64], about[PRINT_ABOUT];
 	char notify[NOTIFY_TEXT_MAX];
 	struct buf *b = &v->c->out;
 
@@ -123,13 +123,17 @@ rcpt_text(struct view *v, const struct index_rcpt *r,
 	if (rcpt_state_open(r->state))
 		buf_printf(b, "    attempts: %u, next: %s\n", r->attempts,
 		    next_try_print(next, v->now, when, sizeof when));
+	if (r->parked == PARKED_RATE)
+		buf_printf(b,
+		    "    the sender is told: %s, as the rate of notifications allows\n",
+		    next_try_print(next, v->now, when, sizeof when));
 	if (r->tried != 0)
 		buf_printf(b, "    tried: %s ago\n",
 		    print_span(v->now - r->tried, span));
 	if (r->route[0] != '\0') {
 		buf_puts(b, "    route: ");
 		print_text(b, r->route);
-		buf_puts(b, r->parked ? ", parked\n" : "\n");
+		buf_puts(b, r->parked == PARKED_ROUTE ? ", parked\n" : "\n");
 	}
 	if (r->relay[0] != '\0') {
 		buf_puts(b, "    relay: ");
@@ -141,6 +145,8 @@ rcpt_text(struct view *v, const struct index_rcpt *r,
 		print_text(b, last);
 		buf_puts(b, "\n");
 	}
+	if (r->last.verdict != DONE && r->last.cause != CAUSE_NONE)
+		buf_printf(b, "    cause: %s\n", print_about(&r->last, about));
 }
 
 static bool

@@ -132,6 +132,17 @@ print_column(struct buf *b, const char *s, size_t width)
 	while (n++ < width);
 }
 
+const char *
+print_about(const struct outcome *o, char out[PRINT_ABOUT])
+{
+	if (o->cause == CAUSE_NONE && o->stage == STAGE_NONE)
+		snprintf(out, PRINT_ABOUT, "-");
+	else
+		snprintf(out, PRINT_ABOUT, "%s/%s", cause_name(o->cause),
+		    stage_name(o->stage));
+	return out;
+}
+
 /* ---- JSON (RFC 8259) ---- */
 
 static void
@@ -237,6 +248,9 @@ json_outcome(struct buf *b, const char *begin, const char *name,
 	json_member(b, "{", "verdict", verdict_name(o->verdict));
 	json_number(b, ",", "code", o->code);
 	json_member(b, ",", "enhanced", ecode);
+	json_member(b, ",", "cause", cause_name(o->cause));
+	json_member(b, ",", "stage", stage_name(o->stage));
+	json_number(b, ",", "after", o->after);
 	json_member(b, ",", "text", o->text);
 	json_bool(b, ",", "local", o->local != 0);
 	buf_puts(b, "}");

@@ -26,6 +26,12 @@ const char *print_iso(int64_t when, char out[PRINT_TIME]);
 /* Bytes: "812", "4.0K", "1.2M".  Returns out. */
 const char *print_size(uint64_t bytes, char out[PRINT_TIME]);
 
+#define PRINT_ABOUT 32
+
+/* What a failure is about, and where it was said: "rate/rcpt"; "-" if that is
+ * not known.  Returns out. */
+const char *print_about(const struct outcome *o, char out[PRINT_ABOUT]);
+
 /* Adds s as a terminal may have it: control characters and what is not UTF-8
  * become '?'. */
 void print_text(struct buf *b, const char *s);

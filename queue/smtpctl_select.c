@@ -147,7 +147,8 @@ word_parse(const char *word, struct selector *s)
 	}
 	if (is_id(word, &id, &number))
 		return set_id(s, id, number);
-	if (strncmp(word, "mx:", 3) == 0 || strncmp(word, "host:", 5) == 0)
+	if (strncmp(word, "mx:", 3) == 0 || strncmp(word, "host:", 5) == 0 ||
+	    strncmp(word, "hosts:", 6) == 0)
 		return set_route(s, word);
 	if (strchr(word, '@') != NULL)
 		return set_rcpt(s, word);

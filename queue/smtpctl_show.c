@@ -51,14 +51,16 @@ next_try_of(struct index *ix, const struct index_rcpt *r, struct next_try *next)
 	struct index_way way;
 
 	*next = (struct next_try){ 0 };
-	if (ix == NULL || !rcpt_state_open(r->state))
+	if (ix == NULL ||
+	    (!rcpt_state_open(r->state) && r->parked != PARKED_RATE))
 		return;
 	next->known = true;
 	next->when = r->next;
-	if (r->route[0] == '\0')
+	if (r->route[0] == '\0' || r->parked == PARKED_RATE)
 		return;
 	next->held = route_held(ix, r->route);
-	if (r->parked && index_get_way(ix, r->route, &way) == INDEX_OK)
+	if (r->parked == PARKED_ROUTE &&
+	    index_get_way(ix, r->route, &way) == INDEX_OK)
 		next->when = way.next > way.ready ? way.next : way.ready;
 }
 
@@ -101,7 +103,9 @@ rcpt_json(struct buf *b, const char *begin, const struct index_rcpt *r,
 	json_time(b, ",", "tried", r->tried);
 	json_time(b, ",", "next", next->known && !next->held ? next->when : 0);
 	json_member(b, ",", "route", r->route);
-	json_bool(b, ",", "parked", r->parked != 0);
+	json_bool(b, ",", "parked", r->parked == PARKED_ROUTE);
+	if (r->parked == PARKED_RATE)
+		json_member(b, ",", "waits", "rate");
 	json_bool(b, ",", "route_held", next->held);
 	json_member(b, ",", "relay", r->relay);
 	json_outcome(b, ",", "last", &r->last);
@@ -129,7 +133,7 @@ static void
 header_text(struct buf *b)
 {
 	buf_puts(b,
-	    "ID               STATE     SIZE    AGE    TRIES NEXT        SENDER                   RECIPIENT                LAST REPLY\n");
+	    "ID               STATE     SIZE    AGE    TRIES NEXT        SENDER                   RECIPIENT                CAUSE              LAST REPLY\n");
 }
 
 static void
@@ -138,11 +142,13 @@ row_text(struct listing *l, const struct index_rcpt *r,
 {
 	struct buf *b = &l->c->out;
 	char id[ID_LEN + 1], text[ID_LEN + 16], span[PRINT_TIME];
-	char when[PRINT_TIME + 8], last[OUTCOME_TEXT_MAX + 64];
+	char about[PRINT_ABOUT], when[PRINT_TIME + 8],
+	    last[OUTCOME_TEXT_MAX + 64];
 
 	snprintf(text, sizeof text, "%s:%u", id_print(r->id, id), r->n);
 	print_column(b, text, 16);
-	print_column(b, state_name(r->state), 9);
+	print_column(b,
+	    r->parked == PARKED_RATE ? "owed,rate" : state_name(r->state), 9);
 	print_column(b, print_size(l->msg.content + l->msg.trace, span), 7);
 	print_column(b, print_span(l->now - l->msg.arrived / 1000000, span), 6);
 	snprintf(text, sizeof text, "%u", r->attempts);
@@ -153,6 +159,7 @@ row_text(struct listing *l, const struct index_rcpt *r,
 	    11);
 	print_column(b, l->msg.sender[0] == '\0' ? "<>" : l->msg.sender, 24);
 	print_column(b, r->addr, 24);
+	print_column(b, print_about(&r->last, about), 18);
 	print_text(b, outcome_print(&r->last, last, sizeof last));
 	buf_puts(b, "\n");
 }

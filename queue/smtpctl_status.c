@@ -38,7 +38,7 @@ way_state(const struct index_way *w, bool held, int64_t now)
 {
 	if (held)
 		return "held";
-	if (w->next != 0)
+	if (w->next != 0 && !w->paused)
 		return "down";
 	return way_next(w, now) != 0 ? "slow" : "up";
 }
@@ -61,7 +61,8 @@ way_json(struct smtpctl *c, const struct index_way *w, bool held, int64_t now)
 static void
 way_text(struct smtpctl *c, const struct index_way *w, bool held, int64_t now)
 {
-	char span[PRINT_TIME], last[OUTCOME_TEXT_MAX + 64];
+	char span[PRINT_TIME], about[PRINT_ABOUT];
+	char last[OUTCOME_TEXT_MAX + 64];
 	int64_t next = way_next(w, now);
 	struct buf *b = &c->out;
 
@@ -76,6 +77,7 @@ way_text(struct smtpctl *c, const struct index_way *w, bool held, int64_t now)
 		next <= now ? "now" :
 			      print_span(next - now, span),
 	    7);
+	print_column(b, print_about(&w->last, about), 18);
 	print_text(b, outcome_print(&w->last, last, sizeof last));
 	buf_puts(b, "\n");
 }
@@ -103,7 +105,7 @@ show_routes(struct smtpctl *c, int argc, char **argv)
 	}
 	if (!c->json)
 		buf_puts(&c->out,
-		    "ROUTE                            STATE FAILURES SINCE   NEXT    LAST REPLY\n");
+		    "ROUTE                            STATE FAILURES SINCE   NEXT    CAUSE              LAST REPLY\n");
 	while (index_walk_way(ix, &cur, &w) == INDEX_OK) {
 		held = route_held(ix, w.route);
 		if (way_well(&w, held, now))
@@ -130,7 +132,7 @@ struct status {
 	bool has_queue; /* jobs is known */
 	uint64_t jobs;
 	bool has_index; /* the rest is known */
-	uint64_t messages, rcpts, routes_down;
+	uint64_t messages, rcpts, routes_down, routes_slow;
 	uint64_t triplets, networks; /* of greylisting */
 	bool paused;
 };
@@ -189,6 +191,7 @@ static void
 ask_index(struct status *s)
 {
 	struct index_cursor cur = { 0 };
+	int64_t now = (int64_t)time(NULL);
 	struct index_way w;
 	struct index *ix;
 	const char *why;
@@ -201,8 +204,12 @@ ask_index(struct status *s)
 	s->has_index = true;
 	index_count(ix, &s->messages, &s->rcpts);
 	s->paused = index_fact_get(ix, "pause", text, sizeof text);
-	while (index_walk_way(ix, &cur, &w) == INDEX_OK)
-		s->routes_down += w.next != 0;
+	while (index_walk_way(ix, &cur, &w) == INDEX_OK) {
+		if (w.next != 0 && !w.paused)
+			s->routes_down++;
+		else
+			s->routes_slow += way_next(&w, now) != 0;
+	}
 	grey_count(ix, &s->triplets, &s->networks);
 	index_close(&ix);
 }
@@ -225,6 +232,7 @@ status_json(struct buf *b, const struct status *s)
 		json_number(b, ",", "recipients", s->rcpts);
 		json_bool(b, ",", "paused", s->paused);
 		json_number(b, ",", "routes_down", s->routes_down);
+		json_number(b, ",", "routes_slow", s->routes_slow);
 		json_number(b, ",", "greylist_triplets", s->triplets);
 		json_number(b, ",", "greylist_networks", s->networks);
 	}
@@ -266,6 +274,8 @@ status_text(struct buf *b, const struct status *s)
 		    s->paused ? "paused" : "not paused");
 		buf_printf(b, "routes down: %llu\n",
 		    (unsigned long long)s->routes_down);
+		buf_printf(b, "routes that wait by a rate: %llu\n",
+		    (unsigned long long)s->routes_slow);
 	}
 	if (s->triplets + s->networks > 0)
 		buf_printf(b, "greylist: %llu triplets, %llu networks\n",

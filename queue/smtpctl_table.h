@@ -27,8 +27,11 @@
 	    "list who has to come again, and who has") \
 	X("explain", \
 	    "[-v] [--from address] [--auth user] [--src ip] [--helo name] " \
-	    "[--tag tag] [--tls] address", DAEMON, NONE, do_explain, \
+	    "[--rdns name] [--tag tag] [--port port] [--tls] address", \
+	    DAEMON, NONE, do_explain, \
 	    "say what would become of mail for an address, and why") \
+	X("trace",         "address|id", SPOOL, NONE, do_trace, \
+	    "print what became of a message, or of an address's mail") \
 	X("flush",         "selector", DAEMON, FLUSH, ask_selected, \
 	    "try recipients now") \
 	X("requeue",       "selector", DAEMON, REQUEUE, ask_selected, \
@@ -51,8 +54,8 @@
 	    "read the file of a table anew") \
 	X("stop",          "", DAEMON, STOP, do_stop, \
 	    "stop smtpd") \
-	X("dkim",          "key|show ...", NOTHING, NONE, do_dkim, \
-	    "make and show signing keys") \
+	X("dkim",          "key|show|rotate ...", NOTHING, NONE, do_dkim, \
+	    "make, show and change signing keys") \
 	X("makemap",       "[-U] [-o file] [-t map|set|aliases] [source]", \
 	    NOTHING, NONE, do_makemap, \
 	    "make the file of a db: table") \

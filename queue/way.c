@@ -1,10 +1,10 @@
 /*
- * Turns, concurrency and failures of routes, in the queue process.  Does no
- * input or output, keeps no recipient.
+ * The list of routes, and turns, in the queue process.  Does no input or
+ * output, keeps no recipient.
  *
  * SPDX-License-Identifier: ISC
  */
-#include "way.h"
+#include "way_priv.h"
 
 #include <bsd/string.h>
 #include <bsd/sys/queue.h>
@@ -19,7 +19,7 @@
 #include "dest.h"
 #include "log.h"
 
-#define IDLE_MAX 1000 /* kept for their concurrency */
+#define IDLE_MAX 4000 /* kept for their concurrency */
 
 static uint64_t
 key_of(const char *route)
@@ -27,15 +27,36 @@ key_of(const char *route)
 	return XXH3_64bits(route, strlen(route));
 }
 
-/* Jobs that may run at once now. */
-static uint32_t
-allowed(const struct way *w)
+uint32_t
+way_allowed(const struct way *w)
 {
-	if (w->held || w->state == WAY_DOWN ||
-	    (w->rate != NULL && w->rate->tokens == 0))
+	if (w->held || w->asked || w->state == WAY_DOWN ||
+	    w->state == WAY_PAUSED || (w->rate != NULL && w->rate->tokens == 0))
 		return 0;
 	return w->state == WAY_PROBE ? 1 : w->limit;
 }
+
+/* Jobs that may begin now, as far as the group goes. */
+static uint32_t
+group_free(const struct ways *ws, const struct way_group *g)
+{
+	uint32_t left = g->running >= g->max ? 0 : g->max - g->running;
+
+	if (ws->n_unsettled > 0)
+		return 0;
+	return g->rate != NULL && g->rate->tokens < left ? g->rate->tokens :
+							   left;
+}
+
+enum way_trust
+way_trust(const struct way *w)
+{
+	if (w->state == WAY_DOWN || w->state == WAY_PROBE)
+		return WAY_DOUBTED;
+	return w->proven ? WAY_PROVEN : WAY_UNKNOWN;
+}
+
+/* ---- where a route stands ---- */
 
 static enum way_kept
 why_kept(const struct way *w)
@@ -43,7 +64,9 @@ why_kept(const struct way *w)
 	bool rated = w->rate != NULL && w->rate->rate.n > 0;
 
 	if (w->waiting > 0 || w->running > 0 || w->asking > 0 || w->parked ||
-	    w->held || w->state == WAY_DOWN || w->stored != rated)
+	    w->held || w->asked || w->group_asks != NULL ||
+	    w->state == WAY_DOWN || w->state == WAY_PAUSED ||
+	    w->stored != rated)
 		return WAY_BUSY;
 	return rated ? WAY_RATED : WAY_IDLE;
 }
@@ -68,13 +91,133 @@ keep_as(struct ways *ws, struct way *w, enum way_kept kept)
 	w->kept = (uint8_t)kept;
 }
 
+/* From its list to the end of another. */
+static void
+stand(struct ways *ws, struct way *w, enum way_stand s, struct way_list *list)
+{
+	if (w->listed == list)
+		return;
+	if (w->listed != NULL)
+		TAILQ_REMOVE(w->listed, w, turn);
+	if (list != NULL)
+		TAILQ_INSERT_TAIL(list, w, turn);
+	if (w->group != NULL)
+		w->group->n_turns +=
+		    (s == WAY_IN_ROUND) - (uint32_t)(w->stands == WAY_IN_ROUND);
+	if (s == WAY_IN_ROUND)
+		w->seq = ++ws->seq;
+	w->stands = s;
+	w->listed = list;
+}
+
+void
+way_stand_nowhere(struct ways *ws, struct way *w)
+{
+	stand(ws, w, WAY_NOWHERE, NULL);
+}
+
+static void
+stand_in_round(struct ways *ws, struct way *w)
+{
+	stand(ws, w, WAY_IN_ROUND, &ws->turns[way_trust(w)]);
+}
+
+/* Free places of the group go to those that wait longest. */
+void
+way_group_release(struct ways *ws, struct way_group *g)
+{
+	struct way *w;
+
+	while (g->n_turns < group_free(ws, g) &&
+	    (w = TAILQ_FIRST(&g->blocked)) != NULL)
+		stand_in_round(ws, w);
+}
+
+static void
+place_turn(struct ways *ws, struct way *w)
+{
+	struct way_group *g = w->group;
+
+	if (w->waiting == 0 || w->running >= way_allowed(w))
+		way_stand_nowhere(ws, w);
+	else if (w->stands == WAY_ASIDE)
+		return;
+	/* In a group nobody overtakes those that wait already. */
+	else if (w->stands == WAY_IN_ROUND || g == NULL ||
+	    (w->stands == WAY_NOWHERE && TAILQ_EMPTY(&g->blocked) &&
+		g->n_turns < group_free(ws, g)))
+		stand_in_round(ws, w);
+	else if (w->stands == WAY_NOWHERE)
+		stand(ws, w, WAY_IN_LINE, &g->blocked);
+	if (g != NULL)
+		way_group_release(ws, g);
+}
+
+static void
+place_room(struct ways *ws, struct way *w)
+{
+	struct way_room *room =
+	    way_trust(w) == WAY_PROVEN ? &ws->proven : &ws->unproven;
+	struct way_room *closed;
+
+	if (w->room != room) {
+		if (w->room != NULL)
+			way_room_count(w->room, w, false);
+		way_room_count(room, w, true);
+		w->room = room;
+	}
+	closed = way_closed_by(w);
+	if (w->pent == closed)
+		return;
+	if (w->pent != NULL)
+		TAILQ_REMOVE(&w->pent->pent, w, wait);
+	if (closed != NULL)
+		TAILQ_INSERT_TAIL(&closed->pent, w, wait);
+	w->pent = closed;
+}
+
+/* What a restart found running, of whose group nobody knows yet: it may be any
+ * group's, so none begins anything. */
+static void
+place_unsettled(struct ways *ws, struct way *w)
+{
+	bool is = w->asked && w->running > 0;
+	uint32_t i;
+
+	if (is == w->unsettled)
+		return;
+	w->unsettled = is;
+	ws->n_unsettled = is ? ws->n_unsettled + 1 : ws->n_unsettled - 1;
+	for (i = 0; ws->n_unsettled == 0 && i < ws->conf->limit.n; i++) {
+		if (ws->group[i] != NULL)
+			way_group_release(ws, ws->group[i]);
+	}
+}
+
+void
+way_place(struct ways *ws, struct way *w)
+{
+	place_unsettled(ws, w);
+	place_turn(ws, w);
+	place_room(ws, w);
+	keep_as(ws, w, why_kept(w));
+}
+
+/* ---- the list of them ---- */
+
+static void
+free_rate(struct way_rate *r)
+{
+	if (r != NULL)
+		timer_clear(&r->timer);
+	free(r);
+}
+
 static void
 free_way(struct way *w)
 {
 	timer_clear(&w->timer);
-	if (w->rate != NULL)
-		timer_clear(&w->rate->timer);
-	free(w->rate);
+	free_rate(w->rate);
 	free(w->last);
 	free(w);
 }
@@ -82,35 +225,37 @@ free_way(struct way *w)
 static void
 forget(struct ways *ws, struct way *w)
 {
-	assert(w->kept != WAY_BUSY && !w->in_turn);
+	assert(w->kept != WAY_BUSY && w->listed == NULL && w->pent == NULL);
 	keep_as(ws, w, WAY_BUSY);
 	hash_del(&ws->hash, &w->node);
 	ws->n--;
 	free_way(w);
 }
 
-/* Puts it where it belongs after any change: in the round, or among those
- * that may be forgotten. */
 static void
-place(struct ways *ws, struct way *w)
+init_lists(struct ways *ws)
 {
-	bool turn = w->waiting > 0 && w->running < allowed(w);
+	unsigned int i;
 
-	if (turn && !w->in_turn)
-		TAILQ_INSERT_TAIL(&ws->turns, w, turn);
-	if (!turn && w->in_turn)
-		TAILQ_REMOVE(&ws->turns, w, turn);
-	w->in_turn = turn;
-	keep_as(ws, w, why_kept(w));
+	for (i = 0; i < WAY_TRUSTS; i++)
+		TAILQ_INIT(&ws->turns[i]);
+	for (i = 0; i < PROC_MAX; i++)
+		TAILQ_INIT(&ws->aside[i]);
+	TAILQ_INIT(&ws->idle);
+	TAILQ_INIT(&ws->rated);
+	way_room_init(&ws->proven, WAYS_PROVEN_RCPTS);
+	way_room_init(&ws->unproven, WAYS_UNPROVEN_RCPTS);
 }
 
 void
 ways_init(struct ways *ws, const struct conf *conf, uint32_t (*random)(void))
 {
-	*ws = (struct ways){ .conf = conf, .random = random };
-	TAILQ_INIT(&ws->turns);
-	TAILQ_INIT(&ws->idle);
-	TAILQ_INIT(&ws->rated);
+	memset(ws, 0, sizeof *ws);
+	ws->conf = conf;
+	ws->random = random;
+	init_lists(ws);
+	if (conf->limit.n > 0)
+		ws->group = xcalloc(conf->limit.n, sizeof(struct way_group *));
 }
 
 void
@@ -128,9 +273,14 @@ ways_free(struct ways *ws)
 		}
 	}
 	hash_free(&ws->hash);
-	TAILQ_INIT(&ws->turns);
-	TAILQ_INIT(&ws->idle);
-	TAILQ_INIT(&ws->rated);
+	for (i = 0; ws->group != NULL && i < ws->conf->limit.n; i++) {
+		if (ws->group[i] != NULL)
+			free_rate(ws->group[i]->rate);
+		free(ws->group[i]);
+	}
+	free(ws->group);
+	ws->group = NULL;
+	init_lists(ws);
 	ws->n = ws->n_idle = 0;
 }
 
@@ -156,14 +306,10 @@ set_limits(const struct ways *ws, struct way *w)
 	dest_of_route(w->route, name);
 	dest_limit(ws->conf, name, &l);
 	w->backoff = backoff_of(ws->conf, name);
-	w->max = l.concurrency;
+	w->max = w->steady = l.concurrency;
 	w->counted = l.concurrency_at != NULL;
 	w->limit = WAY_START < w->max ? WAY_START : w->max;
-	if (l.rate == 0)
-		return;
-	w->rate = xcalloc(1, sizeof *w->rate);
-	rate_init(&w->rate->rate, l.rate, l.per);
-	w->rate->tokens = l.rate;
+	w->rate = way_rate_new(l.rate, l.per);
 }
 
 struct way *
@@ -180,52 +326,41 @@ way_get(struct ways *ws, const char *route)
 	if (ws->n >= WAYS_MAX)
 		return NULL;
 	w = xcalloc(1, sizeof *w);
+	w->ways = ws;
 	strlcpy(w->route, route, sizeof w->route);
 	set_limits(ws, w);
-	w->last_deliver = CONF_NONE;
+	w->last_deliver = w->home.at = CONF_NONE;
 	TAILQ_INIT(&w->jobs);
 	hash_add(&ws->hash, &w->node, key_of(w->route));
 	ws->n++;
-	place(ws, w);
+	way_place(ws, w);
 	return w;
 }
 
-/* Jobs that may wait in memory. */
-static uint32_t
-room_of(const struct way *w)
-{
-	return w->rate != NULL && w->rate->tokens < WAY_WAITING ?
-	    w->rate->tokens :
-	    WAY_WAITING;
-}
+/* ---- its list ---- */
 
-bool
-way_open(const struct way *w)
+/* So many jobs and recipients more, or less. */
+static void
+count(struct way *w, int jobs, int rcpts)
 {
-	return !w->held && w->state != WAY_DOWN && w->waiting < room_of(w);
-}
-
-uint32_t
-way_hunger(const struct way *w)
-{
-	uint32_t have = w->waiting + w->asking;
-	uint32_t room = room_of(w);
-
-	if (allowed(w) == 0)
-		return 0;
-	if (w->state == WAY_PROBE)
-		return have + w->running == 0 ? 1 : 0;
-	/* Filled up when half empty, so that the index is asked seldom. */
-	return have >= (room + 1) / 2 ? 0 : room - have;
+	w->waiting += (uint32_t)jobs;
+	w->rcpts += (uint32_t)rcpts;
+	w->room->jobs += (uint32_t)jobs;
+	w->room->rcpts += (uint32_t)rcpts;
+	if (w->group != NULL) {
+		w->group->room.jobs += (uint32_t)jobs;
+		w->group->room.rcpts += (uint32_t)rcpts;
+	}
 }
 
 void
 way_add(struct ways *ws, struct way *w, struct way_job *job)
 {
 	job->way = w;
+	job->room = NULL;
 	TAILQ_INSERT_TAIL(&w->jobs, job, entry);
-	w->waiting++;
-	place(ws, w);
+	count(w, 1, (int)job->rcpts);
+	way_place(ws, w);
 }
 
 void
@@ -234,41 +369,118 @@ way_remove(struct ways *ws, struct way_job *job)
 	struct way *w = job->way;
 
 	TAILQ_REMOVE(&w->jobs, job, entry);
-	w->waiting--;
-	place(ws, w);
+	count(w, -1, -(int)job->rcpts);
+	way_place(ws, w);
+}
+
+void
+way_less(struct ways *ws, struct way_job *job)
+{
+	assert(job->rcpts > 0);
+	job->rcpts--;
+	count(job->way, 0, -1);
+	way_place(ws, job->way);
+}
+
+/* ---- turns ---- */
+
+bool
+way_share(const struct ways *ws, const struct way_places *p,
+    enum way_trust trust)
+{
+	bool proven = !TAILQ_EMPTY(&ws->turns[WAY_PROVEN]);
+	bool unknown = !TAILQ_EMPTY(&ws->turns[WAY_UNKNOWN]);
+	uint32_t doubted = p->held[WAY_DOUBTED];
+	uint32_t unproven = doubted + p->held[WAY_UNKNOWN];
+	uint32_t most = proven ? p->all / 2 : p->all - p->all / 4;
+
+	if (trust == WAY_PROVEN)
+		return true;
+	if (unproven >= (most == 0 ? 1 : most))
+		return false;
+	if (trust == WAY_UNKNOWN || (!proven && !unknown))
+		return true;
+	return doubted < (p->all < 4 ? 1 : p->all / 4);
+}
+
+struct way *
+way_turn(struct ways *ws, const bool may[WAY_TRUSTS])
+{
+	struct way *w, *best = NULL;
+	unsigned int i;
+
+	for (i = 0; i < WAY_TRUSTS; i++) {
+		if (!may[i])
+			continue;
+		/* Its group may have become full since. */
+		while ((w = TAILQ_FIRST(&ws->turns[i])) != NULL &&
+		    w->group != NULL && group_free(ws, w->group) == 0) {
+			way_stand_nowhere(ws, w);
+			TAILQ_INSERT_HEAD(&w->group->blocked, w, turn);
+			w->listed = &w->group->blocked;
+			w->stands = WAY_IN_LINE;
+		}
+		if (w != NULL && (best == NULL || w->seq < best->seq))
+			best = w;
+	}
+	return best;
+}
+
+void
+way_aside(struct ways *ws, struct way *w, uint32_t process)
+{
+	assert(w->stands == WAY_IN_ROUND && process < PROC_MAX);
+	stand(ws, w, WAY_ASIDE, &ws->aside[process]);
+	if (w->group != NULL)
+		way_group_release(ws, w->group);
+}
+
+void
+way_back(struct ways *ws, uint32_t process, uint32_t n)
+{
+	struct way *w;
+
+	for (; n > 0 && (w = TAILQ_FIRST(&ws->aside[process])) != NULL; n--) {
+		way_stand_nowhere(ws, w);
+		way_place(ws, w);
+	}
 }
 
 static bool
-take_token(struct way *w, int64_t now_msec)
+take_token(struct way_rate *r, int64_t now_msec)
 {
 	bool marked;
 
-	if (w->rate == NULL)
+	if (r == NULL)
 		return false;
-	assert(w->rate->tokens > 0);
-	marked = rate_add(&w->rate->rate, now_msec);
-	w->rate->tokens = rate_left(&w->rate->rate, now_msec);
+	assert(r->tokens > 0);
+	marked = rate_add(&r->rate, now_msec);
+	r->tokens = rate_left(&r->rate, now_msec);
 	return marked;
 }
 
 struct way_job *
-way_take(struct ways *ws, int64_t now_msec, bool *marked)
+way_take(struct ways *ws, struct way *w, int64_t now_msec,
+    struct way_marks *marks)
 {
-	struct way *w = TAILQ_FIRST(&ws->turns);
-	struct way_job *job;
+	struct way_group *g = w->group;
+	struct way_job *job = TAILQ_FIRST(&w->jobs);
 
-	*marked = false;
-	if (w == NULL)
-		return NULL;
-	*marked = take_token(w, now_msec);
-	job = TAILQ_FIRST(&w->jobs);
+	assert(w->stands == WAY_IN_ROUND && job != NULL);
+	*marks = (struct way_marks){ 0 };
+	marks->way = take_token(w->rate, now_msec);
+	if (g != NULL) {
+		marks->group = take_token(g->rate, now_msec);
+		g->running++;
+	}
 	TAILQ_REMOVE(&w->jobs, job, entry);
-	w->waiting--;
+	count(w, -1, -(int)job->rcpts);
+	job->room = w->room;
+	w->room->running += job->rcpts;
 	w->running++;
 	/* To the end of the round, if it stays in it. */
-	TAILQ_REMOVE(&ws->turns, w, turn);
-	w->in_turn = false;
-	place(ws, w);
+	way_stand_nowhere(ws, w);
+	way_place(ws, w);
 	return job;
 }
 
@@ -277,14 +489,24 @@ way_tick(struct ways *ws, struct way *w, int64_t now_msec)
 {
 	if (w->rate != NULL)
 		w->rate->tokens = rate_left(&w->rate->rate, now_msec);
-	place(ws, w);
+	way_place(ws, w);
+}
+
+void
+way_group_tick(struct ways *ws, struct way_group *g, int64_t now_msec)
+{
+	if (g->rate != NULL)
+		g->rate->tokens = rate_left(&g->rate->rate, now_msec);
+	way_group_release(ws, g);
 }
 
 void
 way_running(struct ways *ws, struct way *w)
 {
 	w->running++;
-	place(ws, w);
+	if (w->group != NULL)
+		w->group->running++;
+	way_place(ws, w);
 }
 
 void
@@ -292,112 +514,29 @@ way_undo(struct ways *ws, struct way *w)
 {
 	assert(w->running > 0);
 	w->running--;
-	place(ws, w);
-}
-
-static void
-keep_last(struct way *w, const struct outcome *last)
-{
-	if (w->last == NULL)
-		w->last = xcalloc(1, sizeof *w->last);
-	*w->last = *last;
-}
-
-static void
-fall(struct ways *ws, struct way *w, const struct outcome *site, int64_t now)
-{
-	w->failures++;
-	if (w->since == 0)
-		w->since = now;
-	w->next = now + backoff_seconds(&w->backoff, w->failures, ws->random());
-	w->state = WAY_DOWN;
-	w->limit = w->limit > 1 ? w->limit / 2 : 1;
-	keep_last(w, site);
-}
-
-static void
-rise(struct way *w)
-{
-	w->state = WAY_UP;
-	w->failures = 0;
-	w->next = w->since = 0;
-	free(w->last);
-	w->last = NULL;
-}
-
-enum way_change
-way_ended(struct ways *ws, struct way *w, const struct outcome *site,
-    int64_t now)
-{
-	enum way_change change = WAY_SAME;
-
-	assert(w->running > 0);
-	w->running--;
-	if (site->verdict == LATER && site->width == WIDTH_SITE) {
-		/* Those that ran beside the one that failed are the same
-		 * failure. */
-		if (w->state != WAY_DOWN) {
-			fall(ws, w, site, now);
-			change = WAY_FELL;
-		}
-	} else if (site->verdict == LATER) {
-		if (site->width == WIDTH_STREAM)
-			w->limit = w->limit > 1 ? w->limit / 2 : 1;
-	} else {
-		/* It spoke to us: also who refuses for good is there. */
-		if (w->state != WAY_UP)
-			change = WAY_ROSE;
-		else if (site->verdict == DONE && w->limit < w->max)
-			w->limit++;
-		rise(w);
-	}
-	place(ws, w);
-	return change;
-}
-
-bool
-way_wake(struct ways *ws, struct way *w, int64_t now)
-{
-	if (w->state != WAY_DOWN || w->next > now)
-		return false;
-	w->state = WAY_PROBE;
-	place(ws, w);
-	return true;
+	if (w->group != NULL)
+		w->group->running--;
+	way_place(ws, w);
 }
 
 void
-way_forgive(struct ways *ws, struct way *w)
+way_landed(struct ways *ws, struct way_job *job)
 {
-	if (w->state == WAY_UP)
-		return;
-	w->state = WAY_PROBE;
-	w->failures = 0;
-	w->next = 0;
-	place(ws, w);
+	(void)ws;
+	if (job->room != NULL)
+		job->room->running -= job->rcpts;
+	job->room = NULL;
 }
 
 void
-way_restore(struct ways *ws, struct way *w, uint32_t failures, int64_t next,
-    int64_t since, const struct outcome *last)
+way_asked(struct ways *ws, struct way *w, bool asked)
 {
-	w->state = WAY_DOWN;
-	w->failures = failures;
-	w->next = next;
-	w->since = since;
-	w->limit = 1;
-	keep_last(w, last);
-	place(ws, w);
-}
-
-void
-way_hold(struct ways *ws, struct way *w, bool held)
-{
-	w->held = held;
-	place(ws, w);
+	w->asked = asked;
+	way_place(ws, w);
 }
 
 void
 way_touch(struct ways *ws, struct way *w)
 {
-	place(ws, w);
+	way_place(ws, w);
 }
