@@ -7,6 +7,8 @@ disk, both fed by smtp-source and relaying to smtp-sink, 4 KiB messages.
   lookup   tables of 1,000 and of 1,000,000 entries (lookup.py)
   tls      handshakes and messages over TLS, OpenSMTPD beside them (wire.py)
   idle     memory of a session that waits, likewise
+  out      relay over many destinations, with many recipients, large messages,
+           dead hosts, OpenSMTPD and Exim beside them (out.py)
 
 Each figure is the median of three rounds, in which the two take turns.  CPU is
 of all processes of the MTA, those that have ended included.  Flushes are
@@ -29,6 +31,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from lib import base, postfix  # noqa: E402
 from lib.instance import Instance, conf  # noqa: E402
 import lookup  # noqa: E402
+import out as way_out  # noqa: E402
 import wire  # noqa: E402
 
 SIZE = 4096
@@ -181,7 +184,8 @@ def main():
     p.add_argument("--share", type=float, default=1.0,
                    help="of the usual number of messages")
     p.add_argument("--sessions", default="1,10,50")
-    p.add_argument("--only", choices=("accept", "relay", "lookup", "tls", "idle"))
+    p.add_argument("--only", choices=("accept", "relay", "lookup", "tls", "idle",
+                                      "out"))
     o = p.parse_args()
     base.BUILD.mkdir(exist_ok=True)
     top = Path(tempfile.mkdtemp(prefix="bench-", dir=base.BUILD))
@@ -213,6 +217,8 @@ def main():
             wire.tls(top, o.rounds, o.share, TICK)
         if o.only in (None, "idle"):
             wire.idle(top, o.share)
+        if o.only in (None, "out"):
+            way_out.run(top, o.rounds, o.share)
     finally:
         shutil.rmtree(top, ignore_errors=True)
     print(f"{SIZE} byte messages, medians of {o.rounds}; "
