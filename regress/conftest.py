@@ -216,6 +216,17 @@ class Lab:
         kw.setdefault("directory", self.dir)
         return self.keep(Receiver(**kw))
 
+    def receivers(self, *addresses, **kw):
+        """Receivers on several addresses and one port, and the port."""
+        for _ in range(20):
+            port = base.free_port(*addresses)
+            try:
+                return port, [self.receiver(address=a, port=port, **kw)
+                              for a in addresses]
+            except OSError:
+                continue
+        raise AssertionError("no port on " + " ".join(addresses))
+
     def postfix(self, *args, **kw):
         return self.keep(Postfix(self.path("postfix"), *args, **kw))
 

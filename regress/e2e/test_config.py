@@ -2,7 +2,6 @@
 
 SPDX-License-Identifier: ISC
 """
-import os
 import re
 import socket
 
@@ -52,6 +51,38 @@ def test_check_good(lab):
     out = smtpd(write(lab, GOOD), "-n")
     assert out.returncode == 0, out.stderr
     assert "configuration OK" in out.stdout + out.stderr
+
+
+
+DOUBT = ('table secrets { me = "user:secret" }\nlisten on 127.0.0.1 port 2525\n'
+         'action "out" relay host smtps://you@mail.example.net:587 '
+         'auth <secrets>\nmatch from any for any action "out"\n')
+
+
+def test_check_doubt(lab):
+    """What may stand there and is hardly meant: a warning, and OK."""
+    path = write(lab, DOUBT)
+    out = smtpd(path, "-n")
+    assert out.returncode == 0, out.stderr
+    *warnings, last = out.stderr.splitlines()
+    assert "configuration OK" in last
+    assert len(warnings) == 2
+    for line in warnings:
+        assert line.startswith(f"{path}:3: warning: found ")
+    assert "secret:" not in out.stderr and "user:secret" not in out.stderr
+
+
+def test_doubt_is_logged(lab):
+    """At a start and at a reload, once each."""
+    it = lab.postern(DOUBT.replace("2525", "{port}").replace(":587", ""))
+    line, = it.logged(r"conf-warning why=.*")
+    assert f"{it.conf_path}:3: warning: found the label `you`" in line
+    it.ctl("reload")
+    it.logged(r"conf-warning why=.*", 2)
+    it.write_conf(it.conf_path.read_text().replace("you@", "me@"))
+    it.ctl("reload")
+    it.logged(r"reloaded generation=3 ")
+    assert len(it.logged(r"conf-warning why=.*")) == 2
 
 
 def test_check_binds_nothing(lab):

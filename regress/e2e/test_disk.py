@@ -7,10 +7,8 @@ import re
 import shutil
 import signal
 import smtplib
-import socket
 import subprocess
 import time
-from pathlib import Path
 
 import pytest
 

@@ -1,15 +1,18 @@
-"""Signatures, verified by two foreign verifiers: python3-dkim (RSA, Ed25519)
-and opendkim's tools (RSA), both against the name server's records.
+"""Signatures, verified by three foreign verifiers: python3-dkim (RSA, Ed25519),
+opendkim's tools (RSA) and Perl's Mail::DKIM (RSA), all of them against the name
+server's records.
 
 SPDX-License-Identifier: ISC
 """
 import re
+import subprocess
 
 import dkim
 import pytest
 
 from lib import base
 from lib.instance import conf
+from lib.receiver import contents
 
 CONTENT = (b"From: Ann <a@c.test>\r\nTo: b@x.test\r\n"
            b"Subject:   many    blanks\r\n\tand a fold\r\n"
@@ -112,13 +115,15 @@ def test_opendkim(lab):
     assert bad.returncode != 0
 
 
-def opendkim(lab, message, names):
-    """opendkim-testmsg with a name server at 127.0.0.1 port 53, in network
-    and mount namespaces that hold nothing else."""
+def opendkim(lab, message, names, tool=("opendkim-testmsg",),
+             address="127.0.0.1"):
+    """opendkim-testmsg, or another of its tools, with a name server at this
+    address, port 53, in network and mount namespaces that hold nothing
+    else."""
     where = lab.path("ns")
     where.mkdir()
     (where / "message").write_bytes(message)
-    (where / "resolv.conf").write_text("nameserver 127.0.0.1\n")
+    (where / "resolv.conf").write_text(f"nameserver {address}\n")
     from lib.dns import CONF
     (where / "root.zone").write_text("\n".join(
         ["$TTL 5", ". IN SOA ns. pm. 1 3600 600 86400 1", ". IN NS ns.",
@@ -126,16 +131,139 @@ def opendkim(lab, message, names):
         [f"{n if n.endswith('.') else n + '.'} IN {r}"
          for n, rs in names.items() for r in rs]) + "\n")
     (where / "nsd.conf").write_text(CONF.format(
-        dir=where, address="127.0.0.1", port=53))
+        dir=where, address=address, port=53))
     (where / "run").write_text(
         f"set -e\nmount --bind {where}/resolv.conf /etc/resolv.conf\n"
         "ip link set lo up\n"
+        f"ip address replace {address}/32 dev lo\n"
         f"/usr/sbin/nsd -d -c {where}/nsd.conf >/dev/null 2>&1 &\n"
         "nsd=$!\nsleep 0.5\nstatus=0\n"
-        f"opendkim-testmsg <{where}/message || status=$?\n"
+        f"{' '.join(map(str, tool))} <{where}/message || status=$?\n"
         "kill $nsd\nwait $nsd || true\nexit $status\n")
     return base.run(["unshare", "-m", "-n", "--propagation", "private",
                      "sh", where / "run"])
+
+
+MAIL_DKIM = r"""
+use strict;
+use Mail::DKIM::Verifier;
+use Mail::DKIM::DNS;
+use Net::DNS::Resolver;
+my ($address, $port) = @ARGV;
+Mail::DKIM::DNS::resolver(Net::DNS::Resolver->new(
+    nameservers => [$address], port => $port, recurse => 1,
+    udp_timeout => 5, persistent_udp => 0));
+my $v = Mail::DKIM::Verifier->new();
+binmode STDIN;
+local $/;
+$v->PRINT(scalar <STDIN>);
+$v->CLOSE();
+for my $s ($v->signatures) {
+    print join(" ", $s->algorithm, $s->domain, $s->selector, $s->result), "\n";
+}
+"""
+
+
+def mail_dkim(message, dns):
+    """[(algorithm, domain, selector, result)] as Mail::DKIM sees it."""
+    out = subprocess.run(["perl", "-e", MAIL_DKIM, dns.address, str(dns.port)],
+                         input=message, stdout=subprocess.PIPE,
+                         stderr=subprocess.PIPE, timeout=30)
+    assert out.returncode == 0, out.stderr
+    return [tuple(line.split()[:4])
+            for line in out.stdout.decode().splitlines()]
+
+
+def verified(lab, message, dns):
+    """Each verifier that knows an algorithm finds each signature good; the
+    tags of the signatures, by algorithm."""
+    found = {tags(f)["a"]: tags(f) for f in signatures(message)}
+    assert found, "it is not signed"
+    for index in range(len(signatures(message))):
+        assert dkim.DKIM(message).verify(idx=index, dnsfunc=dns.txt), index
+    if "rsa-sha256" in found:
+        t = found["rsa-sha256"]
+        assert ("rsa-sha256", t["d"], t["s"], "pass") in mail_dkim(
+            message, dns)
+        # It takes the first alone, which is the RSA one.
+        assert opendkim(lab, message, dns.names).returncode == 0
+    return found
+
+
+def test_mail_dkim(lab):
+    path, txt = make_key(lab, "c.test", "s1")
+    content, dns, _, _ = stage(
+        lab, [f'dkim domain c.test selector s1 key "{path}"'], zone(txt))
+    assert mail_dkim(content, dns) == [
+        ("rsa-sha256", "c.test", "s1", "pass")]
+    # A verifier that could not fail would prove nothing.
+    assert mail_dkim(content.replace(b".dot", b".dog"), dns) == [
+        ("rsa-sha256", "c.test", "s1", "fail")]
+
+
+def test_all_that_is_ours(lab):
+    """sendmail(8), SMTP, notifications of each kind, and what an alias sends
+    on: two good signatures on each."""
+    rsa, txt1 = make_key(lab, "c.test", "r", "rsa")
+    ed, txt2 = make_key(lab, "c.test", "e", "ed25519")
+    aliases = lab.path("aliases")
+    aliases.write_text("fwd: far@x.test\nboth: b1@x.test, b2@x.test\n")
+    r = lab.receiver(rcpt={"bad@x.test": "550 5.1.1 no"})
+    dns = lab.dns(zone(txt1, txt2))
+    it = lab.postern(conf(dns, lines=[
+        "hostname mx.c.test", f'table aliases "file:{aliases}"',
+        f'dkim domain c.test selector r key "{rsa}"',
+        f'dkim domain c.test selector e key "{ed}"'], rules=[
+        f'action "out" relay port {r.port}',
+        'action "here" expand-only alias <aliases>',
+        'match from any for local action "here"',
+        'match from local for any action "out"']))
+    # From outside our names: c.test is where the sender's mail goes, too.
+    dns.change({"c.test": ["MX 10 mx.x.test."]})
+
+    def submit(sender, rcpt, options=(), content=CONTENT):
+        with it.smtp() as s:
+            s.ehlo()
+            assert s.mail(sender)[0] == 250
+            assert s.rcpt(rcpt, list(options))[0] == 250
+            assert s.data(content)[0] == 250
+    submit("a@c.test", "smtp@x.test")
+    out = base.run([it.build / "sendmail", "-R", it.root, "-f", "a@c.test",
+                    "sendmail@x.test"], stdin=None,
+                   input=CONTENT.decode().replace("\r\n", "\n"))
+    assert out.returncode == 0, out.stderr
+    submit("a@c.test", "fwd@mx.c.test")
+    submit("a1@c.test", "bad@x.test")
+    submit("a2@c.test", "relayed@x.test", ["NOTIFY=SUCCESS"])
+    submit("a3@c.test", "both@mx.c.test", ["NOTIFY=SUCCESS"])
+    want = {"smtp@x.test", "sendmail@x.test", "far@x.test", "a1@c.test",
+            "relayed@x.test", "a2@c.test", "a3@c.test", "b1@x.test"}
+    base.wait_until(lambda: {m.rcpts[0] for m in r.messages} >= want,
+                    "all of it arrives", 30)
+    for m in r.messages:
+        found = verified(lab, m.content, dns)
+        assert set(found) == {"rsa-sha256", "ed25519-sha256"}, m.rcpts
+        assert all(t["d"] == "c.test" for t in found.values())
+        author = m.parsed()["From"]
+        assert ("MAILER-DAEMON@mx.c.test" in author) == (m.sender == "")
+    assert sum(m.sender == "" for m in r.messages) == 3
+    it.empty()
+
+
+def test_sendmail_by_any_rule(lab):
+    """What came by the socket is ours, whatever the rule says of strangers."""
+    path, txt = make_key(lab, "c.test", "s1")
+    r = lab.receiver()
+    dns = lab.dns(zone(txt))
+    it = lab.postern(conf(
+        dns, lines=[f'dkim domain c.test selector s1 key "{path}"'],
+        rules=rules(r.port, "from any")))
+    out = base.run([it.build / "sendmail", "-R", it.root, "-f", "a@c.test",
+                    "b@x.test"], stdin=None,
+                   input=CONTENT.decode().replace("\r\n", "\n"))
+    assert out.returncode == 0, out.stderr
+    m, = r.wait(1)
+    verified(lab, m.content, dns)
 
 
 def test_two_keys(lab):
@@ -182,21 +310,9 @@ def test_signed_once(lab):
     it = lab.postern(conf(
         dns, lines=[f'dkim domain c.test selector s1 key "{path}"'],
         rules=rules(r.port)))
-    seen = []
-
-    from lib import receiver
-    old = receiver._Session.content
-
-    def content(session):
-        got = old(session)
-        seen.append(got)
-        return got
-    receiver._Session.content = content
-    try:
+    with contents() as seen:
         it.send("a@c.test", "b@x.test", CONTENT)
         base.wait_until(lambda: len(seen) >= 2, "two attempts")
-    finally:
-        receiver._Session.content = old
     assert signatures(seen[0])[0] == signatures(seen[1])[0]
     assert dkim.verify(seen[1], dnsfunc=dns.txt)
 

@@ -3,7 +3,6 @@ that is final, nobody else is held up, and the truth is used when it comes.
 
 SPDX-License-Identifier: ISC
 """
-import time
 
 import pytest
 

@@ -8,7 +8,7 @@ import os
 import signal
 import time
 
-from lib import base
+from lib import base, dsn
 from lib.instance import QUEUED, conf
 from test_dsn import ORIGINAL, parts
 
@@ -187,6 +187,53 @@ def test_ret(lab):
     assert "BODY=8BITMIME" in got["eight"].mail_args
     assert "caf\u00e9".encode() in got["eight"].content
     assert "BODY" not in got["full"].mail_args
+
+
+def test_ret_hard(lab):
+    """What would be no good part of a message comes back as its header, and
+    that is bounded; no byte of it breaks the form."""
+    home = EXT + ("SMTPUTF8",)
+    it, plain, able, box = stage(lab, home=home, rcpt="550 5.1.1 no")
+    eight, wide = ("BODY=8BITMIME",), ("SMTPUTF8", "BODY=8BITMIME")
+    full = ("RET=FULL",)
+    body = ORIGINAL.encode()
+    fields = b"".join(b"X-Filler-%d: %s\r\n" % (n, b"y" * 900)
+                      for n in range(200))
+    # Columns: name, parameters, content, by BDAT, type, what is in it.
+    rows = [
+        ("global", full + wide, "Subject: gr\u00fc\u00df\r\n\r\nsecret "
+         "\u00f6\r\n".encode(), False, "message/global",
+         "secret \u00f6\r\n".encode()),
+        ("globalhead", wide, "Subject: gr\u00fc\u00df\r\n\r\nsecret\r\n"
+         .encode(), False, "message/global-headers",
+         "Subject: gr\u00fc\u00df\r\n".encode()),
+        ("long", full, body + b"z" * 1500 + b"\r\n", False,
+         "text/rfc822-headers", b"the first one"),
+        ("binary", full + ("BODY=BINARYMIME",), body + b"a\0b\rc\nd", True,
+         "text/rfc822-headers", b"the first one"),
+        ("latin", full + eight, b"Subject: caf\xe9\r\n\r\nsecret\r\n", False,
+         "message/rfc822", b"Subject: caf\xe9\r\n"),
+        ("latinhead", eight, b"Subject: caf\xe9\r\n\r\nsecret\r\n", False,
+         "text/rfc822-headers", b"Subject: caf?\r\n"),
+        ("fields", (), fields + body, False, "text/rfc822-headers",
+         b"X-Filler-1: y"),
+        ("noend", full, body + b"no line end", True, "message/rfc822",
+         b"no line end"),
+        ("trap", full, body + b"--=_postern_\r\n--=_postern_--\r\n", False,
+         "message/rfc822", b"--=_postern_--\r\n"),
+    ]
+    for name, mail, content, bdat, _, _ in rows:
+        send(it, f"{name}@c.test", {"b@x.test": ()}, content, mail, bdat)
+    box.wait(len(rows))
+    got = {m.rcpts[0].partition("@")[0]: m for m in box.messages}
+    for name, _, _, _, kind, holds in rows:
+        d = dsn.read(got[name].content)
+        assert d.message.get_payload(2).get_content_type() == kind, name
+        assert holds in d.original, name
+        assert (b"secret" in d.original) == d.whole, name
+        assert b"\0" not in got[name].content, name
+        assert len(d.original) < (70 << 10), name
+    it.empty()
 
 
 def test_aliases(lab):

@@ -11,7 +11,9 @@ import pytest
 
 from lib import base
 from lib.instance import conf
+from lib.sasl_server import Sasl
 
+from test_auth_out import Way
 from test_dkim import make_key, signatures, tags
 
 MX = {"x.test": ["MX 20 late.x.test.", "MX 10 mx.x.test."],
@@ -320,3 +322,85 @@ def test_listener_that_wants_users(lab):
         assert of(steps, "route") == ["mx:x.test"]
     # Without --port nobody knows which listener it is.
     explain(it, "--auth", "ann", "--from", "joe@c.test", "b@x.test")
+
+
+def test_route_down(lab):
+    """The smarthost refuses our password: what comes now would be accepted,
+    and wait."""
+    way = Way(lab, Sasl(reply="535 5.7.8 credentials invalid"), retry="1h")
+    it = way.it
+    steps = explain(it, "b@x.test")
+    assert not of(steps, "waits") and "text" not in steps[-1]
+    it.send("a@c.test", "b@x.test")
+    it.logged(r"delivery .*result=later")
+    it.logged(r"route-down ")
+    words = (r"the route host:smtp\+tls://provider@sink\.test:"
+             rf"{way.sink.port} is down "
+             r"since \d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ, next try in "
+             r"(1h|[5-7]\d*m)\S*: 535 5\.7\.8 credentials invalid")
+    steps = explain(it, "b@x.test", status=75)
+    text, = of(steps, "waits")
+    assert re.fullmatch(words, text), text
+    assert steps[-1]["verdict"] == "later"
+    assert steps[-1]["outcome"]["code"] == 535
+    assert steps[-1]["text"] == text
+    out = it.ctl("explain", "b@x.test", check=False)
+    assert out.returncode == 75
+    assert re.search(rf"(?m)^result +it would be accepted, and wait: {words}$",
+                     out.stdout), out.stdout
+    # The client would hear 250.
+    assert not re.search(r"(?m)^reply", out.stdout), out.stdout
+
+
+def test_held(lab):
+    """By the operator: one route, or all."""
+    it, _ = stage(lab)
+    it.ctl("pause")
+    steps = explain(it, "b@x.test", status=75)
+    assert of(steps, "waits") == ["deliveries are paused"]
+    it.ctl("resume")
+    explain(it, "b@x.test")
+    it.ctl("pause")
+    it.send("a@c.test", "b@x.test")
+    it.ctl("hold", "--route", "mx:x.test")
+    it.ctl("resume")
+    steps = explain(it, "b@x.test", status=75)
+    assert of(steps, "waits") == ["the route is held"]
+    explain(it, "b@y.test")
+
+
+def test_sender(lab):
+    """`mail-from` of the action, as it is then said; never for the null
+    sender."""
+    r = lab.receiver()
+    it = lab.postern(conf(lab.dns(MX), lines=["hostname mx.c.test"], rules=[
+        f'action "out" relay port {r.port} mail-from "@said.test"',
+        'match from any for any action "out"']))
+    steps = explain(it, "--from", "a@c.test", "b@x.test")
+    assert of(steps, "mail-from") == ["the sender is said to be <a@said.test>"]
+    assert at(steps, "mail-from") == [line_of(it, 'action "out"')]
+    assert not of(explain(it, "b@x.test"), "mail-from")
+    it.send("a@c.test", "b@x.test")
+    assert r.wait(1)[0].sender == "a@said.test"
+    it.empty()
+
+
+@pytest.mark.parametrize("limit", ["limit domain x.test inet4",
+                                   'limit mx "*.x.test" inet4'])
+def test_family_left_out(lab, limit):
+    """An address that a limit leaves out is not among those tried."""
+    names = {"x.test": ["MX 10 mx.x.test."],
+             "mx.x.test": ["AAAA ::1", "A 127.0.0.1"],
+             "y.test": ["MX 10 six.x.test."], "six.x.test": ["AAAA ::1"]}
+    it, r = stage(lab, names=names, lines=[
+        limit, "limit domain y.test inet4"])
+    steps = explain(it, "b@x.test")
+    assert of(steps, "host") == [f"mx.x.test[127.0.0.1]:{r.port}"]
+    left, = of(steps, "skipped")
+    assert left.startswith("mx.x.test[") and "::1]" in left
+    assert left.endswith(": by IPv4 alone")
+    assert at(steps, "skipped") == [line_of(it, limit)]
+    steps = explain(it, "b@y.test", status=75)
+    assert not of(steps, "host") and len(of(steps, "skipped")) == 1
+    assert "family" in of(steps, "later")[0]
+    assert "family" in steps[-1]["outcome"]["text"]

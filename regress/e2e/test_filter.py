@@ -9,7 +9,7 @@ import time
 import pytest
 
 from lib import base, talk
-from lib.instance import conf, submit
+from lib.instance import conf
 
 from test_explain import at, explain, line_of, of
 from test_reload import reload

@@ -2,7 +2,6 @@
 
 SPDX-License-Identifier: ISC
 """
-import os
 import random
 import socket
 import time

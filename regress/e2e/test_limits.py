@@ -1,13 +1,17 @@
 """Limits of destinations: connections at once, messages on one connection,
-messages in a time, also over a restart; and what waiting for them costs.
+messages in a time, also over a restart; what waiting for them costs; and those
+of all destinations with the same mail servers together.
 
 SPDX-License-Identifier: ISC
 """
 import os
 import signal
+import threading
 import time
 
-from lib import base
+import dns.rdatatype
+
+from lib import base, liar
 from lib.instance import conf
 
 NAMES = {"x.test": ["MX 10 mx.x.test."], "y.test": ["MX 10 mx.y.test."],
@@ -29,10 +33,13 @@ def stage(lab, *lines, slow=0.0):
 def feed(it, n, *domains):
     """n messages to each domain, in one go."""
     it.ctl("pause")
-    with it.smtp() as s:
-        for k in range(n):
-            for domain in domains:
-                s.sendmail("s@c.test", [f"b{k}@{domain}"], f"n: {k}\r\n\r\n")
+    work = [(k, domain) for k in range(n) for domain in domains]
+    # Not more than one session may bring.
+    for at in range(0, len(work), 80):
+        with it.smtp() as s:
+            for k, domain in work[at:at + 80]:
+                s.sendmail("s@c.test", [f"b{k}@{domain}"],
+                           f"n: {k}\r\n\r\n")
     it.ctl("resume")
 
 
@@ -184,3 +191,184 @@ def test_explained(lab):
     assert ("limit", own, "at most 10 messages in 1m, 10 more now") in said
     assert ("retry", retry, "after 10m*2, 30m, then doubled up to 2h") in said
     assert ("ttl", "", "given up after 3d") in said
+
+
+# ---- limit mx ----
+
+DOMAINS = [f"d{k}.test" for k in range(6)]
+# Six customers of one provider, each with a mail server's name of its own, and
+# one that is none.
+PROVIDER = {d: [f"MX 10 m{k}.prov.test.", "MX 20 spare.test."]
+            for k, d in enumerate(DOMAINS)}
+PROVIDER.update({f"m{k}.prov.test": ["A 127.0.0.1"] for k in range(6)})
+PROVIDER.update({"spare.test": ["A 127.0.0.2"],
+                 "o.test": ["MX 10 mx.o.test."],
+                 "mx.o.test": ["A 127.0.0.2"]})
+
+
+def provider(lab, *lines, slow=0.0, server=None):
+    """Its receiver counts connections up to the reply to QUIT, after which the
+    other side is free to begin another one: r.most."""
+    lock = threading.Lock()
+
+    def dot(session):
+        time.sleep(slow)
+        return "250 2.0.0 taken"
+
+    def banner(session):
+        with lock:
+            r.now += 1
+            r.most = max(r.most, r.now)
+        return "220 prov.test ESMTP"
+
+    def bye(session):
+        with lock:
+            r.now -= 1
+        return "221 2.0.0 bye"
+    port = base.free_port("127.0.0.1", "127.0.0.2")
+    r = lab.receiver(port=port, dot=dot, banner=banner, quit=bye)
+    r.now = r.most = 0
+    other = lab.receiver(port=port, address="127.0.0.2", dot=dot)
+    it = lab.postern(conf(server or lab.dns(PROVIDER), port, lines=lines))
+    return it, r, other
+
+
+def killed(it, program):
+    """A process of this program dies, and another one comes."""
+    pid = it.pids(program)[0]
+    os.kill(pid, signal.SIGKILL)
+    base.wait_until(lambda: pid not in it.pids(program) and
+                    it.pids(program), f"another {program}", 20)
+
+
+def test_group_concurrency(lab):
+    """Never more connections to all of them, whichever processes and domains,
+    idle ones counted; whoever else does as always, also when the queue dies in
+    between."""
+    it, r, other = provider(lab, 'limit mx "*.prov.test" concurrency 3',
+                            slow=0.05)
+    feed(it, 20, "o.test", *DOMAINS)
+    r.wait(30, timeout=40)
+    killed(it, "queue")
+    r.wait(120, timeout=60)
+    other.wait(20)
+    it.empty()
+    assert r.most == 3
+    assert other.most_open > 3
+    to = [m.rcpts[0].partition("@")[2] for m in r.messages[:60]]
+    # Fair turns: nobody is at the end while another has all.
+    counts = [to.count(d) for d in DOMAINS]
+    assert min(counts) >= 3, counts
+
+
+def test_group_and_domain(lab):
+    """Both hold: of one domain, and of all."""
+    it, r, other = provider(lab, 'limit mx { "nobody.test", "*.o.test" } '
+                            "concurrency 9", 'limit mx "*.prov.test" '
+                            "concurrency 2",
+                            'limit domain "d0.test" concurrency 1', slow=0.05)
+    feed(it, 20, "d0.test", "d1.test")
+    r.wait(40, timeout=60)
+    it.empty()
+    assert r.most == 2
+    begun = it.ctl("explain", "--json", "b@d0.test").json
+    said = [s.get("text") for s in begun if s["step"] == "limit"]
+    assert "at most 1 connections at once, 0 now" in said
+    assert any(t.startswith("at most 2 connections at once to all of MX "
+                            "*.prov.test") for t in said), said
+
+
+def test_group_rate(lab):
+    """Never more messages in any window to all of them, also when queue,
+    deliver and the whole of it are begun anew."""
+    it, r, other = provider(lab, 'limit mx "*.prov.test" rate 8/4s')
+    feed(it, 5, "o.test", *DOMAINS)
+    other.wait(5, timeout=10)
+    assert len(r.messages) <= 9
+    r.wait(8)
+    for _ in range(2):
+        killed(it, "queue")
+    r.wait(12, timeout=30)
+    killed(it, "deliver")
+    it.stop()
+    it.start()
+    routes = it.ctl("show", "routes").stdout
+    r.wait(30, timeout=60)
+    it.empty()
+    times = sorted(m.time for m in r.messages)
+    assert windows(times, 8, 3.8), [t - times[0] for t in times]
+    assert len(times) == 30
+    assert "limit:*.prov.test" in routes, routes
+
+
+def test_group_of_many(lab):
+    """What waits for a group waits in the index, and keeps nobody else."""
+    it, r, other = provider(lab, 'limit mx "*.prov.test" rate 1/1h')
+    it.ctl("pause")
+    for k in range(5):
+        it.send("s@c.test", [f"b{k}.{n}@{d}" for n in range(150)
+                             for d in DOMAINS])
+    it.ctl("resume")
+    base.wait_until(lambda: sum(q["parked"] for q in it.queue()) > 4000,
+                    "parked", 40)
+    it.send("s@c.test", "b@o.test")
+    other.wait(1, timeout=10)
+    assert len(r.messages) == 1
+    status = it.ctl("show", "status").stdout
+    assert "routes that wait by a rate: 1" in status, status
+    it.ctl("remove", "all")
+    it.empty()
+
+
+def test_group_not_yet_known(lab):
+    """While nobody knows whose limits hold nothing goes there; from the first
+    message on they do."""
+    known = threading.Event()
+    answers = {("MX", "d0.test."): "10 m0.prov.test.",
+               ("MX", "d1.test."): "10 m1.prov.test.",
+               ("A", "m0.prov.test."): "127.0.0.1",
+               ("A", "m1.prov.test."): "127.0.0.1"}
+
+    def zone(query, tcp):
+        name = query.question[0].name.to_text().lower()
+        kind = dns.rdatatype.to_text(query.question[0].rdtype)
+        if not known.is_set():
+            return []
+        if (kind, name) not in answers:
+            return liar.nxdomain(query, tcp)
+        return [liar.answer(query, (name, 60, kind, answers[kind, name]))
+                .to_wire()]
+    server = lab.liar({}, default=zone)
+    it, r, other = provider(lab, 'limit mx "*.prov.test" concurrency 1',
+                            slow=0.05, server=server)
+    feed(it, 5, "d0.test", "d1.test")
+    time.sleep(1)
+    assert not r.messages and not r.most
+    known.set()
+    r.wait(10, timeout=90)
+    it.empty()
+    assert r.most == 1
+
+
+def test_counted_beside_a_slow_one_of_before(lab):
+    """A reload: what the old deliver process still waits for counts, and does
+    not keep the rest of its places from the new one."""
+    first = threading.Event()
+
+    def dot(session):
+        if not first.is_set():
+            first.set()
+            time.sleep(25)
+        return "250 2.0.0 taken"
+    port = base.free_port("127.0.0.1")
+    x = lab.receiver(port=port, dot=dot)
+    it = lab.postern(conf(lab.dns(NAMES), port, lines=(
+        'limit domain "x.test" concurrency 2',)))
+    it.send("s@c.test", ["slow@x.test"])
+    assert first.wait(20)
+    it.ctl("reload")
+    began = time.monotonic()
+    it.send("s@c.test", ["quick@x.test"])
+    base.wait_until(lambda: any("quick@x.test" in m.rcpts
+                                for m in x.messages), "the other one", 40)
+    assert time.monotonic() - began < 15

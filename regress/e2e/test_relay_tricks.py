@@ -12,7 +12,7 @@ import re
 
 import pytest
 
-from lib import base, talk
+from lib import talk
 from lib.instance import conf
 
 OURS = "550 5.1.1 "      # ours, and nobody

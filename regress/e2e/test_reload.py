@@ -11,7 +11,6 @@ import smtplib
 import socket
 import threading
 import time
-from pathlib import Path
 
 import pytest
 

@@ -2,6 +2,7 @@
 
 SPDX-License-Identifier: ISC
 """
+import json
 import time
 
 from lib import base
@@ -156,7 +157,6 @@ def test_ttl_of_action(lab):
 
 def test_wakes_route(lab):
     """The first success wakes what waits for the same place."""
-    from lib.receiver import Receiver
     port = base.free_port("127.0.0.2")
     dns = lab.dns({"x.test": ["A 127.0.0.2"]})
     it = lab.postern(conf(dns, port, retry="2s, 1h"))
@@ -168,3 +168,189 @@ def test_wakes_route(lab):
     it.ctl("flush", "@x.test")
     base.wait_until(lambda: len(r.messages) == 20, "all when it is up")
     it.empty()
+
+
+# ---- what a reply asks for, and what it is about ----
+
+GREY = "450 4.7.1 <b@x.test>: Recipient address rejected: Greylisted, " \
+    "please try again in 4 seconds"
+
+
+def test_after(lab):
+    """A greylisted recipient is tried again when it is asked to be, over the
+    steps, shorter or longer."""
+    for retry in ("1s*1000", "1h"):
+        times = []
+
+        def say(session):
+            times.append(time.monotonic())
+            return GREY if len(times) == 1 else "250 2.1.5 ok"
+        r = lab.receiver(rcpt=say)
+        it = lab.postern(conf(lab.dns(), r.port, retry=retry))
+        it.send("a@c.test", "b@x.test")
+        row = base.wait_until(lambda: [q for q in it.queue()
+                                       if q["attempts"]], "one attempt")[0]
+        assert row["last"]["cause"] == "rate"
+        assert row["last"]["stage"] == "rcpt"
+        assert row["last"]["after"] == 4
+        assert " rate/rcpt " in it.ctl("show", "queue").stdout
+        r.wait(1, timeout=30)
+        assert 4 <= times[1] - times[0] < 15, (retry, times)
+        it.logged(r"delivery to=.* result=later .* cause=rate stage=rcpt ")
+        it.empty()
+        it.stop()
+
+
+def test_after_not_past_the_end(lab):
+    """However long it asks for: the mail is given up at its time."""
+    r = lab.receiver(rcpt="450 4.7.1 Greylisted, try again in 3 hours")
+    box = lab.receiver(address="127.0.0.3")
+    it = lab.postern(conf(lab.dns(), r.port, retry="1s*1000",
+                          lines=["queue ttl 3s"], rules=[
+        f'action "home" relay host "smtp://127.0.0.3:{box.port}"',
+        f'action "out" relay port {r.port}',
+        'match from any for domain "c.test" action "home"',
+        'match from any for any action "out"']))
+    it.send("a@c.test", "b@x.test")
+    box.wait(1, timeout=30)
+    assert b"b@x.test" in box.messages[0].content
+    assert sum(line.startswith("RCPT") for line in r.lines) == 1
+    it.empty()
+
+
+def test_greylisted_stops_nobody(lab):
+    """One recipient waits as it is asked to; mail to others of its route goes
+    meanwhile, at full pace."""
+    r = lab.receiver(rcpt={"g@x.test": "451 4.7.1 Greylisted for 300 seconds"})
+    it = lab.postern(conf(lab.dns(), r.port))
+    it.send("a@c.test", ["g@x.test", "h@x.test"])
+    for n in range(30):
+        it.send("a@c.test", f"b{n}@x.test")
+    r.wait(31)
+    row, = base.wait_until(lambda: len(it.queue()) == 1 and it.queue(),
+                           "one is left")
+    assert row["recipient"] == "g@x.test" and row["attempts"] == 1
+    assert not row["parked"] and row["last"]["after"] == 300
+    assert it.ctl("show", "routes", "--json").json == []
+    assert "route-slow" not in it.log()
+    it.ctl("remove", "all")
+    it.empty()
+
+
+def test_mailbox_by_steps(lab):
+    """A full mailbox is tried by the steps, and says nothing of the route."""
+    times = []
+
+    def say(session):
+        times.append(time.monotonic())
+        return "452 4.2.2 mailbox full"
+    r = lab.receiver(rcpt=say)
+    it = lab.postern(conf(lab.dns(), r.port, retry="2s*1000"))
+    for n in range(12):
+        it.send("a@c.test", f"b{n}@x.test")
+    base.wait_until(lambda: len(times) >= 24, "two attempts of each", 30)
+    # Twelve in a row: the route goes on.
+    assert "route-slow" not in it.log() and "route-down" not in it.log()
+    it.logged(r"result=later .* cause=mailbox stage=rcpt ", 24)
+    r.table["rcpt"] = "250 2.1.5 ok"
+    r.wait(12)
+    it.empty()
+
+
+def test_rate_of_a_connection(lab):
+    """421 for the rate: the route makes a pause, for all that goes there, and
+    goes on with less."""
+    times = []
+
+    def mail(session):
+        times.append(time.monotonic())
+        return "421 4.7.28 Our system has detected an unusual rate of mail " \
+            "from you, please slow down" if len(times) <= 3 else "250 2.1.0 ok"
+    r = lab.receiver(mail=mail)
+    it = lab.postern(conf(lab.dns(), r.port, retry="20s*1000"))
+    it.ctl("pause")
+    for n in range(40):
+        it.send("a@c.test", f"b{n}@x.test")
+    it.ctl("resume")
+    it.logged(r"route-slow pauses=1 wait=\d+ concurrency=2 ")
+    def routes():
+        found = it.ctl("show", "routes", "--json").json
+        return found if isinstance(found, list) else [found]
+    base.wait_until(routes, "the route is shown")
+    state, = routes()
+    assert state["state"] == "slow" and state["last"]["cause"] == "rate"
+    out = it.ctl("explain", "--json", "b@x.test", check=False)
+    assert out.returncode == 75, out.stderr
+    steps = [json.loads(line) for line in out.stdout.splitlines()]
+    said = [s["text"] for s in steps if s["step"] == "retry"]
+    assert any(t.startswith("the route makes a pause, number 1 in a row, "
+                            "rate/mail; tried again in ") for t in said), said
+    before = len(times)
+    assert before <= 6
+    r.wait(40, timeout=120)
+    it.empty(60)
+    # Nothing new in the pause: who was under way is told the same.
+    assert all(t < times[0] + 8 or t > times[0] + 14
+               for t in times), [t - times[0] for t in times]
+
+
+def test_rate_in_a_row(lab):
+    """Said of each recipient, and nothing is taken between: the route makes a
+    pause before all of them have tried."""
+    r = lab.receiver(rcpt="451 4.7.1 Too many messages, try again later")
+    it = lab.postern(conf(lab.dns(), r.port, retry="1h"))
+    it.ctl("pause")
+    for n in range(120):
+        it.send("a@c.test", f"b{n}@x.test")
+    it.ctl("resume")
+    it.logged("route-slow pauses=1 ")
+    time.sleep(2)
+    tried = sum(line.startswith("RCPT") for line in r.lines)
+    assert 10 <= tried < 40, tried
+    rows = it.queue()
+    assert sum(q["attempts"] for q in rows) == tried
+    assert sum(q["parked"] for q in rows) == 120 - tried
+    r.table["rcpt"] = "250 2.1.5 ok"
+    it.ctl("flush", "all")
+    r.wait(120, timeout=40)
+    it.empty()
+
+
+def test_pause_over_restart(lab):
+    """A pause outlives a restart, and is no failure."""
+    r = lab.receiver(banner="421 4.7.0 Too many connections from your "
+                     "address, try again in 6 seconds")
+    it = lab.postern(conf(lab.dns(), r.port, retry="1h"))
+    for n in range(5):
+        it.send("a@c.test", f"b{n}@x.test")
+    it.logged("route-slow pauses=1 wait=[4-9] ")
+    begin = time.monotonic()
+    it.stop()
+    it.start()
+    sessions = r.sessions
+    r.table["banner"] = "220 sink.test ESMTP"
+    state = it.ctl("show", "routes").stdout
+    assert " slow  0 " in state, state
+    assert r.sessions == sessions
+    r.wait(5, timeout=30)
+    assert time.monotonic() - begin > 3
+    it.empty()
+
+
+def test_greylisted_one_by_one(lab):
+    """Who greylists each new sender and recipient is told of all of them at
+    once: waiting for some before others are known there would take days."""
+    seen = {}
+
+    def say(session):
+        first = seen.setdefault(session.sender, time.monotonic())
+        return "250 2.1.5 ok" if time.monotonic() - first >= 5 else \
+            "450 4.2.0 Greylisted, see http://x.test/greylist.html"
+    r = lab.receiver(rcpt=say)
+    it = lab.postern(conf(lab.dns(), r.port, retry="6s*1000"))
+    for n in range(40):
+        it.send(f"a{n}@c.test", f"b{n}@x.test")
+    it.logged(r"result=later .* cause=rate stage=rcpt ", 40, timeout=20)
+    r.wait(40)
+    it.empty()
+    assert "route-slow" not in it.log()

@@ -13,7 +13,7 @@ static const struct {
 } spans[] = {
 #define X(span) { offsetof(struct conf, span), sizeof(struct conf_##span) },
 	X(table) X(pki) X(ca) X(proc) X(filter) X(listen) X(wrapper) X(action)
-	    X(match) X(dkim) X(retry) X(limit) X(other)
+	    X(match) X(dkim) X(retry) X(limit) X(other) X(tls) X(token)
 #undef X
 		{ offsetof(struct conf, local_addr),
 		    sizeof(struct conf_entry) },
@@ -70,6 +70,15 @@ must_be_conf(const struct conf *c, conf_str any)
 	for (i = 0; i < c->retry.n; i++)
 		must_be_inside(c, CONF_RETRY(c, i)->step,
 		    sizeof(struct conf_step));
+	for (i = 0; i < c->limit.n; i++)
+		must_be_inside(c, CONF_LIMIT(c, i)->mx,
+		    sizeof(struct conf_entry));
+	for (i = 0; i < c->tls.n; i++) {
+		must_be_inside(c, CONF_TLS(c, i)->domain,
+		    sizeof(struct conf_entry));
+		must_be_inside(c, CONF_TLS(c, i)->name,
+		    sizeof(struct conf_entry));
+	}
 	for (i = 0; i < c->match.n; i++)
 		must_be_match(c, CONF_MATCH(c, i));
 }

@@ -1,18 +1,37 @@
 /*
  * client_reply_line(): bounded in lines, bytes and text, and nothing that is
- * not printable gets through.
+ * not printable gets through; reply_class(): a verdict that the code allows.
  *
  * SPDX-License-Identifier: ISC
  */
 #include "fuzz.h"
 
 #include "client_reply.h"
+#include "reply_class.h"
+
+static void
+must_be_class(const struct client_reply *r, enum stage stage)
+{
+	char out[OUTCOME_TEXT_MAX + 64];
+	struct outcome o;
+
+	reply_class(r, stage, &o);
+	MUST((o.verdict == DONE) == (r->code / 100 == 2));
+	MUST(o.verdict != NEVER || r->code / 100 == 5);
+	MUST(o.verdict != NEVER ||
+	    (stage != STAGE_STARTTLS && stage != STAGE_AUTH));
+	MUST(o.cause < CAUSES_N && o.stage == stage);
+	MUST((o.cause == CAUSE_NONE) == (o.verdict == DONE));
+	MUST(o.after <= REPLY_AFTER_MAX);
+	MUST(o.after == 0 || r->code / 100 == 4);
+	outcome_print(&o, out, sizeof out);
+	MUST(strstr(out, r->text) != NULL);
+}
 
 static void
 must_be_reply(const struct client_reply *r)
 {
-	struct outcome o;
-	char out[OUTCOME_TEXT_MAX + 64];
+	int stage;
 	size_t i;
 
 	MUST(r->lines <= REPLY_LINES_MAX && r->bytes <= REPLY_BYTES_MAX);
@@ -22,11 +41,8 @@ must_be_reply(const struct client_reply *r)
 		MUST(r->text[i] >= ' ' && r->text[i] <= '~');
 	MUST(r->ecode[0] == 0 || r->ecode[0] == r->code / 100);
 	MUST(r->ecode[1] <= 999 && r->ecode[2] <= 999);
-	client_reply_outcome(r, WIDTH_RCPT, &o);
-	MUST(o.verdict != DONE || r->code / 100 == 2);
-	MUST(o.verdict != NEVER || r->code / 100 == 5);
-	outcome_print(&o, out, sizeof out);
-	MUST(strstr(out, r->text) != NULL);
+	for (stage = STAGE_CONNECT; stage < STAGES_N; stage++)
+		must_be_class(r, (enum stage)stage);
 }
 
 int

@@ -44,7 +44,7 @@ getaddrinfo(const char *restrict node, const char *restrict service,
 
 /* Every process can read it: each row is one that it may be. */
 static void
-must_be_mapped(const struct conf_image *image)
+must_be_mapped(const struct conf_image *image, enum conf_part part)
 {
 	const struct conf *c = conf_map(conf_seal(image->conf, image->size));
 	uint32_t i, j;
@@ -69,8 +69,35 @@ must_be_mapped(const struct conf_image *image)
 		MUST(CONF_RETRY(c, i)->step.n > 0);
 		MUST((i == 0) == (CONF_RETRY(c, i)->domain.n == 0));
 	}
-	for (i = 0; i < c->limit.n; i++)
-		MUST(CONF_LIMIT(c, i)->domain.n > 0);
+	for (i = 0; i < c->limit.n; i++) {
+		const struct conf_limit *l = CONF_LIMIT(c, i);
+
+		MUST(l->domain.n == 0 || l->mx.n == 0);
+		MUST(l->concurrency != 0 || l->messages != 0 || l->rate != 0 ||
+		    l->inet != 0);
+		MUST((l->rate == 0) == (l->per == 0));
+	}
+	for (i = 0; i < c->tls.n; i++) {
+		const struct conf_tls *t = CONF_TLS(c, i);
+
+		MUST(t->domain.n > 0 && t->level != TLS_LEVEL_UNSAID);
+		MUST(t->name.n == 0 || t->level == TLS_LEVEL_VERIFY);
+	}
+	for (i = 0; i < c->token.n; i++) {
+		const struct conf_token *t = CONF_TOKEN(c, i);
+
+		MUST(t->name != 0);
+		MUST(part == CONF_BARE ||
+		    ((t->file == 0) != (t->command == 0) &&
+			(t->command == 0) == (t->user == 0)));
+	}
+	for (i = 0; i < c->action.n; i++) {
+		const struct conf_action *a = CONF_ACTION(c, i);
+
+		MUST(!a->srs || c->srs_key != 0 || part != CONF_WHOLE);
+		MUST(!a->auth_insecure || a->auth != CONF_NONE);
+		MUST(!a->backup || a->host.n == 0);
+	}
 	for (i = 0; i < c->listen.n; i++) {
 		const struct conf_listen *l = CONF_LISTEN(c, i);
 		unsigned int min, max;
@@ -150,7 +177,7 @@ LLVMFuzzerTestOneInput(const uint8_t *in, size_t len)
 	struct conf_image image, rest;
 	enum conf_verdict verdict;
 	char path[32];
-	int fd;
+	int fd, part;
 
 	/* What it may name is opened: nothing that could wait. */
 	if (len > SIZE_MAX_CONF || memmem(in, len, "/dev", 4) != NULL ||
@@ -163,11 +190,16 @@ LLVMFuzzerTestOneInput(const uint8_t *in, size_t len)
 	if (verdict != CONF_GOOD)
 		must_be_printable(&errors);
 	if (verdict != CONF_WRONG) {
-		must_be_mapped(&image);
+		if (image.warnings.n > 0)
+			must_be_printable(&image.warnings);
+		must_be_mapped(&image, CONF_WHOLE);
 		must_come_back(&image, verdict);
-		MUST(conf_image_without_tables(&image, &rest) == 0);
-		must_be_mapped(&rest);
-		conf_image_free(&rest);
+		for (part = 0; part < CONF_PARTS; part++) {
+			MUST(conf_image_part(&image, (enum conf_part)part,
+				 &rest) == 0);
+			must_be_mapped(&rest, (enum conf_part)part);
+			conf_image_free(&rest);
+		}
 		conf_image_free(&image);
 	} else {
 		MUST(image.conf == NULL);

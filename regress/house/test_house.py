@@ -5,7 +5,6 @@ SPDX-License-Identifier: ISC
 import re
 import shutil
 import subprocess
-from pathlib import Path
 
 import pytest
 
@@ -206,7 +205,8 @@ def test_header_order():
 
 def test_ipc_texts():
     """IPC_TEXT names every array of characters of every message."""
-    body = text("common/ipc_table.h") + text("common/ipc_session.h")
+    body = text("common/ipc_table.h") + text("common/ipc_session.h") + \
+        text("common/ipc_deliver.h")
     code = re.sub(r"/\*.*?\*/", "", body, flags=re.S)
 
     def arrays(struct, code):
@@ -316,7 +316,6 @@ MANUAL_PLACES = {
     "METHOD": ("Methods", "", "action"),
     "LOCAL": ("Options of all methods but relay", "", "action"),
     "RELAY": ("Options of relay", "", "action ... relay"),
-    "URL": ("Options of relay", "", "relay host"),
     "MDA": ("", "mda", "mda"),
     "MTA": ("QUEUE", "mta", "mta"),
     "SCHEDULER": ("QUEUE", "scheduler", "scheduler"),
@@ -324,8 +323,8 @@ MANUAL_PLACES = {
     "SMTP": ("SMTP", "smtp", "smtp"),
     "SMTP_LIMIT": ("SMTP", "", None),
     "LIMIT": ("Limits", "limit", "limit"),
-    "LIMIT_ROUTE": ("QUEUE", "limit route", None),
-    "LIMIT_DOMAIN": ("QUEUE", "", None),
+    "LIMIT_OUT": ("QUEUE", "", None),
+    "HISTORY": ("QUEUE", "history", None),
     "LIMIT_CLIENT": ("Limits", "", None),
     "LIMIT_NETWORK": ("Limits", "", None),
     "DNSBL": ("Lists in the DNS", "dnsbl", None),
@@ -372,8 +371,6 @@ def test_words_not_yet_in_the_manual():
     rows = [(r[0], unquote(r[1])) for r in
             macro_rows("smtpd/conf_table.h", "CONF_NOT_YET")]
     for place, word in rows:
-        if place == "URL" and word in ("list", "table", "label"):
-            continue  # these are no words that are typed
         found = items_of(place, word)
         assert found, f"{place} {word} has no item"
         for head, body in found:
@@ -442,12 +439,10 @@ def test_words_of_the_grammar():
     assert len(have) == len(rows)
     places = {r[0] for r in macro_rows("smtpd/conf_table.h", "CONF_PLACES")}
     assert {place for place, _ in have} <= places
-    # Those that readers of values ask have no words of the grammar.
     not_yet = {(r[0], r[1]) for r in macro_rows("smtpd/conf_table.h",
-                                                "CONF_NOT_YET")
-               if r[0] != "URL"}
+                                                "CONF_NOT_YET")}
     assert not_yet <= have
-    mends = {(r[0], r[1]) for r in macro_rows("smtpd/conf_table.h",
+    mends = {(r[0], r[1]) for r in macro_rows("smtpd/conf_mends.h",
                                               "CONF_MENDS")}
     assert {place for place, _ in mends} <= places
     assert not mends & have
@@ -553,7 +548,8 @@ def test_hardening():
 
 
 # What a process cannot do is not in its binary.
-LINKED = {"lmdb": {"lookup", "queue", "smtpctl"}, "ldns": {"deliver", "guard"},
+LINKED = {"lmdb": {"lookup", "queue", "smtpctl"},
+          "ldns": {"deliver", "guard", "smtpctl"},
           "ssl": {"deliver", "session"}, "pam": {"pam"},
           "crypto": {"deliver", "keys", "lookup", "session", "smtpctl"}}
 

@@ -16,7 +16,7 @@ MUSTS = REGRESS / "house/musts.txt"
 KINDS = {"MUST", "MUST NOT", "REQUIRED", "SHALL", "SHALL NOT", "SHOULD",
          "must"}
 # Whose requirements are in the table, at least.
-RFCS = """5321 1870 2033 2034 2920 3030 3207 3461 3848 6531 6532 6533 4954
+RFCS = """5321 1870 2033 2034 2920 3030 3207 3461 3464 6522 3848 6531 6532 6533 4954
 5802 7677 5929 9266 6152 6409 7628 7515 7519 8314 9422 2195 5782 PROXY
 XCLIENT""".split()
 NAMES = re.compile(r"\b[\w-]+\.(?:talk|case)\b|\btest_\w+\.py::test_\w+")

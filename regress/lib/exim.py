@@ -32,8 +32,8 @@ queue_only = false
 hosts_treat_as_local =
 host_lookup =
 rfc1413_hosts =
-message_size_limit = 100M
-accept_8bitmime = true
+message_size_limit = {size}
+accept_8bitmime = {eight}
 smtp_accept_max = 100
 acl_smtp_rcpt = accept
 acl_smtp_data = accept
@@ -47,7 +47,7 @@ begin retry
 * * F,1h,1s
 begin rewrite
 begin authenticators
-"""
+{authenticators}"""
 
 ROUTE = """\
 out:
@@ -73,11 +73,13 @@ def available():
 
 class Exim:
     """One instance that relays all to host:relay_port; settings are lines of
-    the main part, options those of the transport."""
+    the main part, options those of the transport, authenticators a section
+    of its own."""
 
     def __init__(self, directory, relay_port, host="127.0.0.1", settings="",
                  options="", address=base.LOOPBACK, port=None,
-                 hostname="peer.test"):
+                 hostname="peer.test", routers=ROUTE, wrap=(),
+                 authenticators="", size="100M", eight="true"):
         self.dir = Path(directory)
         self.address = address
         self.port = port or base.free_port(address)
@@ -94,14 +96,16 @@ class Exim:
             Path("/etc/group").read_text() + f"Debian-exim:x:{UID}:\n")
         (etc / "exim.conf").write_text(CONFIG.format(
             dir=self.dir, tree=TREE, hostname=hostname, address=address,
-            port=self.port,
-            settings=settings, routers=ROUTE.format(host=host),
+            port=self.port, size=size, eight=eight,
+            settings=settings, authenticators=authenticators,
+            routers=routers.format(host=host),
             transports=TRANSPORT.format(port=relay_port, options=options)))
         script = (f"mount --bind {etc}/passwd /etc/passwd && "
                   f"mount --bind {etc}/group /etc/group && "
                   f"exec {TREE}/usr/sbin/exim4 -C {etc}/exim.conf -bdf -q5s")
         self.child = base.Child(
-            ["unshare", "-m", "--propagation", "private", "sh", "-c", script],
+            list(wrap) + ["unshare", "-m", "--propagation", "private", "sh",
+                          "-c", script],
             self.dir / "exim.out", env=dict(os.environ))
         base.wait_until(self._up, f"Exim on port {self.port}")
 

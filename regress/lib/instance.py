@@ -3,7 +3,6 @@
 SPDX-License-Identifier: ISC
 """
 import json
-import os
 import re
 import signal
 import smtplib

@@ -24,9 +24,11 @@ def openssl(*args):
 class Cert:
     """A certificate and its key, each a file in PEM."""
 
-    def __init__(self, directory, name, kind="ec", alt=None, by=None, days=30):
+    def __init__(self, directory, name, kind="ec", alt=None, by=None, days=30,
+                 ca=False, early=False):
         """alt: "DNS:a,email:b"; by: who signs it, None: itself; days below 1:
-        it has ended."""
+        it has ended; ca: it may sign others, as may one that signs itself;
+        early: it has not begun."""
         directory.mkdir(exist_ok=True)
         stem = f"{name.replace('*', 'any')}-{kind}"
         self.name, self.kind = name, kind
@@ -39,16 +41,19 @@ class Cert:
                 "-out", request)
         extra = directory / f"{stem}.ext"
         extra.write_text((f"subjectAltName={alt}\n" if alt else "") +
-                         ("" if by else "basicConstraints=CA:TRUE\n"))
+                         ("basicConstraints=CA:TRUE\n" if ca or not by else
+                          ""))
         how = ["-CA", by.cert, "-CAkey", by.key, "-CAcreateserial"] if by \
             else ["-signkey", self.key]
-        if days < 1:
-            self._ended(directory, request, extra, by)
+        if early:
+            self._dated(directory, request, extra, by, "2045", "2046")
+        elif days < 1:
+            self._dated(directory, request, extra, by, "2020", "2021")
         else:
             openssl("x509", "-req", "-in", request, *how, "-days", str(days),
                     "-extfile", extra, "-out", self.cert)
 
-    def _ended(self, directory, request, extra, by):
+    def _dated(self, directory, request, extra, by, begin, end):
         """`openssl x509` signs nothing that has ended; `ca` does."""
         work = directory / f"{self.name}-ca"
         work.mkdir()
@@ -60,8 +65,14 @@ class Cert:
             "default_md=sha256\n[p]\ncommonName=supplied\n")
         openssl("ca", "-batch", "-notext", "-config", conf, "-in", request,
                 "-cert", by.cert, "-keyfile", by.key, "-extfile", extra,
-                "-startdate", "20200101000000Z", "-enddate",
-                "20210101000000Z", "-out", self.cert)
+                "-startdate", f"{begin}0101000000Z", "-enddate",
+                f"{end}0101000000Z", "-out", self.cert)
+
+    def chain(self, *others):
+        """A file with this certificate and those behind it."""
+        path = self.cert.with_suffix(".chain")
+        path.write_text("".join(c.cert.read_text() for c in (self, *others)))
+        return path
 
     def conf(self, name=None):
         name = name or self.name

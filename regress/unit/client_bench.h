@@ -35,7 +35,9 @@ struct step {
 struct server {
 	struct loop *loop;
 	int fd;
-	struct watch rd;
+	struct watch rd, wr;
+	const char *rest; /* of what it says, and there was no room for */
+	size_t n_rest;
 	const struct step *step;
 	char in[65536];
 	size_t n;
@@ -44,19 +46,37 @@ struct server {
 };
 
 static void
+server_write(int fd, int what, void *arg)
+{
+	struct server *s = arg;
+	ssize_t n = write(fd, s->rest, s->n_rest);
+
+	(void)what;
+	if (n == -1 && errno != EPIPE && errno != EAGAIN)
+		abort();
+	if (n > 0) {
+		s->rest += n;
+		s->n_rest -= (size_t)n;
+	}
+	watch_clear(&s->wr);
+	if (s->n_rest > 0 && (n > 0 || errno == EAGAIN))
+		watch_set(s->loop, &s->wr, fd, LOOP_WRITE, server_write, s);
+}
+
+static void
 server_say(struct server *s, const char *words)
 {
-	size_t len;
-
 	if (words == NULL || strcmp(words, "<close>") == 0) {
 		watch_clear(&s->rd);
+		watch_clear(&s->wr);
 		close(s->fd);
 		s->fd = -1;
 		return;
 	}
-	len = strlen(words);
-	if (write(s->fd, words, len) != (ssize_t)len && errno != EPIPE)
-		abort();
+	s->rest = words;
+	s->n_rest = strlen(words);
+	if (s->n_rest > 0)
+		server_write(s->fd, LOOP_WRITE, s);
 }
 
 /* True for "<12>". */
@@ -133,6 +153,8 @@ struct run {
 	struct loop *loop;
 	struct client *client;
 	struct client_mail mail;
+	struct client_how how;
+	struct outcome last; /* of over, or lost */
 	char log[4096];
 	bool over;
 	unsigned int mails; /* transactions to make */
@@ -169,10 +191,17 @@ on_rcpt(void *arg, unsigned int i, const struct outcome *o)
 }
 
 static void
+on_settled(void *arg, unsigned int i, const struct outcome *o)
+{
+	note(arg, "set%u=%u ", i, o->code);
+}
+
+static void
 on_over(void *arg, const struct outcome *o)
 {
 	struct run *r = arg;
 
+	r->last = *o;
 	note(r, "over=%s/%u%s ", verdict_name(o->verdict), o->code,
 	    client_usable(r->client) ? "" : "/closed");
 	if (strstr(o->text, "delivered twice") != NULL)
@@ -192,8 +221,10 @@ on_lost(void *arg, const struct outcome *o)
 
 	if (r->over)
 		return; /* it closed when all was done */
-	note(r, "lost=%s/%u%s ", verdict_name(o->verdict), o->code,
-	    r->client->tls_failed ? "/tls" : "");
+	r->last = *o;
+	note(r, "lost=%s/%u%s%s ", verdict_name(o->verdict), o->code,
+	    r->client->tls_failed ? "/tls" : "",
+	    r->client->denied != 0 ? "/denied" : "");
 	r->over = true;
 	loop_stop(r->loop);
 }
@@ -239,19 +270,41 @@ run_init(struct run *r, int fd, const char *content, const char *trace)
 		.content_len = strlen(content),
 		.trace_off = strlen(content),
 		.trace_len = strlen(trace) };
-	r->client = client_new(r->loop, "me.example.com");
+	r->how = (struct client_how){ .helo = "me.example.com",
+		.want = { .level = TLS_LEVEL_NO,
+		    .ca = CONF_NONE,
+		    .pki = CONF_NONE,
+		    .ciphers = "",
+		    .protocols = "" } };
+	r->client = client_new(r->loop);
+}
+
+static const struct client_owner bench_owner = { .ready = on_ready,
+	.settled = on_settled,
+	.rcpt = on_rcpt,
+	.over = on_over,
+	.lost = on_lost };
+
+static void
+run_go_for(struct run *r, int sock, struct tls *tls, msec ms)
+{
+	struct client_owner owner = bench_owner;
+	struct mx_addr addr = { .name = "mx.example.org" };
+
+	owner.arg = r;
+	r->how.tls = tls;
+	if (tls != NULL && r->how.want.level == TLS_LEVEL_NO)
+		r->how.want.level = TLS_LEVEL_MAY;
+	client_adopt(r->client, sock, &addr, &r->how, &owner);
+	timer_set(r->loop, &r->end, ms, on_silence, r);
+	loop_run(r->loop);
 }
 
 static void
 run_go(struct run *r, int sock, struct tls *tls)
 {
-	struct client_owner owner = { on_ready, on_rcpt, on_over, on_lost, r };
-	struct mx_addr addr = { .name = "mx.example.org" };
-
-	client_adopt(r->client, sock, &addr, tls, &owner);
 	/* TLS costs time under a sanitizer. */
-	timer_set(r->loop, &r->end, tls != NULL ? 5000 : 150, on_silence, r);
-	loop_run(r->loop);
+	run_go_for(r, sock, tls, tls != NULL ? 5000 : 150);
 }
 
 static void
@@ -286,8 +339,21 @@ play(struct run *r, struct server *s, const struct step *steps, struct tls *tls)
 	server_go(s);
 	run_go(r, sv[0], tls);
 	watch_clear(&s->rd);
+	watch_clear(&s->wr);
 	if (s->fd != -1)
 		close(s->fd);
+}
+
+/* What was noted is want, nothing unexpected was said, and good. */
+static inline void
+went(const char *name, const struct run *r, const struct server *s,
+    const char *want, bool good)
+{
+	good = good && strcmp(r->log, want) == 0 && s->wrong[0] == '\0';
+	CHECK(name, good);
+	if (!good)
+		printf("# heard %s, wrong %s, %s\n", r->log, s->wrong,
+		    r->last.text);
 }
 
 /* ---- steps of a script ---- */

@@ -50,6 +50,8 @@ whole(void)
 	struct conf_retry retry = { 0 };
 	struct conf_limit limit = { 0 };
 	struct conf_other other = { 0 };
+	struct conf_tls tls = { 0 };
+	struct conf_token token = { 0 };
 	struct conf_oauth oauth = { 0 };
 	struct conf_dnslist dnslist = { 0 };
 
@@ -65,6 +67,9 @@ whole(void)
 	image_rows(c, &retry.domain, &entry, 1, sizeof(entry));
 	image_rows(c, &retry.step, &step, 1, sizeof(step));
 	image_rows(c, &limit.domain, &entry, 1, sizeof(entry));
+	image_rows(c, &limit.mx, &entry, 1, sizeof(entry));
+	image_rows(c, &tls.domain, &entry, 1, sizeof(entry));
+	image_rows(c, &tls.name, &entry, 1, sizeof(entry));
 	image_rows(c, &dnslist.answer, &entry, 1, sizeof(entry));
 	image_rows(c, &c->table, &table, 1, sizeof(table));
 	image_rows(c, &c->pki, &pki, 1, sizeof(pki));
@@ -79,6 +84,8 @@ whole(void)
 	image_rows(c, &c->retry, &retry, 1, sizeof(retry));
 	image_rows(c, &c->limit, &limit, 1, sizeof(limit));
 	image_rows(c, &c->other, &other, 1, sizeof(other));
+	image_rows(c, &c->tls, &tls, 1, sizeof(tls));
+	image_rows(c, &c->token, &token, 1, sizeof(token));
 	image_rows(c, &c->oauth, &oauth, 1, sizeof(oauth));
 	image_rows(c, &c->dnslist, &dnslist, 1, sizeof(dnslist));
 	image_rows(c, &c->local_addr, &entry, 1, sizeof(entry));
@@ -113,6 +120,9 @@ maps(const struct conf *c)
 	X("retry's domain", ROW(c, retry, retry)->domain.n = UINT32_MAX)       \
 	X("retry's step", ROW(c, retry, retry)->step.n = UINT32_MAX)           \
 	X("limit's domain", ROW(c, limit, limit)->domain.n = UINT32_MAX)       \
+	X("limit's mx", ROW(c, limit, limit)->mx.off += 2)                     \
+	X("domain of tls", ROW(c, tls, tls)->domain.n = UINT32_MAX)            \
+	X("name of tls", ROW(c, tls, tls)->name.off = IMAGE_SIZE)              \
 	X("list's answers", ROW(c, dnslist, dnslist)->answer.n = UINT32_MAX)   \
 	X("filter's proc", ROW(c, filter, filter)->proc = 1)                   \
 	X("filter's table", ROW(c, filter, filter)->table = 1)                 \
@@ -157,7 +167,9 @@ maps(const struct conf *c)
 		 ROW(c, action, action)->filter.off))                          \
 		->i = 1)                                                       \
 	X("span of tables", c->table.n = UINT32_MAX)                           \
-	X("span of tokens", c->oauth.n = UINT32_MAX)                           \
+	X("span of issuers", c->oauth.n = UINT32_MAX)                          \
+	X("span of tls", c->tls.n = UINT32_MAX)                                \
+	X("span of tokens", c->token.off = IMAGE_SIZE)                         \
 	X("span of lists", c->dnslist.off = IMAGE_SIZE)                        \
 	X("span of rules", c->match.off = IMAGE_SIZE)                          \
 	X("span that is not aligned", c->action.off += 4)                      \

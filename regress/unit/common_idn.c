@@ -38,6 +38,24 @@ static const struct {
 	{ "a\xe2\x80\x8b"
 	  "b c\xc3\xbc",
 	    "" },
+	/* Wide forms of what no name has: they would be that itself, in a place
+	 * where nobody looks again, such as a command of SMTP. */
+	{ "a\xef\xbc\x9e"
+	  "b.org",
+	    "" },
+	{ "a\xe3\x80\x80"
+	  "b.org",
+	    "" },
+	{ "a\xef\xbc\xa0"
+	  "b.org",
+	    "" },
+	{ "a\xef\xbc\x9a"
+	  "b.org",
+	    "" },
+	{ "a\xe2\x81\x87.org", "" },
+	{ "*.b\xc3\xbc"
+	  "cher.example",
+	    "*.xn--bcher-kva.example" },
 	/* Whether a label may be empty is for smtp_domain_check(). */
 	{ "\xc3\xbc..org", "xn--tda..org" },
 };

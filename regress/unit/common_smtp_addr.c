@@ -52,6 +52,15 @@ static const struct row mailboxes[] = {
 	{ "!#$%&'*+-/=?^_`{|}~@example.org", 1 },
 	{ "\"a b\"@example.org", 1 },
 	{ "\"a@b\"@example.org", 1 },
+	/* only what holds another address is longer than 64 bytes */
+	{ "SRS0=" A60 A60 "@example.org", 1 },
+	{ "srs1-" A60 A60 "@example.org", 1 },
+	{ "\"SRS0+" A60 A60 " a\"@example.org", 1 },
+	{ "SRS0_" A60 A60 "@example.org", 0 },
+	{ "SRS2=" A60 A60 "@example.org", 0 },
+	{ "SRS" A60 A60 "@example.org", 0 },
+	{ "xSRS0=" A60 A60 "@example.org", 0 },
+	{ "SRS0=" A60 A60 A60 A60 A60 A60 "@b", 0 },
 	{ "\"a\\\"b\"@example.org", 1 },
 	{ "\"a\\\\\"@example.org", 1 },
 	{ "\"\"@example.org", 1 },
@@ -306,6 +315,38 @@ test_domain_of(void)
 	CHECK("quoted at", strcmp(smtp_addr_domain("\"a@b\"@c"), "c") == 0);
 }
 
+static void
+test_rewrite(void)
+{
+	/* Columns: `mail-from`, the sender, what is said. */
+	static const struct {
+		const char *how, *own, *want;
+	} rows[] = {
+		{ "", "a@b.org", "a@b.org" },
+		{ "x@y.org", "a@b.org", "x@y.org" },
+		{ "@y.org", "a@b.org", "a@y.org" },
+		{ "@y.org", "\"a@c\"@b.org", "\"a@c\"@y.org" },
+		{ "x", "a@b.org", "x@b.org" },
+		{ "x@", "a@b.org", "x@b.org" },
+		{ "x@y.org", "", "" },
+		{ "@y.org", "a", "a" },
+		{ "@y.org", "@b.org", "@b.org" },
+	};
+	char out[SMTP_REWRITTEN_SIZE], how[ADDR_MAX + 1], own[ADDR_MAX + 1];
+	size_t i;
+
+	for (i = 0; i < sizeof rows / sizeof rows[0]; i++)
+		CHECK("rewritten",
+		    strcmp(smtp_addr_rewrite(rows[i].how, rows[i].own, out),
+			rows[i].want) == 0);
+	memset(how, 'h', ADDR_MAX);
+	memset(own, 'o', ADDR_MAX);
+	how[0] = own[ADDR_MAX - 1] = '@';
+	how[ADDR_MAX] = own[ADDR_MAX] = '\0';
+	CHECK("longest",
+	    strlen(smtp_addr_rewrite(how, own, out)) == 2 * ADDR_MAX - 1);
+}
+
 int
 main(void)
 {
@@ -320,5 +361,6 @@ main(void)
 	test_paths();
 	test_longest();
 	test_domain_of();
+	test_rewrite();
 	return unit_end();
 }

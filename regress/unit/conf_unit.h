@@ -329,6 +329,7 @@ show_relay(struct buf *b, const struct conf *c, const struct conf_action *a)
 	show_number(b, "backup", a->backup);
 	show_text(b, c, "mx", a->backup_mx);
 	show_number(b, "srs", a->srs);
+	show_number(b, "auth-insecure", a->auth_insecure);
 	show_text(b, c, "pki", a->pki);
 	show_text(b, c, "ca", a->ca);
 	show_text(b, c, "ciphers", a->ciphers);
@@ -442,13 +443,45 @@ show_retry(struct buf *b, const struct conf *c, const struct conf_retry *r)
 static inline void
 show_limit(struct buf *b, const struct conf *c, const struct conf_limit *l)
 {
-	buf_puts(b, "limit");
+	buf_puts(b, l->mx.n != 0 ? "limit mx" : "limit");
 	show_entries(b, c, l->domain);
+	show_entries(b, c, l->mx);
 	show_number(b, "concurrency", l->concurrency);
 	show_number(b, "messages", l->messages);
 	show_number(b, "rate", l->rate);
 	show_number(b, "per", l->per);
+	show_number(b, "inet", l->inet);
 	buf_printf(b, " @%u\n", l->at.line);
+}
+
+static const char *const level_words[] = {
+#define X(name, word) word,
+	CONF_TLS_LEVELS(X)
+#undef X
+};
+
+static inline void
+show_tls(struct buf *b, const struct conf *c, const struct conf_tls *t)
+{
+	buf_puts(b, "tls");
+	show_entries(b, c, t->domain);
+	buf_printf(b, " %s", level_words[t->level]);
+	show_entries(b, c, t->name);
+	show_text(b, c, "ca", t->ca);
+	show_text(b, c, "pki", t->pki);
+	show_text(b, c, "ciphers", t->ciphers);
+	show_text(b, c, "protocols", t->protocols);
+	buf_printf(b, " @%u\n", t->at.line);
+}
+
+static inline void
+show_token(struct buf *b, const struct conf *c, const struct conf_token *t)
+{
+	buf_printf(b, "token %s", conf_text(c, t->name));
+	show_text(b, c, "file", t->file);
+	show_text(b, c, "command", t->command);
+	show_text(b, c, "user", t->user);
+	buf_printf(b, " @%u\n", t->at.line);
 }
 
 static inline void
@@ -519,6 +552,7 @@ show_small(struct buf *b, const struct conf *c)
 		buf_printf(b, "dkim %s %s",
 		    conf_text(c, CONF_DKIM(c, i)->domain),
 		    conf_text(c, CONF_DKIM(c, i)->selector));
+		show_text(b, c, "keys", CONF_DKIM(c, i)->dir);
 		show_text(b, c, "key", CONF_DKIM(c, i)->path);
 		buf_printf(b, " @%u\n", CONF_DKIM(c, i)->at.line);
 	}
@@ -537,6 +571,11 @@ show_settings(struct buf *b, const struct conf *c)
 	show_ss(b, &c->metrics);
 	buf_printf(b, "\nwarn %u %u %u %u\n", c->warn[0], c->warn[1],
 	    c->warn[2], c->warn[3]);
+	buf_printf(b, "bounce %u/%u %u/%u\n", c->bounce_rate.n,
+	    c->bounce_rate.per, c->bounce_address_rate.n,
+	    c->bounce_address_rate.per);
+	buf_printf(b, "history %u %llu\n", c->history_keep,
+	    (unsigned long long)c->history_size);
 	buf_printf(b, "size=%llu delim=%c\n",
 	    (unsigned long long)c->max_message_size, c->sub_addr_delim);
 	buf_printf(b, "rcpt=%u mails=%u sessions=%u command=%u line=%u\n",
@@ -592,6 +631,8 @@ show(struct buf *b, const struct conf *c)
 	SHOW(filter, FILTER);
 	SHOW(retry, RETRY);
 	SHOW(limit, LIMIT);
+	SHOW(tls, TLS);
+	SHOW(token, TOKEN);
 	SHOW(oauth, OAUTH);
 	SHOW(dnslist, DNSLIST);
 #undef SHOW

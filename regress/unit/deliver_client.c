@@ -4,6 +4,8 @@
  *
  * SPDX-License-Identifier: ISC
  */
+#include <netinet/in.h>
+
 #include "client_bench.h"
 #include "facts.h"
 
@@ -80,6 +82,8 @@ static const struct {
 
 	{ "DATA 2yz", { HI, PLAIN, MAIL, RCPT, RCPT2, { "DATA\r\n", "250 ok\r\n" } },
 	    "ready rcpt0=250 rcpt1=250 lost=later/0 " },
+	{ "DATA 334", { HI, PLAIN, MAIL, RCPT, RCPT2, { "DATA\r\n", "334 what\r\n" } },
+	    "ready rcpt0=250 rcpt1=250 lost=later/0 " },
 	{ "DATA 4yz", { HI, PLAIN, MAIL, RCPT, RCPT2, { "DATA\r\n", "451 no\r\n" }, RSET },
 	    "ready rcpt0=250 rcpt1=250 over=later/451 " },
 	{ "DATA 5yz", { HI, PIPE, MAIL, RCPT, RCPT2, { "DATA\r\n", "554 no\r\n" }, RSET },
@@ -129,17 +133,13 @@ table(void)
 	char name[128];
 	struct run r;
 	size_t i;
-	int good;
 
 	for (i = 0; i < sizeof cases / sizeof cases[0]; i++) {
 		run_init(&r, spool_file("Subject: x\r\n\r\nhello\r\n", ""),
 		    "Subject: x\r\n\r\nhello\r\n", "");
 		play(&r, &s, cases[i].steps, NULL);
 		snprintf(name, sizeof name, "client: %s", cases[i].name);
-		good = strcmp(r.log, cases[i].want) == 0 && s.wrong[0] == '\0';
-		CHECK(name, good);
-		if (!good)
-			printf("# %s| %s\n", r.log, s.wrong);
+		went(name, &r, &s, cases[i].want, true);
 		run_free(&r);
 	}
 }
@@ -288,23 +288,176 @@ last_words(void)
 static void
 endless(void)
 {
-	static char lines[200 * 9 + 1], line[9000];
+	enum { LINE = 42 };
+	static char lines[REPLY_BYTES_MAX + 10 * LINE],
+	    line[REPLY_BYTES_MAX + REPLY_LINE_MAX];
 	static struct step many_lines[] = { { NULL, lines }, END };
 	static struct step long_line[] = { { NULL, line }, END };
 	static struct server s;
 	struct run r;
-	int i;
+	size_t i;
 
-	for (i = 0; i < 200; i++)
-		memcpy(lines + i * 9, "220-aaa\r\n", 9);
+	memset(lines, 'a', sizeof lines - 1);
+	for (i = 0; i + LINE < sizeof lines; i += LINE) {
+		memcpy(lines + i, "220-", 4);
+		memcpy(lines + i + LINE - 2, "\r\n", 2);
+	}
 	run_init(&r, spool_file("a\r\n", ""), "a\r\n", "");
 	play(&r, &s, many_lines, NULL);
-	CHECK("client: endless greeting", strcmp(r.log, "lost=later/0 ") == 0);
+	CHECK("client: endless greeting",
+	    strcmp(r.log, "lost=later/0 ") == 0 &&
+		strstr(r.last.text, "without end") != NULL &&
+		r.last.stage == STAGE_GREETING && r.last.cause == CAUSE_SYSTEM);
 	run_free(&r);
 	memset(line, 'a', sizeof line - 1);
 	run_init(&r, spool_file("a\r\n", ""), "a\r\n", "");
 	play(&r, &s, long_line, NULL);
-	CHECK("client: endless line", strcmp(r.log, "lost=later/0 ") == 0);
+	CHECK("client: endless line without a code",
+	    strcmp(r.log, "lost=later/0 ") == 0);
+	run_free(&r);
+	memcpy(line, "220 ", 4);
+	run_init(&r, spool_file("a\r\n", ""), "a\r\n", "");
+	play(&r, &s, long_line, NULL);
+	CHECK("client: endless line",
+	    strcmp(r.log, "lost=later/0 ") == 0 &&
+		strstr(r.last.text, "without end") != NULL);
+	run_free(&r);
+}
+
+/* 100 KB of refusal are read, in lines or in one; its beginning counts. */
+static void
+lengthy(void)
+{
+	enum { LEN = 100 * 1024, LINE = 1024 };
+	static char lines[LEN + 1], line[LEN + 1];
+	static struct step steps[] = { HI, PLAIN, MAIL, RCPT, { "RCPT ", NULL },
+		DATA, SENT, END };
+	static struct server s;
+	char *const replies[] = { lines, line };
+	struct run r;
+	size_t i;
+
+	memset(lines, 'x', LEN);
+	for (i = 0; i < LEN; i += LINE) {
+		memcpy(lines + i, "550-", 4);
+		memcpy(lines + i + LINE - 2, "\r\n", 2);
+	}
+	memcpy(lines + LEN - LINE, "550 ", 4);
+	memset(line, 'x', LEN);
+	memcpy(line, "550 ", 4);
+	memcpy(line + LEN - 2, "\r\n", 2);
+	for (i = 0; i < 2; i++) {
+		steps[4].say = replies[i];
+		run_init(&r, spool_file("a\r\n", ""), "a\r\n", "");
+		play(&r, &s, steps, NULL);
+		CHECK(i == 0 ? "client: 100 KB of lines" :
+			       "client: a line of 100 KB",
+		    strcmp(r.log, "ready rcpt0=250 rcpt1=550 over=done/250 ") ==
+			    0 &&
+			s.wrong[0] == '\0');
+		run_free(&r);
+	}
+}
+
+/* ---- whose fault, and where ---- */
+
+/* clang-format off */
+/* Columns: name, script, outcome at the end: cause, stage, width. */
+static const struct {
+	const char *name;
+	struct step steps[9];
+	uint8_t cause, stage, width;
+} faults[] = {
+	{ "closed at the greeting", { { NULL, NULL } }, CAUSE_NETWORK, STAGE_GREETING, WIDTH_STREAM },
+	{ "greeting 421", { { NULL, "421 busy\r\n" } }, CAUSE_SYSTEM, STAGE_GREETING, WIDTH_STREAM },
+	{ "greeting 554", { { NULL, "554 5.7.1 listed by zen.spamhaus.org\r\n" } },
+	    CAUSE_REPUTATION, STAGE_GREETING, WIDTH_STREAM },
+	{ "greeting is none", { { NULL, "what\r\n" } }, CAUSE_SYSTEM, STAGE_GREETING, WIDTH_STREAM },
+	{ "EHLO 450", { HI, { "EHLO ", "450 busy\r\n" } }, CAUSE_SYSTEM, STAGE_EHLO, WIDTH_STREAM },
+	{ "HELO 550", { HI, { "EHLO ", "502 what\r\n" }, { "HELO ", "550 go away\r\n" } },
+	    CAUSE_POLICY, STAGE_EHLO, WIDTH_STREAM },
+	{ "silent upon EHLO", { HI, { "EHLO ", "" } }, CAUSE_NETWORK, STAGE_EHLO, WIDTH_STREAM },
+	{ "MAIL 550", { HI, PLAIN, { "MAIL ", "550 5.1.8 no such domain\r\n" } },
+	    CAUSE_DNS, STAGE_MAIL, WIDTH_MESSAGE },
+	{ "MAIL 530", { HI, PLAIN, { "MAIL ", "530 5.7.0 Authentication required\r\n" } },
+	    CAUSE_CONFIG, STAGE_MAIL, WIDTH_MESSAGE },
+	{ "RCPT 421", { HI, PLAIN, MAIL, RCPT, { "RCPT ", "421 4.7.0 try again later\r\n" } },
+	    CAUSE_RATE, STAGE_RCPT, WIDTH_STREAM },
+	{ "RCPT 354", { HI, PLAIN, MAIL, { "RCPT ", "354 go\r\n" } }, CAUSE_SYSTEM, STAGE_RCPT, WIDTH_STREAM },
+	{ "closed at DATA", { HI, PLAIN, MAIL, RCPT, RCPT2, { "DATA\r\n", NULL } },
+	    CAUSE_NETWORK, STAGE_DATA, WIDTH_STREAM },
+	{ "DATA 451", { HI, PLAIN, MAIL, RCPT, RCPT2, { "DATA\r\n", "451 4.3.0 disk\r\n" }, RSET },
+	    CAUSE_SYSTEM, STAGE_DATA, WIDTH_MESSAGE },
+	{ "dot 554", { HI, PLAIN, MAIL, RCPT, RCPT2, DATA, { "<dot>", "554 5.7.1 Spam message rejected\r\n" } },
+	    CAUSE_CONTENT, STAGE_CONTENT, WIDTH_MESSAGE },
+	{ "dot 421", { HI, PLAIN, MAIL, RCPT, RCPT2, DATA, { "<dot>", "421 4.3.0 shutting down\r\n" } },
+	    CAUSE_SYSTEM, STAGE_CONTENT, WIDTH_MESSAGE },
+	{ "closed at the dot", { HI, PLAIN, MAIL, RCPT, RCPT2, DATA, { "<dot>", NULL } },
+	    CAUSE_NETWORK, STAGE_CONTENT, WIDTH_MESSAGE },
+	{ "all refused", { HI, PLAIN, MAIL, { "RCPT ", "550 a\r\n" }, { "RCPT ", "550 b\r\n" }, RSET },
+	    CAUSE_NONE, STAGE_RCPT, WIDTH_MESSAGE },
+	{ "too large", { HI, { "EHLO ", "250-mx\r\n250 SIZE 10\r\n" } },
+	    CAUSE_CONTENT, STAGE_MAIL, WIDTH_MESSAGE },
+};
+/* clang-format on */
+
+static void
+causes(void)
+{
+	static struct server s;
+	char name[128];
+	struct run r;
+	size_t i;
+	int good;
+
+	for (i = 0; i < sizeof faults / sizeof faults[0]; i++) {
+		run_init(&r, spool_file("Subject: x\r\n", ""), "Subject: x\r\n",
+		    "");
+		play(&r, &s, faults[i].steps, NULL);
+		snprintf(name, sizeof name, "client, cause: %s",
+		    faults[i].name);
+		good = r.last.cause == faults[i].cause &&
+		    r.last.stage == faults[i].stage &&
+		    r.last.width == faults[i].width && s.wrong[0] == '\0';
+		CHECK(name, good);
+		if (!good)
+			printf("# %s| %s %s %u\n", r.log,
+			    cause_name(r.last.cause), stage_name(r.last.stage),
+			    r.last.width);
+		run_free(&r);
+	}
+}
+
+/* ---- from where ---- */
+
+/* An address that is not ours: said at once, and for another one to do. */
+static void
+source(void)
+{
+	struct mx_addr addr = { .len = sizeof(struct sockaddr_in),
+		.name = "mx.example.org" };
+	struct sockaddr_in *to = (struct sockaddr_in *)&addr.ss;
+	struct client_owner owner = bench_owner;
+	struct sockaddr_in *from;
+	struct run r;
+
+	run_init(&r, spool_file("a\r\n", ""), "a\r\n", "");
+	to->sin_family = AF_INET;
+	to->sin_port = htons(25);
+	to->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	from = (struct sockaddr_in *)&r.how.src;
+	from->sin_family = AF_INET;
+	from->sin_addr.s_addr = htonl(0xc0000201);
+	owner.arg = &r;
+	client_connect(r.client, &addr, &r.how, &owner);
+	CHECK("client: nothing is told before the loop", r.log[0] == '\0');
+	timer_set(r.loop, &r.end, 2000, on_silence, &r);
+	loop_run(r.loop);
+	CHECK("client: a source address that is not ours",
+	    strcmp(r.log, "lost=later/0 ") == 0 &&
+		strstr(r.last.text, "the source address") != NULL &&
+		r.last.cause == CAUSE_CONFIG && r.last.stage == STAGE_CONNECT &&
+		r.last.local == 1);
 	run_free(&r);
 }
 
@@ -371,6 +524,9 @@ main(void)
 	unreadable();
 	last_words();
 	endless();
+	lengthy();
+	causes();
+	source();
 	drip();
 	waits();
 	return unit_end();

@@ -212,7 +212,7 @@ main(void)
 	struct tls *tls;
 
 	signal(SIGPIPE, SIG_IGN);
-	tls = tls_new(&why);
+	tls = tls_new(NULL, &why);
 	CHECK("client: TLS is to be had", tls != NULL);
 	starttls(tls);
 	tls_trouble(tls);

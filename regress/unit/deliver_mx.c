@@ -15,56 +15,82 @@
 
 /* ---- routes ---- */
 
-/* Columns: text; good, by MX, no TLS, address; port, name. */
+#define L16 "0123456789abcdef"
+#define L64 L16 L16 L16 L16
+
+/* Columns: text; good, by MX, a list, address; scheme, port, label, name. */
 static const struct {
 	const char *text;
-	bool good, mx, notls, literal;
+	bool good, mx, list, literal;
+	enum conf_scheme scheme;
 	unsigned int port;
-	const char *name;
+	const char *label, *name;
 } routes[] = {
-	{ "mx:example.org", 1, 1, 0, 0, 0, "example.org" },
-	{ "mx:[192.0.2.1]", 1, 1, 0, 1, 0, "192.0.2.1" },
-	{ "mx:[IPv6:2001:db8::1]", 1, 1, 0, 1, 0, "2001:db8::1" },
-	{ "host:smtp://relay.example.net:25", 1, 0, 0, 0, 25,
+	{ "mx:example.org", 1, 1, 0, 0, 0, 0, "", "example.org" },
+	{ "mx:[192.0.2.1]", 1, 1, 0, 1, 0, 0, "", "192.0.2.1" },
+	{ "mx:[IPv6:2001:db8::1]", 1, 1, 0, 1, 0, 0, "", "2001:db8::1" },
+	{ "host:smtp://relay.example.net:25", 1, 0, 0, 0, SCHEME_SMTP, 25, "",
 	    "relay.example.net" },
-	{ "host:smtp+notls://relay:2525", 1, 0, 1, 0, 2525, "relay" },
-	{ "host:smtp://127.0.0.1:65535", 1, 0, 0, 1, 65535, "127.0.0.1" },
-	{ "host:smtp://[::1]:25", 1, 0, 0, 1, 25, "::1" },
-	{ "host:smtp://::1:25", 1, 0, 0, 1, 25, "::1" },
-	{ "host:smtp://[IPv6:::1]:25", 1, 0, 0, 1, 25, "::1" },
-	{ "", 0, 0, 0, 0, 0, NULL },
-	{ "mx", 0, 0, 0, 0, 0, NULL },
-	{ "mx:", 0, 0, 0, 0, 0, NULL },
-	{ "mx:[192.0.2]", 0, 0, 0, 0, 0, NULL },
-	{ "mx:[192.0.2.1", 0, 0, 0, 0, 0, NULL },
-	{ "host:smtp://", 0, 0, 0, 0, 0, NULL },
-	{ "host:smtp://relay", 0, 0, 0, 0, 0, NULL },
-	{ "host:smtp://relay:", 0, 0, 0, 0, 0, NULL },
-	{ "host:smtp://relay:0", 0, 0, 0, 0, 0, NULL },
-	{ "host:smtp://relay:65536", 0, 0, 0, 0, 0, NULL },
-	{ "host:smtp://:25", 0, 0, 0, 0, 0, NULL },
-	{ "host:lmtp://relay:25", 0, 0, 0, 0, 0, NULL },
+	{ "host:smtp+notls://relay:2525", 1, 0, 0, 0, SCHEME_SMTP_NOTLS, 2525,
+	    "", "relay" },
+	{ "host:smtp+tls://relay:587", 1, 0, 0, 0, SCHEME_SMTP_TLS, 587, "",
+	    "relay" },
+	{ "host:smtps://me@relay:465", 1, 0, 0, 0, SCHEME_SMTPS, 465, "me",
+	    "relay" },
+	{ "host:smtps://a@b@relay:465", 1, 0, 0, 0, SCHEME_SMTPS, 465, "a@b",
+	    "relay" },
+	{ "host:lmtp://me@[::1]:24", 1, 0, 0, 1, SCHEME_LMTP, 24, "me", "::1" },
+	{ "host:smtp://127.0.0.1:65535", 1, 0, 0, 1, SCHEME_SMTP, 65535, "",
+	    "127.0.0.1" },
+	{ "host:smtp://[::1]:25", 1, 0, 0, 1, SCHEME_SMTP, 25, "", "::1" },
+	{ "host:smtp://::1:25", 1, 0, 0, 1, SCHEME_SMTP, 25, "", "::1" },
+	{ "host:smtp://[IPv6:::1]:25", 1, 0, 0, 1, SCHEME_SMTP, 25, "", "::1" },
+	{ "hosts:out", 1, 0, 1, 0, 0, 0, "", "" },
+	{ "", 0, 0, 0, 0, 0, 0, "", NULL },
+	{ "mx", 0, 0, 0, 0, 0, 0, "", NULL },
+	{ "mx:", 0, 0, 0, 0, 0, 0, "", NULL },
+	/* A soft hyphen is mapped to nothing (UTS 46). */
+	{ "mx:\xc2\xad", 0, 0, 0, 0, 0, 0, "", NULL },
+	{ "mx:[192.0.2]", 0, 0, 0, 0, 0, 0, "", NULL },
+	{ "mx:[192.0.2.1", 0, 0, 0, 0, 0, 0, "", NULL },
+	{ "host:", 0, 0, 0, 0, 0, 0, "", NULL },
+	{ "host:relay:25", 0, 0, 0, 0, 0, 0, "", NULL },
+	{ "host:smtp://", 0, 0, 0, 0, 0, 0, "", NULL },
+	{ "host:smtp://me@:25", 0, 0, 0, 0, 0, 0, "", NULL },
+	{ "host:smtp://relay", 0, 0, 0, 0, 0, 0, "", NULL },
+	{ "host:smtp://relay:", 0, 0, 0, 0, 0, 0, "", NULL },
+	{ "host:smtp://relay:0", 0, 0, 0, 0, 0, 0, "", NULL },
+	{ "host:smtp://relay:65536", 0, 0, 0, 0, 0, 0, "", NULL },
+	{ "host:smtp://:25", 0, 0, 0, 0, 0, 0, "", NULL },
+	{ "host:http://relay:25", 0, 0, 0, 0, 0, 0, "", NULL },
+	{ "host:SMTP://relay:25", 0, 0, 0, 0, 0, 0, "", NULL },
+	{ "host:smtp://" L64 "@relay:25", 0, 0, 0, 0, 0, 0, "", NULL },
 };
+
+static bool
+route_is(const struct mx_route *r, size_t i)
+{
+	return r->mx == routes[i].mx && r->list == routes[i].list &&
+	    r->scheme == routes[i].scheme && r->literal == routes[i].literal &&
+	    r->port == routes[i].port && strcmp(r->name, routes[i].name) == 0 &&
+	    strcmp(r->label, routes[i].label) == 0;
+}
 
 static void
 parse(void)
 {
 	struct mx_route r;
-	const char *why;
-	char name[80];
+	const char *why, *text;
+	char name[160];
 	size_t i;
 
 	for (i = 0; i < sizeof routes / sizeof routes[0]; i++) {
-		why = mx_route_parse(routes[i].text, &r);
+		text = unit_guard(routes[i].text, strlen(routes[i].text) + 1);
+		why = mx_route_parse(text, &r);
 		snprintf(name, sizeof name, "route '%s'", routes[i].text);
 		CHECK(name,
 		    (why == NULL) == routes[i].good &&
-			(why != NULL ||
-			    (r.mx == routes[i].mx &&
-				r.notls == routes[i].notls &&
-				r.literal == routes[i].literal &&
-				r.port == routes[i].port &&
-				strcmp(r.name, routes[i].name) == 0)));
+			(why != NULL || route_is(&r, i)));
 	}
 }
 
@@ -232,6 +258,56 @@ order(const struct mx_self *self)
 	}
 }
 
+/* Only hosts that are better than the one of `backup`. */
+static void
+backup(const struct mx_self *self)
+{
+	/* Columns: records, backup, hosts in order, it is among them. */
+	static const struct {
+		const char *name;
+		struct mx_row rows[4];
+		const char *backup, *want;
+		bool listed;
+	} rows[] = {
+		{ "better ones", { { 10, "a" }, { 20, "b" }, { 30, "c" } }, "C",
+		    "a b ", true },
+		{ "not equal ones", { { 10, "a" }, { 20, "b" }, { 20, "c" } },
+		    "c", "a ", true },
+		{ "it is the best", { { 10, "a" }, { 20, "b" } }, "a", "",
+		    true },
+		{ "the better of it and us",
+		    { { 10, "a" }, { 20, "mta.example.org" }, { 30, "c" } },
+		    "c", "a ", true },
+		{ "named twice", { { 10, "a" }, { 20, "c" }, { 30, "c" } }, "c",
+		    "a ", true },
+		{ "not there", { { 10, "a" }, { 20, "b" } }, "c", "a b ",
+		    false },
+	};
+	struct mx_self who = *self;
+	struct mx_host host[MX_HOSTS];
+	struct dns_answer *a;
+	unsigned int n, k;
+	char got[256], name[80];
+	bool own, listed;
+	size_t i;
+
+	for (i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		for (n = 0; n < 4 && rows[i].rows[n].name != NULL; n++)
+			;
+		a = mx_answer(rows[i].rows, n);
+		who.backup = rows[i].backup;
+		listed = mx_lists(a, rows[i].backup);
+		n = mx_sort(a, &who, pick_first, host, &own);
+		free(a);
+		got[0] = '\0';
+		for (k = 0; k < n; k++)
+			strcat(strcat(got, host[k].name), " ");
+		snprintf(name, sizeof name, "mx backup: %s", rows[i].name);
+		CHECK(name,
+		    strcmp(got, rows[i].want) == 0 && listed == rows[i].listed);
+	}
+}
+
 /* Each of three equal hosts is the first about as often. */
 static void
 shuffle(const struct mx_self *self)
@@ -326,7 +402,9 @@ skipped(void)
 		h = new_host("a", 0);
 		add(&h, usable[i].type, DNS_FOUND, usable[i].ip);
 		snprintf(name, sizeof name, "mx address %s", usable[i].ip);
-		CHECK(name, (h.n4 + h.n6 == 1) == usable[i].usable);
+		CHECK(name,
+		    (h.n4 + h.n6 == 1) == usable[i].usable &&
+			(h.odd[0] == '\0') == usable[i].usable);
 	}
 }
 
@@ -434,6 +512,7 @@ main(void)
 	parse();
 	ourselves(&self);
 	order(&self);
+	backup(&self);
 	shuffle(&self);
 	skipped();
 	status();

@@ -1,6 +1,7 @@
 /*
  * A job's world on loopback: a DNS server, three hosts that behave as told,
- * and a queue at the other end of a channel that writes down what it hears.
+ * a lookup that answers as told, and a queue at the other end of a channel
+ * that writes down what it hears.
  *
  * SPDX-License-Identifier: ISC
  */
@@ -27,13 +28,24 @@
 #include "job.h"
 #include "resolv.h"
 #include "unit.h"
+#include "want.h"
 
 enum { HOSTS = 3, RUN_MS = 4000, LITTLE_MS = 50, DNS_MS = 800 };
 
 /* ---- the DNS ---- */
 
 /* Columns: name, MX (preference of hosts 1 to 3, -1 none), kind. */
-enum zone_kind { Z_MX, Z_NONE, Z_NXDOMAIN, Z_SERVFAIL, Z_NULL, Z_OWN, Z_ADDR };
+enum zone_kind {
+	Z_MX,
+	Z_NONE,
+	Z_NXDOMAIN,
+	Z_SERVFAIL,
+	Z_NULL,
+	Z_OWN,
+	Z_ADDR,
+	Z_BOTH, /* ::1, where nobody listens, and the address of a host */
+	Z_ODD   /* 0.0.0.0 */
+};
 static const struct {
 	const char *name;
 	int pref[HOSTS];
@@ -51,6 +63,9 @@ static const struct {
 	{ "null.test", { 0 }, Z_NULL },
 	{ "empty.test", { 0 }, Z_NONE },
 	{ "own.test", { 0 }, Z_OWN },
+	{ "uno.test", { 10, -1, -1 }, Z_MX },
+	{ "six.test", { 0 }, Z_BOTH },
+	{ "odd.test", { 0 }, Z_ODD },
 };
 
 static void
@@ -101,7 +116,14 @@ on_dns(int fd, int what, void *arg)
 				put_mx(&p, name, 60,
 				    (unsigned int)zones[z].pref[i], host);
 		}
-	} else if (zones[z].kind == Z_ADDR && type == DNS_A) {
+	} else if (zones[z].kind == Z_BOTH && type == DNS_AAAA) {
+		put_rr(&p, AN, name, DNS_AAAA, 60, 16);
+		put(&p, &(struct in6_addr)IN6ADDR_LOOPBACK_INIT, 16);
+	} else if (zones[z].kind == Z_ODD && type == DNS_A) {
+		put_rr(&p, AN, name, 1, 60, 4);
+		put(&p, "\0\0\0\0", 4);
+	} else if ((zones[z].kind == Z_ADDR || zones[z].kind == Z_BOTH) &&
+	    type == DNS_A) {
 		put_rr(&p, AN, name, 1, 60, 4);
 		put(&p, "\x7f\0\0", 3);
 		put(&p, &(uint8_t){ (uint8_t)(1 + zones[z].pref[0]) }, 1);
@@ -121,6 +143,9 @@ struct manner {
 	const char *rcpt;      /* else 250 */
 	const char *dot;       /* else 250 */
 	unsigned int max_rcpt; /* then 452 */
+	const char *limits;    /* of RFC 9422 */
+	bool lmtp;             /* 250 for each but the last, who has .dot */
+	bool silent;           /* does not even greet */
 	bool pipelining;
 	bool dsn;
 	bool bad_tls;    /* offers STARTTLS and closes upon it */
@@ -150,6 +175,8 @@ struct server {
 	struct watch rd;
 	struct conn conn[8];
 	unsigned int conns, mails, quits;
+	char helo[256];             /* as it was said last */
+	struct sockaddr_in from[8]; /* who connected */
 };
 
 struct test {
@@ -158,6 +185,7 @@ struct test {
 	struct proc proc;
 	struct deliver d;
 	struct ipc_chan queue, deliver;
+	struct ipc_chan lookup, asker; /* asker: deliver's end */
 	struct server server[HOSTS];
 	uint16_t port;
 	int dns;
@@ -165,6 +193,13 @@ struct test {
 	char log[8192];
 	unsigned int ends, wanted_ends;
 	bool silent; /* queue notes nothing */
+	struct job_result last;
+	unsigned int wants; /* jobs that deliver wanted */
+	/* of lookup; NULL ends; none at all: it says later */
+	const char *hosts[8], *srcs[8], *name;
+	bool lookup_silent;
+	unsigned int asked; /* relay_ask, helo_ask */
+	char ours[IP_TEXT_MAX + 1];
 	struct timer end;
 };
 
@@ -199,9 +234,15 @@ static bool
 conn_line(struct conn *c, const char *line)
 {
 	const struct manner *m = c->server->manner;
+	char text[128];
 
-	if (starts(line, "EHLO")) {
+	if (starts(line, m->lmtp ? "LHLO" : "EHLO")) {
+		strlcpy(c->server->helo, line + 5, strcspn(line + 5, "\r") + 1);
 		conn_say(c, "250-mx");
+		if (m->limits != NULL) {
+			snprintf(text, sizeof text, "250-LIMITS %s", m->limits);
+			conn_say(c, text);
+		}
 		if (m->bad_tls)
 			conn_say(c, "250-STARTTLS");
 		if (m->pipelining)
@@ -221,10 +262,11 @@ conn_line(struct conn *c, const char *line)
 		c->rcpts = 0;
 		conn_say(c, m->mail != NULL ? m->mail : "250 ok");
 	} else if (starts(line, "RCPT")) {
-		if (m->max_rcpt != 0 && c->rcpts >= m->max_rcpt)
+		if (m->max_rcpt != 0 && c->rcpts >= m->max_rcpt) {
 			conn_say(c, "452 4.5.3 too many");
-		else
-			conn_say(c, m->rcpt != NULL ? m->rcpt : "250 ok");
+			return true;
+		}
+		conn_say(c, m->rcpt != NULL ? m->rcpt : "250 ok");
 		c->rcpts += m->rcpt == NULL;
 	} else if (starts(line, "DATA")) {
 		if (m->close_data) {
@@ -247,9 +289,12 @@ static bool
 conn_dot(struct conn *c)
 {
 	const struct manner *m = c->server->manner;
+	unsigned int i;
 
 	c->content = false;
 	c->server->mails++;
+	for (i = 1; m->lmtp && i < c->rcpts; i++)
+		conn_say(c, "250 2.0.0 queued");
 	if (!m->close_dot)
 		conn_say(c, m->dot != NULL ? m->dot : "250 2.0.0 queued");
 	if (m->close_dot || m->close_over) {
@@ -291,6 +336,7 @@ on_conn(int fd, int what, void *arg)
 static void
 on_listen(int fd, int what, void *arg)
 {
+	socklen_t len = sizeof(struct sockaddr_in);
 	struct server *s = arg;
 	struct conn *c;
 	int i;
@@ -302,9 +348,11 @@ on_listen(int fd, int what, void *arg)
 	c->server = s;
 	c->n = 0;
 	c->content = false;
-	c->fd = accept(fd, NULL, NULL);
+	c->fd = accept(fd, (struct sockaddr *)&s->from[s->conns % 8], &len);
 	s->conns++;
 	watch_set(s->test->loop, &c->rd, c->fd, LOOP_READ, on_conn, c);
+	if (s->manner->silent)
+		return;
 	conn_say(c,
 	    s->manner->greeting != NULL ? s->manner->greeting : "220 mx");
 }
@@ -369,6 +417,7 @@ on_result(void *self, struct ipc_chan *from, struct ipc_msg *msg)
 	struct job_noted noted = { .job = m->job, .n = m->n };
 	const char *at = strchr(m->relay, '[');
 
+	t->last = *m;
 	note(t, "%u=%s/%u/%u.%u.%u", m->n, verdict_name(m->outcome.verdict),
 	    m->outcome.code, m->outcome.ecode[0], m->outcome.ecode[1],
 	    m->outcome.ecode[2]);
@@ -433,7 +482,18 @@ on_ipc_lost(void *self, struct ipc_chan *c, const char *why)
 	ipc_detach(c);
 }
 
+static void
+on_want(void *self, struct ipc_chan *from, struct ipc_msg *msg)
+{
+	const struct job_want *m = msg->body;
+	struct test *t = self;
+
+	(void)from;
+	t->wants += m->n;
+}
+
 static ipc_handler *const queue_handlers[IPC_TYPES] = {
+	[IPC_JOB_WANT] = on_want,
 	[IPC_JOB_RESULT] = on_result,
 	[IPC_JOB_END] = on_job_end,
 	[IPC_JOB_LISTED] = on_listed,
@@ -447,19 +507,93 @@ static ipc_handler *const deliver_handlers[IPC_TYPES] = {
 void
 deliver_job_gone(struct deliver *d)
 {
-	(void)d;
+	want_more(d);
+}
+
+/* ---- lookup ---- */
+
+/* One behind the other; what ends with a colon gets the port. */
+static size_t
+add_texts(struct test *t, char *out, size_t size, size_t at,
+    const char *const *texts, uint32_t *n)
+{
+	char port[8];
+	size_t len;
+
+	snprintf(port, sizeof port, "%u", t->port);
+	for (*n = 0; *n < 8 && texts[*n] != NULL; (*n)++) {
+		len = strlen(texts[*n]);
+		at += (size_t)snprintf(out + at, size - at, "%s%s", texts[*n],
+			  texts[*n][len - 1] == ':' ? port : "") +
+		    1;
+	}
+	return at;
 }
 
 static void
-channel(struct test *t)
+on_relay_ask(void *self, struct ipc_chan *from, struct ipc_msg *msg)
+{
+	struct test *t = self;
+	struct relay_is m;
+	size_t at;
+
+	t->asked++;
+	if (t->lookup_silent)
+		return;
+	memset(&m, 0, sizeof m);
+	at = add_texts(t, m.text, sizeof m.text, 0, t->hosts, &m.n_host);
+	at = add_texts(t, m.text, sizeof m.text, at, t->srcs, &m.n_src);
+	if (at == 0)
+		outcome_set(&m.outcome, LATER, WIDTH_SITE, 0, "4.3.0",
+		    "the table cannot answer now");
+	else
+		m.outcome.verdict = DONE;
+	relay_is_send(from, msg->id, &m, -1);
+}
+
+static void
+on_helo_ask(void *self, struct ipc_chan *from, struct ipc_msg *msg)
+{
+	const struct helo_ask *ask = msg->body;
+	struct test *t = self;
+	struct helo_is m;
+
+	t->asked++;
+	memcpy(t->ours, ask->ours, sizeof t->ours);
+	if (t->lookup_silent)
+		return;
+	memset(&m, 0, sizeof m);
+	if (t->name == NULL)
+		outcome_set(&m.outcome, LATER, WIDTH_SITE, 0, "4.3.0",
+		    "the table cannot answer now");
+	else {
+		m.outcome.verdict = DONE;
+		strlcpy(m.name, t->name, sizeof m.name);
+	}
+	helo_is_send(from, msg->id, &m, -1);
+}
+
+static ipc_handler *const lookup_handlers[IPC_TYPES] = {
+	[IPC_RELAY_ASK] = on_relay_ask,
+	[IPC_HELO_ASK] = on_helo_ask,
+};
+
+static void
+join(struct ipc_chan *a, struct ipc_chan *b)
 {
 	int sv[2];
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC,
 		0, sv) == -1)
 		abort();
-	ipc_attach(&t->queue, sv[0]);
-	ipc_attach(&t->deliver, sv[1]);
+	ipc_attach(a, sv[0]);
+	ipc_attach(b, sv[1]);
+}
+
+static void
+channel(struct test *t)
+{
+	join(&t->queue, &t->deliver);
 }
 
 /* ---- the whole ---- */
@@ -487,6 +621,8 @@ test_start(struct test *t, const struct manner *manner)
 	c->hostname = image_text(c, "me.test");
 	memset(&action, 0, sizeof action);
 	action.port = t->port;
+	action.host_table = action.src = action.helo_src = CONF_NONE;
+	action.auth = action.domain = CONF_NONE;
 	image_rows(c, &c->action, &action, 1, sizeof action);
 	memset(&dkim, 0, sizeof dkim);
 	dkim.domain = image_text(c, "example.com");
@@ -498,16 +634,28 @@ test_start(struct test *t, const struct manner *manner)
 	t->d.conf = c;
 	t->d.dns = dns_new(t->loop, DNS_MS, 16);
 	dns_servers(t->d.dns, &dns, 1);
-	t->d.tls = tls_new(&why);
+	t->d.tls = tls_new(t->d.conf, &why);
 	t->d.pool = pool_new(t->loop, 10);
 	t->d.report = report_new(t->loop);
+	t->d.relays = relays_new(&t->d);
+	t->d.helos = helos_new(&t->d);
+	t->d.seen = seen_new(SEEN_MAX);
 	dkim_keys_init(&t->d.keys, c);
 	TAILQ_INIT(&t->d.jobs);
+	TAILQ_INIT(&t->d.auths);
+	TAILQ_INIT(&t->d.groups);
 	ipc_init(&t->queue, t->loop, PROC_QUEUE, PROC_DELIVER, 0,
 	    queue_handlers, t, on_ipc_lost);
 	ipc_init(&t->deliver, t->loop, PROC_DELIVER, PROC_QUEUE, 0,
 	    deliver_handlers, t, on_ipc_lost);
 	channel(t);
+	ipc_init(&t->lookup, t->loop, PROC_LOOKUP, PROC_DELIVER, 0,
+	    lookup_handlers, t, on_ipc_lost);
+	ipc_init(&t->asker, t->loop, PROC_DELIVER, PROC_LOOKUP, 0,
+	    deliver_handlers, t, on_ipc_lost);
+	join(&t->lookup, &t->asker);
+	ipc_go(&t->asker);
+	t->proc.peer[PROC_LOOKUP][0] = &t->asker;
 	report_up(t->d.report, &t->deliver);
 }
 
@@ -540,11 +688,17 @@ test_stop(struct test *t)
 		job_drop(TAILQ_FIRST(&t->d.jobs));
 	pool_free(&t->d.pool);
 	report_free(&t->d.report);
+	relays_free(&t->d.relays);
+	helos_free(&t->d.helos);
+	seen_free(&t->d.seen);
 	dns_free(&t->d.dns);
 	tls_free(&t->d.tls);
 	dkim_keys_free(&t->d.keys);
 	ipc_detach(&t->queue);
 	ipc_detach(&t->deliver);
+	ipc_detach(&t->lookup);
+	ipc_detach(&t->asker);
+	timer_clear(&t->d.look);
 	for (i = 0; i < HOSTS; i++) {
 		watch_clear(&t->server[i].rd);
 		close(t->server[i].fd);
@@ -585,6 +739,7 @@ give(struct test *t, uint64_t number, const char *route, uint32_t rcpts,
 		       sizeof content + sizeof trace - 2) +
 	    damaged;
 	take.n_rcpt = rcpts;
+	take.group = CONF_NONE;
 	take.flags = flags;
 	if (strcmp(route, "HOST") == 0)
 		snprintf(take.route, sizeof take.route,

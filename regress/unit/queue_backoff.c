@@ -91,6 +91,11 @@ check_warnings(void)
 	CHECK("none configured", backoff_warn_next(none, 1000, 0) == 0);
 	CHECK("all four", backoff_warn_next(full, 1000, 1003) == 1004);
 	CHECK("none after all four", backoff_warn_next(full, 1000, 1004) == 0);
+	CHECK("not one yet", backoff_warn_last(warn, 1000, 1059) == 0);
+	CHECK("the first", backoff_warn_last(warn, 1000, 1060) == 60);
+	CHECK("the last", backoff_warn_last(warn, 1000, 5000) == 600);
+	CHECK("the last of four", backoff_warn_last(full, 1000, 5000) == 4);
+	CHECK("the last of none", backoff_warn_last(none, 1000, 5000) == 0);
 	CHECK("not due yet", !backoff_warn_due(warn, 1000, 1000, 1059));
 	CHECK("due", backoff_warn_due(warn, 1000, 1000, 1060));
 	CHECK("told already", !backoff_warn_due(warn, 1000, 1060, 1500));

@@ -15,7 +15,11 @@
 #include <openssl/rsa.h>
 #include <openssl/x509.h>
 
+#include "slice.h"
 #include "smtpctl_dkim.h"
+#include "smtpctl_dkim_dns.h"
+#include "smtpctl_dkim_folder.h"
+#include "unit_dir.h"
 
 enum { ARGS_MAX = 9 };
 
@@ -188,11 +192,137 @@ test_records(void)
 	buf_free(&b);
 }
 
+/* RFC 6376 3.6.1 */
+static void
+test_published(void)
+{
+	/* Columns: record, algorithm, why not (NULL: it is that of the key). */
+	static const struct {
+		const char *text, *alg, *why;
+	} rows[] = {
+		{ "v=DKIM1; k=rsa; p=AbC=", "rsa", NULL },
+		{ "v=DKIM1; k=ed25519; p=AbC=", "ed25519", NULL },
+		{ "p=AbC=", "rsa", NULL },
+		{ "v=DKIM1;p=Ab C=;", "rsa", NULL },
+		{ " v = DKIM1 ; k = rsa ; t = s ; p = A\tb C = ", "rsa", NULL },
+		{ "v=DKIM1; h=sha256; s=email; p=AbC=; n=note; x=1", "rsa",
+		    NULL },
+		{ "v=DKIM1; p=AbC", "rsa", "it has another key" },
+		{ "v=DKIM1; p=AbC==", "rsa", "it has another key" },
+		{ "v=DKIM1; p=abc=", "rsa", "it has another key" },
+		{ "v=DKIM1; p=AbC=; p=xxxx", "rsa", "it has another key" },
+		{ "v=DKIM1; p=", "rsa", "it revokes the key" },
+		{ "v=DKIM1; p", "rsa", "it has no key" },
+		{ "v=DKIM1", "rsa", "it has no key" },
+		{ "", "rsa", "it has no key" },
+		{ ";;;=;", "rsa", "it has no key" },
+		{ "v=spf1 -all", "rsa", "it is no record of DKIM" },
+		{ "v=DKIM2; p=AbC=", "rsa", "it is no record of DKIM" },
+		{ "p=AbC=", "ed25519", "its key has another algorithm" },
+		{ "k=ed25519; p=AbC=", "rsa", "its key has another algorithm" },
+	};
+	const char *why;
+	size_t i, len;
+
+	for (i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		len = strlen(rows[i].text);
+		why = dkim_record_check((struct slice){ unit_guard(rows[i].text,
+							    len),
+					    len },
+		    rows[i].alg, "AbC=");
+		CHECK(rows[i].text,
+		    rows[i].why == NULL ?
+			why == NULL :
+			why != NULL && strcmp(why, rows[i].why) == 0);
+	}
+}
+
+static void
+test_servers(void)
+{
+	/* Columns: as with -r, whether it is one. */
+	static const struct {
+		const char *text;
+		bool good;
+	} rows[] = {
+		{ "127.0.0.1", true },
+		{ "127.0.0.1:5353", true },
+		{ "::1", true },
+		{ "[::1]", true },
+		{ "[2001:db8::1]:5353", true },
+		{ "", false },
+		{ "127.0.0.1:", false },
+		{ "127.0.0.1:0", false },
+		{ "127.0.0.1:65536", false },
+		{ "localhost", false },
+		{ "[::1]:x", false },
+		{ "[", false },
+	};
+	int err = dup(STDERR_FILENO), null = open("/dev/null", O_WRONLY);
+	struct dkim_dns *d;
+	bool good[sizeof rows / sizeof rows[0]];
+	size_t i;
+
+	dup2(null, STDERR_FILENO);
+	for (i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		d = dkim_dns_open(rows[i].text);
+		good[i] = d != NULL;
+		dkim_dns_close(&d);
+	}
+	dup2(err, STDERR_FILENO);
+	close(err);
+	close(null);
+	for (i = 0; i < sizeof rows / sizeof rows[0]; i++)
+		CHECK(rows[i].text[0] == '\0' ? "no server" : rows[i].text,
+		    good[i] == rows[i].good);
+}
+
+/* The date, a letter, and a number where that is taken. */
+static void
+test_folder(void)
+{
+	static struct dkim_folder f;
+	char dir[] = "/tmp/unit-dkim-XXXXXX";
+	const int64_t day = 1763718151; /* 2025-11-21 */
+
+	if (mkdtemp(dir) == NULL)
+		abort();
+	CHECK("folder: empty",
+	    dkim_folder_open(&f, dir) == EX_OK && f.n == 0 &&
+		!dkim_folder_has(&f, DKIM_KEY, NULL) &&
+		!dkim_folder_unfinished(&f));
+	CHECK("folder: made",
+	    dkim_folder_make(&f, "ed25519", day) == EX_OK &&
+		dkim_folder_make(&f, "ed25519", day) == EX_OK &&
+		strcmp(f.file[0].selector, "20251121e") == 0 &&
+		strcmp(f.file[1].selector, "20251121e2") == 0);
+	CHECK("folder: the newest signs, the other is retired",
+	    dkim_folder_activate(&f) == EX_OK && f.file[0].state == DKIM_OLD &&
+		f.file[1].state == DKIM_KEY && !dkim_folder_unfinished(&f));
+	CHECK("folder: one at a time",
+	    dkim_folder_open(&(struct dkim_folder){ 0 }, dir) == EX_TEMPFAIL);
+	dkim_folder_close(&f);
+	CHECK("folder: found again",
+	    dkim_folder_open(&f, dir) == EX_OK && f.n == 2 &&
+		dkim_folder_has(&f, DKIM_OLD, "ed25519") &&
+		!dkim_folder_has(&f, DKIM_OLD, "rsa") &&
+		dkim_folder_make(&f, "ed25519", day) == EX_OK &&
+		strcmp(f.file[2].selector, "20251121e3") == 0);
+	CHECK("folder: removed",
+	    dkim_folder_remove(&f, &f.file[0]) == EX_OK &&
+		!dkim_folder_has(&f, DKIM_OLD, NULL));
+	dkim_folder_close(&f);
+	unit_remove(dir);
+}
+
 int
 main(void)
 {
 	test_usage();
 	test_files();
 	test_records();
+	test_published();
+	test_servers();
+	test_folder();
 	return unit_end();
 }

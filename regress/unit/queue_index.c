@@ -209,6 +209,73 @@ longer_rows(void)
 	CHECK("nor without saying so", !row_unpack_msg(row, len, &m2));
 }
 
+/* What an outcome is about: in rows that have it; those of before have not. */
+static void
+about_rows(void)
+{
+	struct index_rcpt r = a_rcpt(7, 1, "b@example.org", "mx:x", 5), r2;
+	struct index_way w = { .failures = 9, .next = 1, .ready = 77 }, w2;
+	uint8_t row[ROW_MAX];
+	size_t len, n, wrong = 0;
+
+	len = row_pack_rcpt(&r, row);
+	CHECK("nothing about it: a row as of old", row[0] == 1);
+	r.last.cause = CAUSE_RATE;
+	r.last.stage = STAGE_RCPT;
+	r.last.after = 300;
+	len = row_pack_rcpt(&r, row);
+	CHECK("cause, stage and time",
+	    row_unpack_rcpt(row, len, &r2) && (r2.id = 7) && (r2.n = 1) &&
+		memcmp(&r, &r2, sizeof r) == 0);
+	for (n = 0; n < len; n++)
+		wrong += row_unpack_rcpt(unit_guard(row, n), n, &r2);
+	row[len] = 0;
+	wrong += row_unpack_rcpt(row, len + 1, &r2);
+	/* The last four bytes: cause, stage, 300 in two. */
+	row[len - 4] = CAUSES_N;
+	CHECK("a cause that does not exist", !row_unpack_rcpt(row, len, &r2));
+	row[len - 4] = CAUSE_DNS;
+	row[len - 3] = STAGES_N;
+	CHECK("nor a stage", !row_unpack_rcpt(row, len, &r2));
+	row[len - 3] = STAGE_NONE;
+	CHECK("one is enough",
+	    row_unpack_rcpt(row, len, &r2) && r2.last.cause == CAUSE_DNS);
+	row[0] = 5;
+	CHECK("a version that does not exist", !row_unpack_rcpt(row, len, &r2));
+	r.last.cause = r.last.stage = 0;
+	r.last.after = UINT32_MAX;
+	r.ttl = 9;
+	r.params.notify = NOTIFY_NEVER;
+	memset(r.target, 't', ADDR_MAX);
+	memset(r.params.orcpt, 'o', ORCPT_MAX);
+	memset(r.last.text, 'x', OUTCOME_TEXT_MAX);
+	len = row_pack_rcpt(&r, row);
+	CHECK("with all the rest",
+	    row_unpack_rcpt(row, len, &r2) && (r2.id = 7) && (r2.n = 1) &&
+		memcmp(&r, &r2, sizeof r) == 0);
+	for (n = 0; n < len; n++)
+		wrong += row_unpack_rcpt(unit_guard(row, n), n, &r2);
+
+	w.paused = 1;
+	len = row_pack_way(&w, row);
+	CHECK("a route that makes a pause",
+	    row_unpack_way(row, len, &w2) && memcmp(&w, &w2, sizeof w) == 0);
+	for (n = 0; n < len; n++)
+		wrong += row_unpack_way(unit_guard(row, n), n, &w2);
+	row[len - 4] = 2;
+	CHECK("or not", !row_unpack_way(row, len, &w2));
+	w.last.cause = CAUSE_TLS;
+	w.last.stage = STAGE_TLS;
+	w.n_marks = 1;
+	w.mark[0] = (struct rate_mark){ .at = 5, .n = 6 };
+	len = row_pack_way(&w, row);
+	CHECK("with what it failed for, and a rate",
+	    row_unpack_way(row, len, &w2) && memcmp(&w, &w2, sizeof w) == 0);
+	for (n = 0; n < len; n++)
+		wrong += row_unpack_way(unit_guard(row, n), n, &w2);
+	CHECK("cut short, or too long", wrong == 0);
+}
+
 static void
 keys(void)
 {
@@ -337,7 +404,9 @@ fill(struct index *ix)
 	};
 	size_t i;
 
-	r[2].parked = 1;
+	r[2].parked = PARKED_ROUTE;
+	/* Waits for something else: not for its route to take. */
+	r[4].parked = PARKED_RATE;
 	index_put_msg(ix, &m1);
 	index_put_msg(ix, &m2);
 	index_put_msg(ix, &m3);
@@ -368,6 +437,9 @@ walks(void)
 	CHECK("due", walks_due(ix, "3.1 1.1 3.0 2.0 1.0"));
 	CHECK("route", walks_route(ix, "mx:b.example", false, "1.0 3.1 2.0"));
 	CHECK("parked", walks_route(ix, "mx:b.example", true, "2.0"));
+	CHECK("parked for another reason",
+	    index_get_rcpt(ix, 3, 1, &r) == INDEX_OK &&
+		r.parked == PARKED_RATE);
 	CHECK("no route", walks_route(ix, "mx:b.exampl", false, ""));
 	CHECK("domain", walks_domain(ix, "b.example", "1.0 2.0 3.0 3.1"));
 	CHECK("no domain", walks_domain(ix, "example", ""));
@@ -691,6 +763,7 @@ main(void)
 		return 1;
 	rows();
 	longer_rows();
+	about_rows();
 	keys();
 	walks();
 	ways_and_facts();

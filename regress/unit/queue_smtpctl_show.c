@@ -16,7 +16,6 @@
 
 #include "id.h"
 #include "smtpctl.h"
-#include "smtpctl_print.h"
 #include "spool_file.h"
 #include "unit.h"
 
@@ -111,6 +110,9 @@ make_rows(uint64_t id, struct index *ix, int64_t next)
 		.addr = "carol@example.com" };
 
 	outcome_set(&r.last, LATER, WIDTH_RCPT, 451, "4.3.0", "try \"later\"");
+	r.last.cause = CAUSE_SYSTEM;
+	r.last.stage = STAGE_RCPT;
+	r.last.after = 90;
 	if (index_put_msg(ix, &m) != INDEX_OK ||
 	    index_put_rcpt(ix, &r) != INDEX_OK ||
 	    index_put_rcpt(ix, &done) != INDEX_OK)
@@ -127,6 +129,13 @@ make_spool(void)
 		.ready = (int64_t)time(NULL) + 3600,
 		.n_marks = 1,
 		.mark[0].n = 9 };
+	struct index_way tired = { .route = "mx:tired.example",
+		.paused = 1,
+		.next = INT64_C(253402300000),
+		.last = { .code = 421,
+		    .cause = CAUSE_RATE,
+		    .stage = STAGE_GREETING,
+		    .text = "not so fast" } };
 	struct index_way well = { .route = "mx:well.example",
 		.n_marks = 1,
 		.mark[0].n = 9 };
@@ -157,6 +166,7 @@ make_spool(void)
 	if (index_put_way(ix, &slow) != INDEX_OK ||
 	    index_put_way(ix, &well) != INDEX_OK ||
 	    index_put_way(ix, &way) != INDEX_OK ||
+	    index_put_way(ix, &tired) != INDEX_OK ||
 	    !index_fact_put(ix, "hold:mx:held.example", "1") ||
 	    !index_fact_put(ix, "pause", "1"))
 		die("index");
@@ -232,12 +242,12 @@ static const struct {
 	    ID ":0  waiting   1.0K" },
 	{ "list_now", "show queue", 0, { ID }, EX_OK, 2, " 3     now " },
 	{ "list_reply", "show queue", 0, { NULL }, EX_OK, 3,
-	    "451 4.3.0 try \"later\"\n" },
+	    " system/rcpt        451 4.3.0 try \"later\"\n" },
 	{ "list_json", "show queue", 1, { NULL }, EX_OK, 2,
 	    "{\"id\":\"" ID
 	    "\",\"sender\":\"alice@example.org\",\"size\":1024,\"arrived\":\"2026-02-03T04:04:05Z\",\"age\":" },
 	{ "list_json_rcpt", "show queue", 1, { ID }, EX_OK, 1,
-	    "\"n\":0,\"state\":\"waiting\",\"recipient\":\"bob@example.net\",\"attempts\":3,\"tried\":\"2026-02-03T04:05:00Z\",\"next\":\"1970-01-01T00:00:01Z\",\"route\":\"mx:example.net\",\"parked\":false,\"route_held\":false,\"relay\":\"mx.example.net[192.0.2.1]:25\",\"last\":{\"verdict\":\"later\",\"code\":451,\"enhanced\":\"4.3.0\",\"text\":\"try \\\"later\\\"\",\"local\":true}}\n" },
+	    "\"n\":0,\"state\":\"waiting\",\"recipient\":\"bob@example.net\",\"attempts\":3,\"tried\":\"2026-02-03T04:05:00Z\",\"next\":\"1970-01-01T00:00:01Z\",\"route\":\"mx:example.net\",\"parked\":false,\"route_held\":false,\"relay\":\"mx.example.net[192.0.2.1]:25\",\"last\":{\"verdict\":\"later\",\"code\":451,\"enhanced\":\"4.3.0\",\"cause\":\"system\",\"stage\":\"rcpt\",\"after\":90,\"text\":\"try \\\"later\\\"\",\"local\":true}}\n" },
 	{ "list_domain", "show queue", 1, { "EXAMPLE.net" }, EX_OK, 2, ID },
 	{ "list_rcpt", "show queue", 1, { "bob@example.net" }, EX_OK, 2, ID },
 	{ "list_sender", "show queue", 1, { "--from", "Alice@example.org" },
@@ -255,16 +265,18 @@ static const struct {
 	    EXIT_NO_MATCH, 1, "nothing matches" },
 	{ "list_usage", "show queue", 1, { "--nothing" }, EX_USAGE, 2,
 	    "usage: smtpctl show queue" },
-	{ "routes", "show routes", 0, { NULL }, EX_OK, 3,
+	{ "routes", "show routes", 0, { NULL }, EX_OK, 4,
 	    "mx:example.net                   down  2 " },
-	{ "routes_slow", "show routes", 0, { NULL }, EX_OK, 3,
+	{ "routes_slow", "show routes", 0, { NULL }, EX_OK, 4,
 	    "mx:slow.example                  slow  0        -       " },
-	{ "routes_json", "show routes", 1, { NULL }, EX_OK, 2,
+	{ "routes_paused", "show routes", 0, { NULL }, EX_OK, 4,
+	    " rate/greeting      421 not so fast\n" },
+	{ "routes_json", "show routes", 1, { NULL }, EX_OK, 3,
 	    "{\"route\":\"mx:example.net\",\"state\":\"down\",\"held\":false,\"failures\":2,\"since\":null,\"next\":\"9999-12-31T23:46:40Z\",\"last\":null}\n" },
-	{ "status", "show status", 0, { NULL }, EX_TEMPFAIL, 4,
+	{ "status", "show status", 0, { NULL }, EX_TEMPFAIL, 5,
 	    "smtpd: not running\nqueue: 2 messages, 2 recipients wait\ndeliveries: paused\n" },
 	{ "status_json", "show status", 1, { NULL }, EX_TEMPFAIL, 1,
-	    "{\"running\":false,\"messages\":2,\"recipients\":2,\"paused\":true,\"routes_down\":1,\"greylist_triplets\":0,\"greylist_networks\":0}\n" },
+	    "{\"running\":false,\"messages\":2,\"recipients\":2,\"paused\":true,\"routes_down\":1,\"routes_slow\":2,\"greylist_triplets\":0,\"greylist_networks\":0}\n" },
 	{ "no_daemon", "remove", 0, { "all" }, EX_TEMPFAIL, 1,
 	    "smtpd is not running" },
 	{ "no_daemon_stop", "stop", 0, { NULL }, EX_TEMPFAIL, 1,

@@ -109,8 +109,9 @@ static const struct unit_good good[] = {
 	{ "action r relay backup mx mx1.example helo h" M,
 	    " helo=h backup=1 mx=mx1.example @1\n" },
 	{ "srs key k\naction r relay srs" M, " srs=1 @2\n" },
-	{ "action r relay pki A.b ca c ciphers d protocols TLSv1.2" M,
-	    " pki=a.b ca=c ciphers=d protocols=TLSv1.2 @1\n" },
+	{ "pki a.B cert $key key $key\nca C cert $key\n"
+	  "action r relay pki A.b ca c ciphers d protocols TLSv1.2" M,
+	    " pki=a.b ca=c ciphers=d protocols=TLSv1.2 @3\n" },
 	{ "filter f proc-exec x\naction r relay filter f" M, " filter=f @2\n" },
 	{ "filter f proc-exec x\nfilter g proc-exec y\n"
 	  "action r relay filter { f g } ttl 2h" M,
@@ -131,9 +132,33 @@ static const struct unit_good good[] = {
 	{ "srs key a\nsrs key backup b\nsrs ttl 2d\n" R,
 	    "\nsrs key=a backup=b ttl=172800\n" },
 	{ "mta max-deferred 5\n" R, "\nrest max-deferred=5\n" },
-	{ "mta limit inet4\n" R, "\nother mta limit inet4 @1\n" },
+	{ "mta limit inet4\n" R, "\nlimit inet=4 @1\n" },
 	{ "mta limit for domain D.example inet4 max-conn-per-host 5\n" R,
-	    "\nother mta limit for domain \"d.example\" inet4 max-conn-per-host 5 @1\n" },
+	    "\nlimit [d.example] inet=4 @1\n" },
+	{ "mta limit for domain D.example inet4 max-conn-per-host 5\n" R,
+	    "\nother mta limit for domain \"d.example\" max-conn-per-host 5 @1\n" },
+	{ "mta limit max-conn-per-domain 5 session-mail-max 7 inet6\n" R,
+	    "\nlimit concurrency=5 messages=7 inet=6 @1\n" },
+	{ "mta limit max-conn-per-domain 5\n" R, " route=5\n" },
+	{ "mta limit max-conn-per-relay 5\n" R, "\nlimit concurrency=5 @1\n" },
+	{ "mta limit for domain d max-conn-per-domain 10000\n" R,
+	    "\nlimit [d] concurrency=10000 @1\n" },
+	{ "mta limit for domain d session-mail-max 1000000\n" R,
+	    " route=20\n" },
+	{ "mta limit\n" R, "max 14400 @0\nhostname" },
+	/* the last one holds, and each value stands once */
+	{ "mta limit inet4\nmta limit max-conn-per-relay 5\nmta limit inet6\n" R,
+	    "@0\nlimit concurrency=5 inet=6 @1\nhostname" },
+	{ "mta limit for domain d inet4\nmta limit for domain e inet4\n"
+	  "mta limit for domain D session-mail-max 3 inet6\n" R,
+	    "@0\nlimit [d] messages=3 inet=6 @1\nlimit [e] inet=4 @2\nhost" },
+	{ "limit route messages 3\nlimit route concurrency 4\n"
+	  "mta limit max-conn-per-domain 6 session-mail-max 5\n" R,
+	    "@0\nlimit messages=5 @1\nlimit concurrency=6 @2\nhostname" },
+	{ "limit domain d inet4\nmta limit for domain d inet6\n" R,
+	    "@0\nlimit [d] inet=6 @1\nhostname" },
+	{ "limit mx d inet4\nmta limit for domain d inet6\n" R,
+	    "@0\nlimit mx [d] inet=4 @1\nlimit [d] inet=6 @2\nhost" },
 	{ "scheduler limit max-inflight 100 max-schedule 3\n" R,
 	    "\nother scheduler limit max-inflight 100 max-schedule 3 @1\n" },
 	{ "mda limit max-session 5\n" R, "\nother mda limit max-session 5 @1" },
@@ -292,27 +317,23 @@ static const struct unit_bad bad[] = {
 	{ "mta limit frobnicate 5\n" R, "t.conf:1: found `frobnicate`, expec" },
 	{ "mta limit max-session 5\n" R, "t.conf:1: found `max-session`, exp" },
 	{ "mda limit max-session x\n" R,
-	    "t.conf:1: found `x`, expected a num" },
+	    "t.conf:1: `max-session`: found `x`, expected a num" },
 	{ "scheduler limit inet4\n" R, "t.conf:1: found `inet4`, expected a " },
 };
 
 static const struct unit_bad not_yet[] = {
-	{ "action r relay host { smtps://l@a, b } tls" M,
-	    "t.conf:1: a label in `host` is not yet in this version\n"
-	    "t.conf:1: `smtps://` is not yet in this version\n"
-	    "t.conf:1: `host` with several URLs is not yet in this version\n"
-	    "t.conf:1: `relay tls` is not yet in this version" },
-	{ "table h { a }\naction r relay host <h>" M,
-	    "t.conf:2: `host` with a table is not yet in this version" },
+	{ "filter f phase connect match rdns junk\naction r relay filter f" M,
+	    "t.conf:2: `relay filter` is not yet in this version" },
 	{ "action r maildir junk" M,
 	    "t.conf:1: `maildir` is not yet in this " },
 	{ "action r mbox" M, "t.conf:1: `mbox` is not yet in this version" },
 	{ "mta max-deferred 5\nqueue compression\n" R,
-	    "t.conf:1: `max-deferred` is not yet in this version\n"
 	    "t.conf:2: `compression` is not yet in this version" },
+	{ "mta limit max-conn-per-route 5 conn-delay-host 0\n" R,
+	    "t.conf:1: `mta limit max-conn-per-route` is not yet in this ver\n"
+	    "t.conf:1: `mta limit conn-delay-host` is not yet in this versio" },
 	{ "mda limit max-session 5\n" R,
 	    "t.conf:1: `mda limit` is not yet in" },
-	{ "srs key a\n" R, "t.conf:1: `srs` is not yet in this version" },
 };
 
 int

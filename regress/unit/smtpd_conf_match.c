@@ -299,23 +299,23 @@ static const struct unit_bad bad[] = {
 	{ "limit route concurrency 0\n" R,
 	    "t.conf:1: `concurrency`: found `0`" },
 	{ "limit foo\n" R,
-	    "t.conf:1: found `foo`, expected `route`, `domain`, `client`, `" },
+	    "t.conf:1: found `foo`, expected `route`, `domain`, `mx`, `clien" },
 	{ "limit domain a\n" R,
-	    "t.conf:1: found end of line, expected `rate`, `concurrency`" },
+	    "t.conf:1: found end of line, expected `rate`, `inet4`, `inet6`" },
 	{ "limit domain a rate 5\n" R, "t.conf:1: found `5`, expected N/TIME" },
 	{ "limit domain a rate 0/1m\n" R, "t.conf:1: found `0/1m`, expected " },
 	{ "limit domain a rate 5/1\n" R,
 	    "t.conf:1: `rate`: found `1`, a time" },
 	{ "limit domain a messages 1\nlimit domain A messages 2\n" R,
-	    "t.conf:2: found `limit` for `a`, which line 1 has already" },
+	    "t.conf:2: found `limit domain` for `a`, which line 1 has already" },
 };
 
 static const struct unit_bad not_yet[] = {
 	{ "proc p x\nfilter f proc p\nlisten on 127.0.0.1 filter f\n" R,
 	    "t.conf:1: `proc` is not yet in this version\n"
 	    "t.conf:2: `filter ... proc` is not yet in this version" },
-	{ "mta max-deferred 3\nmetrics on ::1\n" R,
-	    "t.conf:1: `max-deferred` is not yet in this version\n"
+	{ "queue compression\nmetrics on ::1\n" R,
+	    "t.conf:1: `compression` is not yet in this version\n"
 	    "t.conf:2: `metrics` is not yet in this version" },
 };
 

@@ -19,7 +19,7 @@ static const struct unit_good good[] = {
 	{ R, "\nheader=262144 hops=100 errors=20 timeout=300 data=300\n" },
 	{ R, "\nbare=reject ttl=345600 route=20\n" },
 	{ R, "\nlog 16\nclient\nnetwork v4=24 v6=64\nexcept\n" },
-	{ R, "\ngrey 300 172800 3024000\nqueue\nsrs\nrest\n" },
+	{ R, "\ngrey 300 172800 3024000\nqueue\nsrs ttl=345600\nrest\n" },
 	/* the form of the text */
 	{ "# c\n\n" R "# \xc3\xa4", "\nmatch @4 " },
 	{ "# Latin-1: \xe4\n" R, "\nmatch @3 " },
@@ -198,15 +198,22 @@ static const char whole[] =
     "mda wrapper w \"/bin/w %{x}\"\nqueue compression\n"
     "queue encryption 0123456789abcdef0123456789abcdef\n"
     "srs key s\nsrs key backup t\nsrs ttl 2d\nadmd a\nmta max-deferred 7\n"
-    "mta limit for domain d inet4 max-conn-per-host 3\n"
+    "mta limit for domain m inet4 max-conn-per-host 3\n"
     "scheduler limit max-inflight 5\nmda limit max-session 4\n"
     "action l maildir \"~/x\" junk alias <u> wrapper w ttl 1d\n"
     "action e lmtp a:24 rcpt-to userbase <u> user v\n"
     "action x expand-only virtual { '@' = a }\n"
     "action \"r\" relay host smtp+notls://[::1]:25 helo [192.0.2.1]\n"
     "action s relay host { smtp://l@a, lmtp://b:24 } auth <u> tls \\\n"
-    "  no-verify srs src ::1 mail-from @a.b filter c pki p ca q\n"
+    "  no-verify srs src ::1 mail-from @a.b filter c pki a.b ca c \\\n"
+    "  auth-insecure ciphers X protocols all\n"
     "action b relay backup mx m helo-src <u>\n"
+    "tls domain { d, *.e } verify name { f *.g } ca c pki a.b ciphers Y\n"
+    "tls domain h no\ntls domain i may protocols TLSv1.3\n"
+    "token k file $key\ntoken j command \"/bin/cat x\" user nobody\n"
+    "action o relay host smtps://l@h auth { l = \"u:{TOKEN}k\" }\n"
+    "limit mx { *.k l } rate 3/1h inet6 concurrency 2\n"
+    "bounce rate 7/1m address-rate 1/1d\nhistory keep 2d size 3M\n"
     "dkim domain a.b selector s key $key\n"
     "retry 5m*2, 1h up to 4h\nretry domain { a.b *.c } 1m\n"
     "limit domain d concurrency 3 messages 4 rate 5/1m\n"

@@ -6,7 +6,6 @@
  */
 #include "unit.h"
 
-#include "lookup_route.h"
 #include "question_world.h"
 
 enum { T_ALIAS, T_VIRT, T_USERS, T_VDOM, T_REJECT, T_HOSTS, T_BAD, TABLES };
@@ -38,6 +37,8 @@ static const struct world_entry entries[] = {
 	{ T_HOSTS, "four.example", "smtp+notls://Relay.example.net" },
 	{ T_HOSTS, "five.example", "smtp://x@relay.example.net" },
 	{ T_HOSTS, "six.example", "" },
+	{ T_HOSTS, "eight.example", "lmtp://relay.example.net" },
+	{ T_HOSTS, "nine.example", "smtp+tls://L@[2001:db8:0:0::9]:26" },
 
 	/* users */
 	{ T_USERS, "vmail", "1:1:/v" },
@@ -550,12 +551,17 @@ static const struct {
 	{ "a@one.example", A_HOSTS, DONE,
 	    "host:smtp://relay.example.net:2525" },
 	{ "a@two.example", A_HOSTS, DONE, "host:smtp://[2001:db8::9]:25" },
-	{ "a@three.example", A_HOSTS, LATER, "" },
+	{ "a@three.example", A_HOSTS, DONE,
+	    "host:smtps://relay.example.net:465" },
 	{ "a@four.example", A_HOSTS, DONE,
 	    "host:smtp+notls://relay.example.net:25" },
-	{ "a@five.example", A_HOSTS, LATER, "" },
+	{ "a@five.example", A_HOSTS, DONE,
+	    "host:smtp://x@relay.example.net:25" },
 	{ "a@six.example", A_HOSTS, LATER, "" },
 	{ "a@seven.example", A_HOSTS, LATER, "" },
+	{ "a@eight.example", A_HOSTS, LATER, "" },
+	{ "a@nine.example", A_HOSTS, DONE,
+	    "host:smtp+tls://L@[2001:db8::9]:26" },
 };
 
 static void

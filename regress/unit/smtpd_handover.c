@@ -73,13 +73,12 @@ new_generation(struct parent *p, uint32_t number)
 	int i;
 
 	image_rows(c, &c->listen, rows, 2, sizeof rows[0]);
-	for (i = 0; i < 2; i++)
+	for (i = 0; i < CONF_PARTS; i++)
 		g->conf_fd[i] = conf_seal(c, c->size);
 	free(c);
 	g->number = number;
 	g->loaded = 1795269736 + number;
-	g->conf = conf_map(dup(g->conf_fd[1]));
-	if (g->conf == NULL)
+	if (!generation_map(g))
 		abort();
 	generation_own(g);
 	g->listeners[1] = new_socket();

@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "cert.h"
+#include "conf_image.h"
 #include "keys_ticket.h"
 #include "tls_chain.h"
 #include "unit.h"
@@ -277,32 +278,37 @@ test_schemes(void)
 		ask.scheme = schemes[i].scheme;
 		ask.len = schemes[i].len;
 		CHECK("keys: signs",
-		    tls_key_sign(k, &ask, sig, sizeof sig, &len) == NULL &&
+		    tls_key_sign(k, TLS_SERVER, &ask, sig, sizeof sig, &len) ==
+			    NULL &&
 			verifies(k->pkey, schemes[i].digest, schemes[i].pss,
 			    ask.data, ask.len, sig, len));
 		CHECK("keys: not with another kind of key",
-		    tls_key_sign(is_rsa ? &e : &r, &ask, sig, sizeof sig,
-			&len) != NULL &&
+		    tls_key_sign(is_rsa ? &e : &r, TLS_SERVER, &ask, sig,
+			sizeof sig, &len) != NULL &&
 			len == 0);
 		ask.len--;
 		CHECK("keys: not less than the digest",
-		    tls_key_sign(k, &ask, sig, sizeof sig, &len) != NULL);
+		    tls_key_sign(k, TLS_SERVER, &ask, sig, sizeof sig, &len) !=
+			NULL);
 		ask.len += 2;
 		CHECK("keys: not more than the digest",
-		    tls_key_sign(k, &ask, sig, sizeof sig, &len) != NULL);
+		    tls_key_sign(k, TLS_SERVER, &ask, sig, sizeof sig, &len) !=
+			NULL);
 		ask.len = UINT32_MAX;
 		CHECK("keys: not more than there is",
-		    tls_key_sign(k, &ask, sig, sizeof sig, &len) != NULL);
+		    tls_key_sign(k, TLS_SERVER, &ask, sig, sizeof sig, &len) !=
+			NULL);
 	}
 	ask.len = 32;
 	ask.scheme = TLS_SIGN_NONE;
 	CHECK("keys: no scheme",
-	    tls_key_sign(&r, &ask, sig, sizeof sig, &len) != NULL);
+	    tls_key_sign(&r, TLS_SERVER, &ask, sig, sizeof sig, &len) != NULL);
 	ask.scheme = TLS_SIGNS;
 	CHECK("keys: no such scheme",
-	    tls_key_sign(&r, &ask, sig, sizeof sig, &len) != NULL);
+	    tls_key_sign(&r, TLS_SERVER, &ask, sig, sizeof sig, &len) != NULL);
 	ask.scheme = TLS_SIGN_RSA_PSS_SHA256;
-	CHECK("keys: no room", tls_key_sign(&r, &ask, sig, 255, &len) != NULL);
+	CHECK("keys: no room",
+	    tls_key_sign(&r, TLS_SERVER, &ask, sig, 255, &len) != NULL);
 	cert_free(&rsa);
 	cert_free(&ec);
 }
@@ -326,24 +332,25 @@ test_ed25519(void)
 	memcpy(ask.data + 64, label, sizeof label);
 	ask.len = 64 + sizeof label + 32;
 	CHECK("Ed25519: TLS 1.3",
-	    tls_key_sign(&k, &ask, sig, sizeof sig, &len) == NULL &&
+	    tls_key_sign(&k, TLS_SERVER, &ask, sig, sizeof sig, &len) == NULL &&
 		len == 64 &&
 		EVP_DigestVerifyInit(md, NULL, NULL, NULL, ed.key) == 1 &&
 		EVP_DigestVerify(md, sig, len, ask.data, ask.len) == 1);
 	for (n = 0; n < 64 + sizeof label; n++) {
 		ask.len = n;
-		if (tls_key_sign(&k, &ask, sig, sizeof sig, &len) == NULL)
+		if (tls_key_sign(&k, TLS_SERVER, &ask, sig, sizeof sig, &len) ==
+		    NULL)
 			break;
 	}
 	CHECK("Ed25519: cut short", n == 64 + sizeof label);
 	ask.len = 64 + sizeof label + 32;
 	ask.data[70] ^= 1;
 	CHECK("Ed25519: another label",
-	    tls_key_sign(&k, &ask, sig, sizeof sig, &len) != NULL);
+	    tls_key_sign(&k, TLS_SERVER, &ask, sig, sizeof sig, &len) != NULL);
 	ask.data[70] ^= 1;
 	memcpy(ask.data + 73, "client", 6);
 	CHECK("Ed25519: what a client signs",
-	    tls_key_sign(&k, &ask, sig, sizeof sig, &len) != NULL);
+	    tls_key_sign(&k, TLS_SERVER, &ask, sig, sizeof sig, &len) != NULL);
 	memset(ask.data, 0x5a, sizeof ask.data);
 	ask.data[64] = 3; /* a named curve, X25519 */
 	ask.data[65] = 0;
@@ -351,15 +358,90 @@ test_ed25519(void)
 	ask.data[67] = 32;
 	ask.len = 64 + 4 + 32;
 	CHECK("Ed25519: TLS 1.2",
-	    tls_key_sign(&k, &ask, sig, sizeof sig, &len) == NULL);
+	    tls_key_sign(&k, TLS_SERVER, &ask, sig, sizeof sig, &len) == NULL);
 	ask.len++;
 	CHECK("Ed25519: TLS 1.2, and more",
-	    tls_key_sign(&k, &ask, sig, sizeof sig, &len) != NULL);
+	    tls_key_sign(&k, TLS_SERVER, &ask, sig, sizeof sig, &len) != NULL);
 	ask.len = 32;
 	CHECK("Ed25519: a digest, as DKIM has it",
-	    tls_key_sign(&k, &ask, sig, sizeof sig, &len) != NULL);
+	    tls_key_sign(&k, TLS_SERVER, &ask, sig, sizeof sig, &len) != NULL);
 	EVP_MD_CTX_free(md);
 	cert_free(&ed);
+}
+
+/* Columns: who signs, the label, whether it is signed. */
+static const struct {
+	enum tls_end end;
+	const char *label;
+	bool good;
+} ends[] = {
+	{ TLS_SERVER, "TLS 1.3, server CertificateVerify", true },
+	{ TLS_SERVER, "TLS 1.3, client CertificateVerify", false },
+	{ TLS_CLIENT, "TLS 1.3, client CertificateVerify", true },
+	{ TLS_CLIENT, "TLS 1.3, server CertificateVerify", false },
+	{ TLS_CLIENT, "TLS 1.3, client CertificateVerifx", false },
+	{ TLS_CLIENT, "", false },
+};
+
+/* A relay may not be a server by a client's signatures, nor the reverse. */
+static void
+test_ends(void)
+{
+	struct cert ed = cert_new("ED25519", "e", NULL, NEVER_ENDS, NULL);
+	struct cert rsa = cert_new("RSA:2048", "r", NULL, NEVER_ENDS, NULL);
+	struct tls_key k = { ed.key, NULL }, r = { rsa.key, NULL };
+	struct tls_sign ask;
+	uint8_t sig[512];
+	size_t i, len, n;
+
+	for (i = 0; i < sizeof ends / sizeof ends[0]; i++) {
+		memset(&ask, 0, sizeof ask);
+		ask.scheme = TLS_SIGN_ED25519;
+		memset(ask.data, ' ', 64);
+		n = strlen(ends[i].label) + 1;
+		memcpy(ask.data + 64, ends[i].label, n);
+		ask.len = (uint32_t)(64 + n + 32);
+		CHECK("keys: whose label it is",
+		    (tls_key_sign(&k, ends[i].end, &ask, sig, sizeof sig,
+			 &len) == NULL) == ends[i].good);
+	}
+	memset(ask.data, 0x5a, sizeof ask.data);
+	ask.data[64] = 3;
+	ask.data[67] = 32;
+	ask.len = 64 + 4 + 32;
+	CHECK("keys: a client signs no key exchange",
+	    tls_key_sign(&k, TLS_CLIENT, &ask, sig, sizeof sig, &len) != NULL);
+	ask.scheme = TLS_SIGN_RSA_PSS_SHA256;
+	ask.len = 32;
+	CHECK("keys: a client signs a digest",
+	    tls_key_sign(&r, TLS_CLIENT, &ask, sig, sizeof sig, &len) == NULL &&
+		verifies(rsa.key, "SHA256", true, ask.data, 32, sig, len));
+	cert_free(&ed);
+	cert_free(&rsa);
+}
+
+/* Which rows a client may show at all. */
+static void
+test_shown(void)
+{
+	struct conf *c = image_new();
+	struct conf_pki pki[4] = { { .name = image_text(c, "a.test") },
+		{ .name = image_text(c, "b.test") },
+		{ .name = image_text(c, "b.test") },
+		{ .name = image_text(c, "c.test") } };
+	struct conf_action action[2] = { { .method = METHOD_RELAY },
+		{ .method = METHOD_RELAY, .pki = image_text(c, "B.test") } };
+	struct conf_tls tls = { .pki = image_text(c, "c.test") };
+
+	image_rows(c, &c->pki, pki, 4, sizeof pki[0]);
+	CHECK("keys: nobody names one", !tls_key_shown(c, 0));
+	image_rows(c, &c->action, action, 2, sizeof action[0]);
+	image_rows(c, &c->tls, &tls, 1, sizeof tls);
+	CHECK("keys: not named", !tls_key_shown(c, 0));
+	CHECK("keys: all rows of a name that a relay has",
+	    tls_key_shown(c, 1) && tls_key_shown(c, 2));
+	CHECK("keys: of tls domain", tls_key_shown(c, 3));
+	free(c);
 }
 
 /* ---- keys of tickets ---- */
@@ -406,6 +488,8 @@ main(void)
 	test_belong();
 	test_schemes();
 	test_ed25519();
+	test_ends();
+	test_shown();
 	test_tickets();
 	return unit_end();
 }

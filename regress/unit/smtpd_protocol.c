@@ -81,14 +81,14 @@ static const struct {
 	{ SERVICE_CREDENTIALS, "joe", "|users|lookup|credentials|2a|joe\n" },
 	{ SERVICE_NETADDR, "::1", "|users|check|netaddr|2a|::1\n" },
 	{ SERVICE_USERINFO, "joe", "|users|lookup|userinfo|2a|joe\n" },
-	{ SERVICE_SOURCE, "", "|users|fetch|source|2a\n" },
+	{ SERVICE_SOURCE, "#0", "|users|fetch|source|2a\n" },
 	{ SERVICE_MAILADDR, "a@b", "|users|check|mailaddr|2a|a@b\n" },
 	{ SERVICE_MAILADDRMAP, "joe", "|users|lookup|mailaddrmap|2a|joe\n" },
 	{ SERVICE_ADDRNAME, "::1", "|users|lookup|addrname|2a|::1\n" },
 	{ SERVICE_STRING, "x", "|users|check|string|2a|x\n" },
 	{ SERVICE_REGEX, "x", "|users|check|regex|2a|x\n" },
 	{ SERVICE_RELAYHOST, "x.org", "|users|lookup|relayhost|2a|x.org\n" },
-	{ SERVICE_RELAYHOST, "", "|users|fetch|relayhost|2a\n" },
+	{ SERVICE_RELAYHOST, "#15", "|users|fetch|relayhost|2a\n" },
 };
 
 static bool

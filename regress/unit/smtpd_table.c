@@ -344,11 +344,17 @@ static const struct question string_questions[] = {
 static const char *const sources[] = { "192.0.2.1", "192.0.2.2", "::1", NULL };
 
 static const struct question source_questions[] = {
-	{ NULL, "+192.0.2.1" },
-	{ "", "+192.0.2.2" },
-	{ NULL, "+::1" },
-	{ NULL, "+192.0.2.1" },
-	{ "x", "+192.0.2.2" },
+	{ "#0", "+192.0.2.1" },
+	{ "#1", "+192.0.2.2" },
+	{ "#2", "+::1" },
+	{ "#3", "-" },
+	{ "#0", "+192.0.2.1" },
+	{ "#4096", "-" },
+	{ "#18446744073709551616", "-" },
+	{ "#", "-" },
+	{ "#x", "-" },
+	{ "", "-" },
+	{ "::1", "-" },
 	{ NULL, NULL },
 };
 
@@ -364,16 +370,16 @@ static const struct question host_questions[] = {
 static const char *const turns[] = { "smtp://a", "smtp+tls://l@b:26", NULL };
 
 static const struct question turn_questions[] = {
-	{ NULL, "+smtp://a" },
-	{ "", "+smtp+tls://l@b:26" },
-	{ NULL, "+smtp://a" },
+	{ "#0", "+smtp://a" },
+	{ "#1", "+smtp+tls://l@b:26" },
+	{ "#2", "-" },
 	{ NULL, NULL },
 };
 
 static const char *const nothing[] = { NULL };
 
 static const struct question nothing_questions[] = {
-	{ NULL, "-" },
+	{ "#0", "-" },
 	{ NULL, NULL },
 };
 
@@ -396,8 +402,7 @@ static const struct {
 	{ "string", TABLE_LIST, strings, SERVICE_STRING, string_questions },
 	{ "source", TABLE_LIST, sources, SERVICE_SOURCE, source_questions },
 	{ "no source", TABLE_LIST, nothing, SERVICE_SOURCE, nothing_questions },
-	{ "relayhost in turn", TABLE_LIST, turns, SERVICE_RELAYHOST,
-	    turn_questions },
+	{ "relayhosts", TABLE_LIST, turns, SERVICE_RELAYHOST, turn_questions },
 	{ "relayhost", TABLE_MAP, hosts, SERVICE_RELAYHOST, host_questions },
 	{ "alias", TABLE_MAP, aliases, SERVICE_ALIAS, alias_questions },
 	{ "mailaddrmap", TABLE_MAP, aliases, SERVICE_MAILADDRMAP,
@@ -550,15 +555,16 @@ test_db(void)
 {
 	/* In LMDB entries are in the order of their keys. */
 	static const struct question in_order[] = {
-		{ NULL, "+192.0.2.1" },
-		{ NULL, "+192.0.2.2" },
-		{ NULL, "+::1" },
-		{ NULL, "+192.0.2.1" },
+		{ "#0", "+192.0.2.1" },
+		{ "#1", "+192.0.2.2" },
+		{ "#2", "+::1" },
+		{ "#3", "-" },
 		{ NULL, NULL },
 	};
 	static const struct question turns_in_order[] = {
-		{ NULL, "+smtp+tls://l@b:26" },
-		{ NULL, "+smtp://a" },
+		{ "#0", "+smtp+tls://l@b:26" },
+		{ "#1", "+smtp://a" },
+		{ "#2", "-" },
 		{ NULL, NULL },
 	};
 	const struct question *q;

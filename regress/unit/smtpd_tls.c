@@ -1,5 +1,5 @@
 /*
- * smtpd/tls_provider.c, session_tls_certs.c, session_tls_ctx.c,
+ * common/tls_provider.c, session_tls_certs.c, session_tls_ctx.c,
  * session_tls_ticket.c, session_tls_name.c: handshakes whose signature another
  * process makes, which certificate is shown, tickets that each process opens.
  *
@@ -50,8 +50,8 @@ on_tls_sign(void *self, struct ipc_chan *from, struct ipc_msg *msg)
 	(void)self;
 	memset(&is, 0, sizeof is);
 	if (ask->pki <= N_PKI &&
-	    tls_key_sign(&keys[ask->pki], ask, is.sig, sizeof is.sig, &len) ==
-		NULL)
+	    tls_key_sign(&keys[ask->pki], TLS_SERVER, ask, is.sig,
+		sizeof is.sig, &len) == NULL)
 		is.outcome.verdict = DONE;
 	is.len = (uint32_t)len;
 	/* A turn of ticket keys comes at any time. */
