@@ -10,9 +10,10 @@ PKGS_TEST = python3-pytest python3-pytest-xdist python3-pytest-timeout \
 	mandoc clang clang-format libclang-rt-14-dev strace iproute2 \
 	libdb5.3 libicu72 libnsl2 libsasl2-2 libgnutls-dane0 libidn12 \
 	libpcre2-8-0 msmtp mutt python3-cryptography python3-openssl \
-	libnet-ssleay-perl
+	libnet-ssleay-perl libmail-dkim-perl \
+	libsodium23 libunwind8 libcap2 liblz4-1 libzstd1
 # Unpacked below build/peers, not installed: each to a folder of its name.
-PKGS_PEERS = postfix opensmtpd exim4-daemon-light
+PKGS_PEERS = postfix opensmtpd exim4-daemon-light dovecot-core dovecot-lmtpd
 
 # ---- where things go ----
 B ?= build
@@ -50,7 +51,7 @@ LIBS_keys = -lcrypto
 LIBS_sendmail =
 LIBS_queue = -llmdb -lpthread
 LIBS_control =
-LIBS_smtpctl = -llmdb -lcrypt -lcrypto -lpthread -lidn
+LIBS_smtpctl = -llmdb -lldns -lcrypt -lcrypto -lpthread -lidn
 LIBS_deliver = -lldns -lssl -lcrypto
 
 BIN_smtpd = smtpd sendmail
@@ -98,7 +99,7 @@ UNIT_SRC = $(wildcard regress/unit/*.c)
 UNITS = $(UNIT_SRC:regress/unit/%.c=$(B)/unit/%)
 LIBS_unit_common = -lldns -lssl -lcrypto -lidn
 LIBS_unit_smtpd = -lldns -lssl -lcrypto -lcrypt -ljansson -llmdb -lpthread -lidn
-LIBS_unit_queue = -llmdb -lcrypt -lcrypto -lpthread -lidn
+LIBS_unit_queue = -llmdb -lldns -lcrypt -lcrypto -lpthread -lidn
 LIBS_unit_deliver = -lldns -lssl -lcrypto
 
 unit: $(UNITS)
@@ -129,14 +130,14 @@ FUZZ_FLAGS = -max_len=4096 -timeout=10 -rss_limit_mb=1024 -close_fd_mask=1 -prin
 fuzz: packages
 	@$(MAKE) CC=clang OPT="-O1 -g" SAN=fuzzer-no-link,$(FUZZ_SAN) B=$(B)/fuzz $(FUZZ:%=$(B)/fuzz/fuzz/%)
 	@dir=$$(mktemp -d /tmp/postern-fuzz-XXXXXX) && \
-	printf '%s\n' $(FUZZ) | xargs -P $(FUZZ_JOBS) -I F sh -c ' \
-		mkdir '$$dir'/F; \
-		$(B)/fuzz/fuzz/F $(FUZZ_FLAGS) -max_total_time=$(FUZZ_SECONDS) \
-		    -artifact_prefix='$$dir'/F- '$$dir'/F regress/fuzz/corpus/F \
-		    >'$$dir'/F.log 2>&1 || { tail -n 60 '$$dir'/F.log; \
-			echo "not ok F: see '$$dir'"; exit 1; }; \
-		n=$$(sed -n "s/^stat::number_of_executed_units: *//p" '$$dir'/F.log); \
-		echo "ok F ($$n inputs)"' && \
+	printf '%s\n' $(FUZZ) | xargs -P $(FUZZ_JOBS) -I @@ sh -c ' \
+		mkdir '$$dir'/@@; \
+		$(B)/fuzz/fuzz/@@ $(FUZZ_FLAGS) -max_total_time=$(FUZZ_SECONDS) \
+		    -artifact_prefix='$$dir'/@@- '$$dir'/@@ regress/fuzz/corpus/@@ \
+		    >'$$dir'/@@.log 2>&1 || { tail -n 60 '$$dir'/@@.log; \
+			echo "not ok @@: see '$$dir'"; exit 1; }; \
+		n=$$(sed -n "s/^stat::number_of_executed_units: *//p" '$$dir'/@@.log); \
+		echo "ok @@ ($$n inputs)"' && \
 	rm -rf $$dir
 
 fuzz-network:
