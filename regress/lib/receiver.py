@@ -543,16 +543,23 @@ class _Session:
         if what is TAKE_CLOSE or what is TAKE_RESET:
             self.server.keep(message)
         for rcpt in rcpts:
-            code = self.say("dot", rcpt)
+            what = self.server.reply("dot", self, rcpt)
+            # Who hears that it was taken finds it here.
+            early = isinstance(what, str) and what.startswith("2")
+            if early:
+                self.is_taken(message, rcpt)
+            code = self.answer(what)
             if code is None:
                 return False
-            if code // 100 != 2:
-                continue
-            if rcpt is not None:
-                message.lmtp.append(rcpt)
-            if message not in self.server.messages:
-                self.server.keep(message)
+            if code // 100 == 2 and not early:
+                self.is_taken(message, rcpt)
         return True
+
+    def is_taken(self, message, rcpt):
+        if rcpt is not None:
+            message.lmtp.append(rcpt)
+        if message not in self.server.messages:
+            self.server.keep(message)
 
 
 class Receiver:
