@@ -175,7 +175,7 @@ def test_key_weak(lab, case):
         path.chmod(0o600)
     else:
         path = key(lab, *how)
-    text = write(lab, f'dkim domain c.test selector s key "{path}"\n' + GOOD)
+    text = write(lab, f'dkim domain c.test selector s key "{path}"\n' + GOOD.replace("2525", str(base.free_port())))
     for args in (["-n"], ["-d", "-R", lab.path("root")]):
         out = smtpd(text, *args)
         said = out.stdout + out.stderr
