@@ -21,8 +21,16 @@
 #define ENVID_MAX      100  /* RFC 3461 4.4: as it came, xtext and all */
 #define ORCPT_MAX      500  /* RFC 3461 4.2: likewise, "rfc822;" included */
 #define SIG_MAX        3071 /* a DKIM-Signature field, CRLF included */
+#define LOCAL_USER_MAX 127  /* a login name */
+#define LOCAL_HOME_MAX 511  /* a home directory */
+#define LOCAL_TEXT_MAX 1023 /* a command or path: NODE_TEXT_MAX */
+#define LEAF_TEXT_MAX  319  /* what a recipient is, beside its address */
 
-#define EXPAND_MAX 10000 /* addresses that one recipient may stand for */
+#define EXPAND_MAX 10000 /* addresses that one child message may have */
+/* One that stands for more is cut in so many parts, each a child of its own.
+ * A member belongs to the part that its hash says, so that a list that changes
+ * meanwhile gives nobody two and nobody none. */
+#define EXPAND_PARTS 16
 #define RCPT_MAX                                                               \
 	30000 /* recipients a message may have at all: ids leave 16 bits */
 

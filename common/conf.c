@@ -294,6 +294,12 @@ conf_text(const struct conf *c, conf_str s)
 	return (const char *)c + c->pool.off + (s < c->pool.n ? s : 0);
 }
 
+const char *
+conf_mail_name(const struct conf *c)
+{
+	return conf_text(c, c->mail_name != 0 ? c->mail_name : c->hostname);
+}
+
 const void *
 conf_row(const struct conf *c, struct conf_span span, uint32_t i, size_t size)
 {

@@ -21,6 +21,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "conf_words.h"
+
 #define CONF_MAGIC 0x504f5355u /* "POSU" */
 
 typedef uint32_t conf_str; /* 0 is the empty text */
@@ -39,28 +41,6 @@ struct conf_at {
 };
 
 /* ---- tables ---- */
-
-/* What a table can be asked (smtpd-tables(7)). */
-#define CONF_SERVICES(X)                                                       \
-	X(ALIAS, "alias")             /* a name: what it stands for */         \
-	X(DOMAIN, "domain")           /* a domain: is it in it? */             \
-	X(CREDENTIALS, "credentials") /* a user or label: its secret */        \
-	X(NETADDR, "netaddr")         /* an IP address: is it in it? */        \
-	X(USERINFO, "userinfo")       /* a user: uid, gid, home */             \
-	X(SOURCE, "source")           /* addresses to connect from */          \
-	X(MAILADDR, "mailaddr")       /* a mail address: is it in it? */       \
-	X(MAILADDRMAP, "mailaddrmap") /* a user: addresses it may use */       \
-	X(ADDRNAME, "addrname")       /* an IP address: a host name */         \
-	X(STRING, "string")           /* a text: is it in it? */               \
-	X(REGEX, "regex")             /* a text: does an expression match? */  \
-	X(RELAYHOST, "relayhost")     /* a domain, or nothing: relay URLs */
-
-enum conf_service {
-#define X(name, word) SERVICE_##name,
-	CONF_SERVICES(X)
-#undef X
-	    SERVICES
-};
 
 /* Of lines of passwd(5): what OpenSMTPD's table-passwd knows, and who is in
  * it. */
@@ -173,49 +153,6 @@ enum conf_filter_kind {
 	FILTER_EXEC
 };
 
-#define CONF_PHASES(X)                                                         \
-	X(CONNECT, "connect")                                                  \
-	X(HELO, "helo")                                                        \
-	X(EHLO, "ehlo")                                                        \
-	X(AUTH, "auth")                                                        \
-	X(MAIL_FROM, "mail-from")                                              \
-	X(RCPT_TO, "rcpt-to")                                                  \
-	X(DATA, "data")                                                        \
-	X(COMMIT, "commit")
-
-#define CONF_FILTER_CONDS(X)                                                   \
-	X(RDNS, "rdns")                                                        \
-	X(FCRDNS, "fcrdns")                                                    \
-	X(SRC, "src")                                                          \
-	X(HELO, "helo")                                                        \
-	X(AUTH, "auth")                                                        \
-	X(MAIL_FROM, "mail-from")                                              \
-	X(RCPT_TO, "rcpt-to")
-
-#define CONF_DECISIONS(X)                                                      \
-	X(BYPASS, "bypass")                                                    \
-	X(DISCONNECT, "disconnect")                                            \
-	X(JUNK, "junk")                                                        \
-	X(REJECT, "reject")                                                    \
-	X(REWRITE, "rewrite")                                                  \
-	X(REPORT, "report")
-
-enum conf_phase {
-#define X(name, word) PHASE_##name,
-	CONF_PHASES(X)
-#undef X
-};
-enum conf_filter_cond {
-#define X(name, word) FCOND_##name,
-	CONF_FILTER_CONDS(X)
-#undef X
-};
-enum conf_decision {
-#define X(name, word) DECIDE_##name,
-	CONF_DECISIONS(X)
-#undef X
-};
-
 struct conf_filter {
 	conf_str name;
 	uint8_t kind;            /* enum conf_filter_kind */
@@ -278,35 +215,6 @@ struct conf_listen {
 
 /* ---- actions ---- */
 
-#define CONF_METHODS(X)                                                        \
-	X(RELAY, "relay")                                                      \
-	X(EXPAND_ONLY, "expand-only")                                          \
-	X(FORWARD_ONLY, "forward-only")                                        \
-	X(MBOX, "mbox")                                                        \
-	X(MAILDIR, "maildir")                                                  \
-	X(LMTP, "lmtp")                                                        \
-	X(MDA, "mda")
-
-enum conf_method {
-#define X(name, word) METHOD_##name,
-	CONF_METHODS(X)
-#undef X
-};
-
-/* As in a relay URL.  Columns: enum, word. */
-#define CONF_SCHEMES(X)                                                        \
-	X(SMTP, "smtp")             /* STARTTLS if offered */                  \
-	X(SMTP_TLS, "smtp+tls")     /* STARTTLS, or not at all */              \
-	X(SMTP_NOTLS, "smtp+notls") /* never */                                \
-	X(SMTPS, "smtps")           /* TLS from the first byte */              \
-	X(LMTP, "lmtp")
-
-enum conf_scheme {
-#define X(name, word) SCHEME_##name,
-	CONF_SCHEMES(X)
-#undef X
-};
-
 struct conf_host {
 	uint8_t scheme; /* enum conf_scheme */
 	uint16_t port;  /* as it will be used */
@@ -355,37 +263,6 @@ struct conf_wrapper {
 
 /* ---- rules ---- */
 
-/*
- * Columns: enum, words.  A rule has one or more of each; FROM_* and FOR_*
- * exclude others of their kind.  FROM_AUTH and FROM_MAIL_FROM stand for `from
- * any` and that condition, FOR_RCPT_TO for `for any` and that.
- */
-#define CONF_CONDS(X)                                                          \
-	X(FROM_ANY, "from any")                                                \
-	X(FROM_LOCAL, "from local")                                            \
-	X(FROM_SOCKET, "from socket")                                          \
-	X(FROM_AUTH, "from auth")                                              \
-	X(FROM_MAIL_FROM, "from mail-from")                                    \
-	X(FROM_RDNS, "from rdns")                                              \
-	X(FROM_SRC, "from src")                                                \
-	X(FOR_ANY, "for any")                                                  \
-	X(FOR_LOCAL, "for local")                                              \
-	X(FOR_DOMAIN, "for domain")                                            \
-	X(FOR_RCPT_TO, "for rcpt-to")                                          \
-	X(AUTH, "auth")                                                        \
-	X(HELO, "helo")                                                        \
-	X(MAIL_FROM, "mail-from")                                              \
-	X(RCPT_TO, "rcpt-to")                                                  \
-	X(TAG, "tag")                                                          \
-	X(TLS, "tls")
-
-enum conf_cond_kind {
-#define X(name, words) COND_##name,
-	CONF_CONDS(X)
-#undef X
-	    CONDS
-};
-
 struct conf_cond {
 	uint8_t kind; /* enum conf_cond_kind */
 	uint8_t not_; /* `!` stood before it */
@@ -416,19 +293,6 @@ struct conf_dkim {
 
 /* `tls domain D may|require|verify|no ...`: what is wanted of the hosts of a
  * destination, over what the action says.  The first that names it holds. */
-#define CONF_TLS_LEVELS(X)                                                     \
-	X(UNSAID, "")                                                          \
-	X(NO, "no")           /* without */                                    \
-	X(MAY, "may")         /* if it is offered, whoever answers */          \
-	X(REQUIRE, "require") /* or not at all, whoever answers */             \
-	X(VERIFY, "verify")   /* ... with a good certificate for its name */
-
-enum conf_tls_level {
-#define X(name, word) TLS_LEVEL_##name,
-	CONF_TLS_LEVELS(X)
-#undef X
-};
-
 struct conf_tls {
 	struct conf_span domain; /* struct conf_entry, as of `retry` */
 	uint8_t level;           /* enum conf_tls_level */
@@ -502,6 +366,7 @@ struct conf {
 
 	/* who we are */
 	conf_str hostname;                /* in the banner, Received, EHLO */
+	conf_str mail_name;               /* empty: see conf_mail_name() */
 	struct sockaddr_storage resolver; /* ss_family 0: /etc/resolv.conf */
 	uint32_t resolver_timeout; /* seconds for one question, all tries */
 	conf_str admd;             /* authserv-id; empty: hostname */
@@ -580,6 +445,10 @@ const struct conf *conf_map(int fd);
 
 /* The text at s; never NULL. */
 const char *conf_text(const struct conf *c, conf_str s);
+
+/* What stands behind the '@' of an address of this host that came without:
+ * `mailname`, by default the host's name. */
+const char *conf_mail_name(const struct conf *c);
 
 /* Row i of a span; i is below span.n (asserted). */
 const void *conf_row(const struct conf *c, struct conf_span span, uint32_t i,

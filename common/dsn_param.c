@@ -10,6 +10,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "num.h"
+
 /* Columns: word, value. */
 struct word {
 	const char *text;
@@ -135,14 +137,6 @@ body_name(unsigned int body)
 
 /* ---- xtext ---- */
 
-static int
-hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
 bool
 xtext_decode(struct slice in, char *out, size_t size)
 {
@@ -158,8 +152,8 @@ xtext_decode(struct slice in, char *out, size_t size)
 		if (c == '+') {
 			if (in.len - i < 3)
 				break;
-			hi = hex_digit(in.p[i + 1]);
-			lo = hex_digit(in.p[i + 2]);
+			hi = num_hex(in.p[i + 1]);
+			lo = num_hex(in.p[i + 2]);
 			if (hi == -1 || lo == -1 || hi + lo == 0)
 				break;
 			c = (char)(hi << 4 | lo);
@@ -303,7 +297,7 @@ escape_len(struct slice in, uint32_t *c)
 	if (in.len < 5 || memcmp(in.p, "\\x{", 3) != 0)
 		return 0;
 	for (i = 3; i < in.len && i < 9 && in.p[i] != '}'; i++) {
-		if ((d = hex_digit(in.p[i])) == -1)
+		if ((d = num_hex(in.p[i])) == -1)
 			return 0;
 		*c = *c << 4 | (uint32_t)d;
 	}

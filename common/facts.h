@@ -27,7 +27,11 @@ enum {
 	FACT_LMTP = 512,       /* LHLO was said */
 	FACT_SUBMIT = 1024,    /* authenticated, local or listed: one of ours,
 				* whose message we may complete (RFC 6409) */
-	FACT_SMTPUTF8 = 2048   /* MAIL had SMTPUTF8 (RFC 6531 3.4) */
+	FACT_SMTPUTF8 = 2048,  /* MAIL had SMTPUTF8 (RFC 6531 3.4) */
+	/* FACT_EXPANDED: a number, of the parts of lists that it came out of,
+	 * each a part of one before. */
+	FACT_DEPTH = 0x7f000000,
+	FACT_DEPTH_ONE = 0x01000000
 };
 
 struct facts {

@@ -14,8 +14,18 @@
  *                   alias, lower bits 0, and the notifications about it
  *   ... and 1 more  what these expand to
  *
- * A child is not expanded again, so that is all.  The units of a message with
- * k recipients, 2(k+1) of them, are kept with its id.
+ * The units of a message with k recipients, 2(k+1) of them, are kept with its
+ * id.  A child is not expanded again, so that is all, but for the parts of a
+ * list that is too long for one child.  The child of each part has two units v,
+ * v+1 of its own, given out when the list's child is made, and its id stands
+ * there, behind the part's leaf, so that it is as if it were derived:
+ *
+ *   unit v          that child, lower bits 0, and the notifications about it
+ *   unit v+1        what those expand to; and that child, where the list's is
+ *                   one of a notification, with the same lower bits, so that it
+ *                   stands to unit v as that to its own notification
+ *
+ * A part may have parts, with two units each as well.
  *
  * SPDX-License-Identifier: ISC
  */

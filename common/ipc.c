@@ -160,29 +160,41 @@ req_done(struct ipc_req *r)
 	r->place = IPC_IDLE;
 }
 
+/* Says it, where there is credit.  False: the peer is lost, which reading will
+ * say too. */
+static bool
+put_question(struct ipc_chan *c, struct ipc_req *r, const void *body, int fd)
+{
+	unsigned int slot = c->next_slot;
+	uint64_t id;
+
+	while (c->slots[slot].req != NULL)
+		slot = (slot + 1) % IPC_CREDIT;
+	c->next_slot = (slot + 1) % IPC_CREDIT;
+	id = (uint64_t)++c->slots[slot].generation << 16 | slot;
+	if (!ipc_send(c, r->type, id, body, fd))
+		return false;
+	TAILQ_INSERT_TAIL(&c->asked, r, entry);
+	c->slots[slot].req = r;
+	c->n_open++;
+	r->slot = slot;
+	r->place = IPC_ASKED;
+	return true;
+}
+
 /* Sends what waits while there is credit. */
 static void
 pump(struct ipc_chan *c)
 {
 	struct ipc_req *r;
-	unsigned int slot;
-	uint64_t id;
 
 	while (c->fd != -1 && c->n_open < IPC_CREDIT &&
 	    (r = TAILQ_FIRST(&c->waiting)) != NULL) {
-		slot = c->next_slot;
-		while (c->slots[slot].req != NULL)
-			slot = (slot + 1) % IPC_CREDIT;
-		c->next_slot = (slot + 1) % IPC_CREDIT;
-		id = (uint64_t)++c->slots[slot].generation << 16 | slot;
-		if (!ipc_send(c, r->type, id, r->copy, -1))
-			return; /* reading will say that the peer is lost */
 		TAILQ_REMOVE(&c->waiting, r, entry);
-		TAILQ_INSERT_TAIL(&c->asked, r, entry);
-		c->slots[slot].req = r;
-		c->n_open++;
-		r->slot = slot;
-		r->place = IPC_ASKED;
+		if (!put_question(c, r, r->copy, -1)) {
+			TAILQ_INSERT_HEAD(&c->waiting, r, entry);
+			return;
+		}
 	}
 }
 
@@ -208,9 +220,9 @@ on_deadline(void *arg)
 	pump(c);
 }
 
-void
-ipc_ask(struct ipc_chan *c, struct ipc_req *r, enum ipc_type type,
-    const void *body, ipc_answer *fn, void *arg, msec ms)
+static void
+begin(struct ipc_chan *c, struct ipc_req *r, enum ipc_type type, ipc_answer *fn,
+    void *arg)
 {
 	assert(r->place == IPC_IDLE);
 	assert(ipc_rows[type].answer != IPC_NONE);
@@ -218,12 +230,39 @@ ipc_ask(struct ipc_chan *c, struct ipc_req *r, enum ipc_type type,
 	r->fn = fn;
 	r->arg = arg;
 	r->type = type;
+}
+
+/* It is in no list: its asker is told from the loop. */
+static void
+lose(struct ipc_req *r)
+{
+	r->place = IPC_LOST;
+	timer_set(r->chan->loop, &r->deadline, 0, on_deadline, r);
+}
+
+void
+ipc_ask_fd(struct ipc_chan *c, struct ipc_req *r, enum ipc_type type,
+    const void *body, int fd, ipc_answer *fn, void *arg, msec ms)
+{
+	begin(c, r, type, fn, arg);
+	if (c->fd == -1 || c->n_open >= IPC_CREDIT ||
+	    !put_question(c, r, body, fd))
+		lose(r);
+	else
+		timer_set(c->loop, &r->deadline, ms, on_deadline, r);
+}
+
+void
+ipc_ask(struct ipc_chan *c, struct ipc_req *r, enum ipc_type type,
+    const void *body, ipc_answer *fn, void *arg, msec ms)
+{
+	assert(ipc_rows[type].fd != IPC_FD);
+	begin(c, r, type, fn, arg);
 	r->copy = xcalloc(1, ipc_rows[type].size);
 	memcpy(r->copy, body, ipc_rows[type].size);
 	if (type == IPC_TX_DATA && c->fd == -1) {
 		/* What it follows was said to nobody. */
-		r->place = IPC_LOST;
-		timer_set(c->loop, &r->deadline, 0, on_deadline, r);
+		lose(r);
 		return;
 	}
 	timer_set(c->loop, &r->deadline, ms, on_deadline, r);
@@ -496,12 +535,12 @@ ipc_detach(struct ipc_chan *c)
 		r->place = IPC_WAITING;
 		TAILQ_INSERT_HEAD(&c->waiting, r, entry);
 	}
-	/* tx_data follows what the lost process was told: from the top. */
+	/* tx_data follows what the lost process was told: from the top.  A
+	 * descriptor went with what it came with. */
 	TAILQ_FOREACH_SAFE(r, &c->waiting, entry, next) {
-		if (r->type != IPC_TX_DATA)
+		if (r->type != IPC_TX_DATA && ipc_rows[r->type].fd != IPC_FD)
 			continue;
 		TAILQ_REMOVE(&c->waiting, r, entry);
-		r->place = IPC_LOST;
-		timer_set(c->loop, &r->deadline, 0, on_deadline, r);
+		lose(r);
 	}
 }

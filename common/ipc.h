@@ -4,7 +4,8 @@
  * A channel is the relation to one other process, not the socket: the peer
  * may die and come back, and the channel gets the new socket.  Questions that
  * were open are then asked again, in their order (each question is made so
- * that asking twice is safe; tx_data is not, and its asker is told instead).
+ * that asking twice is safe; tx_data is not, nor is what comes with a
+ * descriptor, and its asker is told instead).
  * A question is a member of who asks; forgetting it is ipc_cancel().
  *
  * SPDX-License-Identifier: ISC
@@ -116,6 +117,14 @@ bool ipc_send(struct ipc_chan *c, enum ipc_type type, uint64_t id,
 /* Asks; fn is called once, unless cancelled.  ms: deadline. */
 void ipc_ask(struct ipc_chan *c, struct ipc_req *r, enum ipc_type type,
     const void *body, ipc_answer *fn, void *arg, msec ms);
+
+/*
+ * The same with a descriptor, which is borrowed.  It is asked now or not at
+ * all, and not again: where that cannot be, or the peer is lost, fn is told so
+ * from the loop.
+ */
+void ipc_ask_fd(struct ipc_chan *c, struct ipc_req *r, enum ipc_type type,
+    const void *body, int fd, ipc_answer *fn, void *arg, msec ms);
 
 /*
  * Asks and waits: for who cannot go on without the answer, and not longer than

@@ -3,7 +3,9 @@
  * the architecture.
  *
  *   session --rcpt_ask--> lookup        may this recipient come in?
+ *   session --peer_ask--> lookup        what holds for this client?
  *   session --auth_*----> lookup        is this who he says he is?
+ *   session --sender_ask> lookup        may this user write as this sender?
  *   session --filter_ask> lookup        what do the filters say?
  *   session --client_*--> guard         how much may this client do?
  *   session --names_ask-> guard         its name, and what lists say of it
@@ -11,6 +13,7 @@
  *   session --grey_ask--> queue         was this seen before?
  *   session --tx_*------> queue         keep this message
  *   queue   --route_ask-> lookup        where does this recipient go now?
+ *   queue   --expand_ask> lookup        for whom does it stand?
  *   queue   <-job_want--- deliver       give me work
  *   queue   --job_*-----> deliver       a message for one route
  *   queue   <-job_result- deliver       what became of each recipient
@@ -18,7 +21,11 @@
  *   deliver --sign_ask--> keys          sign this digest
  *   deliver --cert_sign-> keys          sign this handshake of a client
  *   deliver --relay_ask-> lookup        hosts and source addresses of an action
+ *   deliver --helo_ask--> lookup        our name at this address
  *   deliver --sasl_ask--> lookup        authenticate us to this server
+ *   queue   --local_*---> spawn         this message to this mailbox, program
+ *   lookup  --text_ask--> spawn         a .forward, a list: as its user
+ *   deliver --sock_ask--> spawn         the socket of an `lmtp` action
  *   lookup  --prog_ask--> spawn         start this table's program
  *   lookup  --pam_ask---> spawn         check this password by PAM
  *   lookup  --token_ask-> spawn         get this token
@@ -40,7 +47,9 @@
 #include "bounds.h"
 #include "conf.h"
 #include "facts.h"
+#include "ipc_control.h"
 #include "ipc_deliver.h"
+#include "ipc_local.h"
 #include "ipc_session.h"
 #include "proc_table.h"
 #include "verdict.h"
@@ -49,8 +58,8 @@
 
 /* First message to each child; fd: the configuration. */
 struct proc_start {
-	uint64_t token
-	    [2]; /* of this parent's life: an index made under it is good */
+	/* Of this parent's life: an index made under it is good. */
+	uint64_t token[2];
 	uint32_t kind, instance;
 	uint32_t uid, gid; /* whom to become; jailed 0: nobody else */
 	uint32_t jailed;
@@ -97,11 +106,11 @@ struct proc_stop {
 /* A newer generation is at work: take nothing new, finish what is open, then
  * end.  No hurry: a session may be as long as it is. */
 struct proc_drain {
-	uint32_t unused;
+	uint32_t stopping; /* all of us will stop: what runs on is hurried */
 };
 /* Child to parent: I take nothing new; so many sessions or jobs are open.
  * Said at once after proc_drain, and when it is 0, which is answered by
- * proc_stop. */
+ * proc_stop (of spawn when nobody is left whom it serves). */
 struct proc_drained {
 	uint32_t left;
 };
@@ -130,6 +139,8 @@ struct route_ask {
 	/* FACT_EXPANDED: the address that rcpt came out of, if an action has
 	 * `srs`; else empty */
 	char of[ADDR_MAX + 1];
+	char leaf[LEAF_TEXT_MAX +
+	    1]; /* as expand_is gave it; empty: an address */
 };
 enum {
 	ROUTE_ORIGIN = 1, /* the rule is not for strangers: we may sign */
@@ -144,7 +155,9 @@ struct route_is {
 	/*
 	 * "mx:example.org"; "host:smtps://label@relay.example.net:465", as
 	 * in a relay URL, always with its port; "hosts:NAME", those of
-	 * action NAME, which deliver asks for (relay_ask).  Empty with
+	 * action NAME, which deliver asks for (relay_ask); "lmtp:NAME", the
+	 * server of action NAME.  For spawn, with `local` set:
+	 * "local:ACTION/USER", "program:USER/HASH", "file:PATH".  Empty with
 	 * ROUTE_EXPANDS.
 	 */
 	char route[ROUTE_MAX + 1];
@@ -153,26 +166,37 @@ struct route_is {
 	char rcpt[ADDR_MAX + 1];
 	/* What is said as the sender (SRS); empty: itself. */
 	char sender[ADDR_MAX + 1];
+	struct local_to local; /* what LOCAL_NONE: it leaves by deliver */
 };
 /*
- * The addresses that a recipient stands for, from number `from` on: they
- * become recipients of a child message.  Each is in the form that a recipient
- * has in the spool, no two are the same.  sum: of the whole list, 0 in the
- * first question; when it changes on the way the queue begins again.
+ * What a recipient stands for, from number `from` on: recipients of a child
+ * message.  Each is an address in the form that a recipient has in the spool,
+ * and its leaf: empty, or what it is on this host beside an address
+ * (lookup_leaf.h has the forms; queue keeps it and says it in route_ask and
+ * expand_ask, and reads nothing in it but the first letter: LEAF_PART is
+ * expanded again, all others are not).  No two are the same.  sum: of the whole
+ * list, 0 in the first question; when it changes on the way the queue begins
+ * again.
  */
+#define LEAF_PART 'l' /* of a list of more than EXPAND_MAX */
 struct expand_ask {
 	struct facts facts;
 	uint64_t sum;
 	uint32_t from;
 	char sender[ADDR_MAX + 1];
 	char rcpt[ADDR_MAX + 1];
+	char of[ADDR_MAX + 1];        /* with leaf, as in route_ask */
+	char leaf[LEAF_TEXT_MAX + 1]; /* empty, or that of a part */
 };
 struct expand_is {
 	struct outcome outcome; /* DONE, or why not */
 	uint64_t sum;
-	uint32_t total;   /* addresses in the list, at most EXPAND_MAX */
+	uint32_t total;   /* in the list, at most EXPAND_MAX */
 	uint32_t from, n; /* of them here */
-	char text[3072];  /* n addresses, each with its NUL */
+	/* The child's sender: the owner of a list (aliases(5)); empty: that of
+	 * the message. */
+	char sender[ADDR_MAX + 1];
+	char text[2560]; /* n of them: address NUL leaf NUL */
 };
 
 /* ---- queue, lookup, keys and deliver: ipc_deliver.h ---- */
@@ -217,111 +241,7 @@ struct token_stderr {
 	uint32_t token;
 };
 
-/* ---- smtpctl, control, queue, parent ---- */
-
-enum ctl_verb {
-	CTL_NONE,
-	CTL_FLUSH,   /* due now */
-	CTL_REQUEUE, /* as if new: attempts and next try forgotten, due now */
-	CTL_HOLD,
-	CTL_RELEASE,
-	CTL_REMOVE,
-	CTL_PAUSE, /* no new deliveries; survives a restart */
-	CTL_RESUME,
-	CTL_REBUILD, /* the index, from the files */
-	CTL_STOP,
-	CTL_STATUS
-};
-enum ctl_by {
-	CTL_BY_NONE,
-	CTL_BY_ALL,
-	CTL_BY_ID,
-	CTL_BY_DOMAIN,
-	CTL_BY_SENDER,
-	CTL_BY_RCPT,
-	CTL_BY_ROUTE
-};
-
-struct ctl_ask {
-	uint32_t verb; /* enum ctl_verb */
-	uint32_t by;   /* enum ctl_by */
-	uint32_t n;    /* CTL_BY_ID: one recipient, CONF_NONE: all */
-	uint64_t id;
-	char text[ROUTE_MAX + 1]; /* domain, address or route */
-};
-struct ctl_is {
-	struct outcome outcome; /* DONE: done, and durable where it must be */
-	uint64_t matched;       /* recipients */
-	uint64_t changed;
-	uint64_t
-	    in_flight; /* being tried now: not tried again, or as asked after */
-};
-/* Control to parent: stop everything. */
-struct ctl_stop {
-	uint32_t unused;
-};
-/* Control to parent. */
-enum parent_verb {
-	PARENT_NONE,
-	PARENT_RELOAD, /* the configuration, a new generation of processes */
-	PARENT_UPDATE, /* read table `text` anew, empty: all of them */
-	PARENT_STATUS,
-	PARENT_WHY /* the lines of the last failure, from byte `from` on */
-};
-struct parent_ask {
-	uint32_t verb;
-	uint32_t from;
-	char text[ROUTE_MAX + 1];
-};
-struct parent_is {
-	struct outcome outcome;
-	uint32_t generation; /* the one at work now */
-	int64_t loaded;      /* since when, seconds since 1970 */
-	uint32_t draining;   /* processes of older ones with sessions or jobs */
-	uint32_t size;       /* bytes of all lines */
-	char text[3072];     /* lines: what is wrong with the file */
-};
-
-/* ---- smtpctl explain ---- */
-
-/* What would become of this recipient?  Lookup answers for rule, expansion,
- * action and route, by the same code as rcpt_ask and route_ask. */
-struct explain_ask {
-	struct facts facts;
-	uint32_t page; /* 0 first */
-	uint32_t port; /* of the listener it came to; 0: nobody said */
-	char sender[ADDR_MAX + 1];
-	char rcpt[ADDR_MAX + 1];
-};
-/* Deliver, for a route that lookup named: hosts in order, TLS, signing key;
- * queue, for the same: limits, retry. */
-struct explain_route {
-	uint32_t action;
-	uint32_t flags; /* ROUTE_* */
-	uint32_t page;
-	char route[ROUTE_MAX + 1];
-	char sender[ADDR_MAX + 1];
-	char rcpt[ADDR_MAX + 1];
-};
-/* text: lines of "STEP<tab>WHERE<tab>TEXT"; smtpctl_explain.c lists the steps.
- * WHERE: the line of the configuration that decided, or empty. */
-struct explain_is {
-	struct outcome outcome;
-	uint32_t next; /* page; 0: this was the last */
-	char text[3072];
-};
-struct hosts_ask {
-	struct explain_route about;
-};
-struct hosts_is {
-	struct explain_is is;
-};
-struct limits_ask {
-	struct explain_route about;
-};
-struct limits_is {
-	struct explain_is is;
-};
+/* ---- smtpctl, control, queue, parent: ipc_control.h ---- */
 
 enum ipc_fd { IPC_NOFD, IPC_FD, IPC_MAYFD };
 
@@ -386,6 +306,15 @@ enum ipc_fd { IPC_NOFD, IPC_FD, IPC_MAYFD };
 	X(TOKEN_ASK,   token_ask,   LOOKUP,  SPAWN,   IPC_NOFD,  TOKEN_IS) \
 	X(TOKEN_IS,    token_is,    SPAWN,   LOOKUP,  IPC_MAYFD, NONE) \
 	X(TOKEN_STDERR, token_stderr, SPAWN, LOOKUP,  IPC_FD,    NONE) \
+	X(TEXT_ASK,    text_ask,    LOOKUP,  SPAWN,   IPC_NOFD,  TEXT_IS) \
+	X(TEXT_IS,     text_is,     SPAWN,   LOOKUP,  IPC_MAYFD, NONE) \
+	X(LOCAL_TAKE,  local_take,  QUEUE,   SPAWN,   IPC_FD,    LOCAL_IS) \
+	X(LOCAL_IS,    local_is,    SPAWN,   QUEUE,   IPC_MAYFD, NONE) \
+	X(LOCAL_NOTED, local_noted, QUEUE,   SPAWN,   IPC_NOFD,  NONE) \
+	X(LOCAL_HELD,  local_held,  SPAWN,   QUEUE,   IPC_FD,    NONE) \
+	X(LOCAL_LISTED, local_listed, SPAWN, QUEUE,   IPC_NOFD,  NONE) \
+	X(SOCK_ASK,    sock_ask,    DELIVER, SPAWN,   IPC_NOFD,  SOCK_IS) \
+	X(SOCK_IS,     sock_is,     SPAWN,   DELIVER, IPC_MAYFD, NONE) \
 	X(JOB_WANT,    job_want,    DELIVER, QUEUE,   IPC_NOFD,  NONE) \
 	X(JOB_TAKE,    job_take,    QUEUE,   DELIVER, IPC_FD,    NONE) \
 	X(JOB_RCPT,    job_rcpt,    QUEUE,   DELIVER, IPC_NOFD,  NONE) \
@@ -428,6 +357,11 @@ enum ipc_fd { IPC_NOFD, IPC_FD, IPC_MAYFD };
 	X(NAME, name, facts.client) X(NAME, name, facts.helo) \
 	X(NAME, name, facts.rdns) X(NAME, name, facts.tag) \
 	X(NAME, name, facts.auth)
+
+/* Those of struct local_to. */
+#define IPC_LOCAL_TO(X, NAME, name, of) \
+	X(NAME, name, of.user) X(NAME, name, of.as) \
+	X(NAME, name, of.home) X(NAME, name, of.text)
 
 /* Every array of characters in a message: it must hold a NUL. */
 #define IPC_TEXT(X) \
@@ -481,17 +415,36 @@ enum ipc_fd { IPC_NOFD, IPC_FD, IPC_MAYFD };
 	X(ROUTE_ASK,  route_ask,  sender) \
 	X(ROUTE_ASK,  route_ask,  rcpt) \
 	X(ROUTE_ASK,  route_ask,  of) \
+	X(ROUTE_ASK,  route_ask,  leaf) \
 	X(ROUTE_IS,   route_is,   outcome.text) \
 	X(ROUTE_IS,   route_is,   route) \
 	X(ROUTE_IS,   route_is,   rcpt) \
 	X(ROUTE_IS,   route_is,   sender) \
+	IPC_LOCAL_TO(X, ROUTE_IS, route_is, local) \
 	IPC_FACTS(X, EXPAND_ASK, expand_ask) \
 	X(EXPAND_ASK, expand_ask, sender) \
 	X(EXPAND_ASK, expand_ask, rcpt) \
+	X(EXPAND_ASK, expand_ask, of) \
+	X(EXPAND_ASK, expand_ask, leaf) \
 	X(EXPAND_IS,  expand_is,  outcome.text) \
+	X(EXPAND_IS,  expand_is,  sender) \
 	X(EXPAND_IS,  expand_is,  text) \
 	X(PROG_IS,    prog_is,    outcome.text) \
 	X(PAM_IS,     pam_is,     outcome.text) \
+	X(TEXT_ASK,   text_ask,   user) \
+	X(TEXT_ASK,   text_ask,   home) \
+	X(TEXT_ASK,   text_ask,   name) \
+	X(TEXT_IS,    text_is,    outcome.text) \
+	IPC_LOCAL_TO(X, LOCAL_TAKE, local_take, to) \
+	X(LOCAL_TAKE, local_take, sender) \
+	X(LOCAL_TAKE, local_take, rcpt) \
+	X(LOCAL_TAKE, local_take, of) \
+	X(LOCAL_TAKE, local_take, envid) \
+	X(LOCAL_TAKE, local_take, client) \
+	X(LOCAL_TAKE, local_take, helo) \
+	X(LOCAL_TAKE, local_take, auth) \
+	X(LOCAL_IS,   local_is,   outcome.text) \
+	X(SOCK_IS,    sock_is,    outcome.text) \
 	X(JOB_TAKE,   job_take,   route) \
 	X(JOB_TAKE,   job_take,   sender) \
 	X(JOB_TAKE,   job_take,   as_sender) \

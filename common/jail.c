@@ -71,7 +71,9 @@ jail_enter(enum proc_kind kind, bool jailed, const char *root, uid_t uid,
 	/* Threads count as processes. */
 	if (row->tasks == 0)
 		limit(RLIMIT_NPROC, 0);
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == -1)
+	/* Programs of users may be setuid or setgid: who starts them lets each
+	 * of the others have less. */
+	if (kind != PROC_SPAWN && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == -1)
 		fatal("no_new_privs: %s", strerror(errno));
 	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == -1)
 		fatal("dumpable: %s", strerror(errno));

@@ -120,3 +120,11 @@ num_parse_time(const char *text, uint64_t min, uint64_t max, uint64_t *out)
 	} while (*text != '\0');
 	return in_range(sum, min, max, out);
 }
+
+int
+num_hex(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}

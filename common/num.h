@@ -28,4 +28,7 @@ const char *num_parse_size(const char *text, uint64_t min, uint64_t max,
 const char *num_parse_time(const char *text, uint64_t min, uint64_t max,
     uint64_t *out);
 
+/* 0 to 15, of a digit as xtext has it (RFC 3461 4); -1: it is none. */
+int num_hex(char c);
+
 #endif

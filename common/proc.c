@@ -138,9 +138,10 @@ static void
 on_drain(void *self, struct ipc_chan *from, struct ipc_msg *msg)
 {
 	struct proc *p = self;
+	const struct proc_drain *m = msg->body;
 
 	(void)from;
-	(void)msg;
+	p->stopping = p->stopping || m->stopping != 0;
 	if (p->hooks->drain != NULL)
 		p->hooks->drain(p->self);
 	else

@@ -28,6 +28,7 @@ struct proc {
 	void *self;
 	bool gone;           /* proc_go was seen */
 	bool drained;        /* the parent was told so */
+	bool stopping;       /* draining because all of us will stop */
 	struct early *early; /* peers that came before it */
 };
 
@@ -48,8 +49,8 @@ struct proc_hooks {
 	 * seconds.  NULL: stops at once. */
 	void (*stop)(void *self);
 	/* A newer generation is at work: take nothing new, and call
-	 * proc_drained(), now and when nothing is left.  NULL: nothing ever
-	 * is. */
+	 * proc_drained(), now and when nothing is left.  Or p->stopping; it may
+	 * be called again for that.  NULL: nothing ever is left. */
 	void (*drain)(void *self);
 };
 

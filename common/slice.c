@@ -156,3 +156,12 @@ slice_copy(struct slice s, char *out, size_t size)
 	out[s.len] = '\0';
 	return true;
 }
+
+void
+text_lower(char *text)
+{
+	for (; *text != '\0'; text++) {
+		if (*text >= 'A' && *text <= 'Z')
+			*text += 'a' - 'A';
+	}
+}

@@ -52,4 +52,7 @@ bool slice_is_utf8(struct slice s);
  */
 bool slice_copy(struct slice s, char *out, size_t size);
 
+/* A to Z as a to z, in place; what is not ASCII stays. */
+void text_lower(char *text);
+
 #endif

@@ -15,6 +15,7 @@
 #include <xxhash.h>
 
 #include "log.h"
+#include "write_all.h"
 
 #define COPY_SIZE ((size_t)256 << 10)
 
@@ -67,23 +68,6 @@ read_all(int fd, void *p, size_t len, uint64_t at)
 }
 
 static int
-write_all(int fd, const void *p, size_t len)
-{
-	size_t done = 0;
-	ssize_t n;
-
-	while (done < len) {
-		n = write(fd, (const char *)p + done, len - done);
-		if (n == -1 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return n == 0 ? EIO : errno;
-		done += (size_t)n;
-	}
-	return 0;
-}
-
-static int
 sum_blocks(int fd, uint64_t len, int out, void *block, XXH3_state_t *state)
 {
 	uint64_t at;
@@ -94,8 +78,8 @@ sum_blocks(int fd, uint64_t len, int out, void *block, XXH3_state_t *state)
 		part = len - at < COPY_SIZE ? (size_t)(len - at) : COPY_SIZE;
 		if ((rc = read_all(fd, block, part, at)) != 0)
 			return rc;
-		if (out != -1 && (rc = write_all(out, block, part)) != 0)
-			return rc;
+		if (out != -1 && !write_all(out, block, part))
+			return errno;
 		XXH3_64bits_update(state, block, part);
 	}
 	return 0;

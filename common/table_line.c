@@ -121,6 +121,17 @@ has_control(struct slice s)
 	return false;
 }
 
+/* ":include:/path", ":fail: text": the value begins with its colon. */
+static bool
+is_colon_word(struct slice s)
+{
+	size_t i = 1;
+
+	while (i < s.len && s.p[i] >= 'a' && s.p[i] <= 'z')
+		i++;
+	return i > 1 && i < s.len && s.p[i] == ':';
+}
+
 static const char *
 parse_map(struct slice line, struct table_entry *e)
 {
@@ -131,7 +142,7 @@ parse_map(struct slice line, struct table_entry *e)
 					  "a quote or bracket is not closed";
 	e->key = (struct slice){ line.p, n };
 	line = slice_strip(from(line, n));
-	if (line.len > 0 && line.p[0] == ':')
+	if (line.len > 0 && line.p[0] == ':' && !is_colon_word(line))
 		line = slice_strip(from(line, 1));
 	e->value = cut_comment(line);
 	return NULL;

@@ -5,16 +5,14 @@
  */
 #include "verdict.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 void
-outcome_set(struct outcome *o, enum verdict v, enum width w, unsigned int code,
-    const char *ecode, const char *fmt, ...)
+outcome_vset(struct outcome *o, enum verdict v, enum width w, unsigned int code,
+    const char *ecode, const char *fmt, va_list ap)
 {
-	va_list ap;
 	char *end;
 	int i;
 
@@ -27,9 +25,25 @@ outcome_set(struct outcome *o, enum verdict v, enum width w, unsigned int code,
 		o->ecode[i] = (uint16_t)strtoul(ecode, &end, 10);
 		ecode = *end == '.' ? end + 1 : NULL;
 	}
-	va_start(ap, fmt);
 	vsnprintf(o->text, sizeof o->text, fmt, ap);
+}
+
+void
+outcome_set(struct outcome *o, enum verdict v, enum width w, unsigned int code,
+    const char *ecode, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	outcome_vset(o, v, w, code, ecode, fmt, ap);
 	va_end(ap);
+}
+
+void
+outcome_of_us(struct outcome *o, enum cause cause, enum stage stage)
+{
+	o->cause = (uint8_t)cause;
+	o->stage = (uint8_t)stage;
 }
 
 const char *

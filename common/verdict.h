@@ -7,6 +7,7 @@
 #ifndef COMMON_VERDICT_H
 #define COMMON_VERDICT_H
 
+#include <stdarg.h>
 #include <stdint.h>
 
 enum verdict {
@@ -96,6 +97,12 @@ struct outcome {
 void outcome_set(struct outcome *o, enum verdict v, enum width w,
     unsigned int code, const char *ecode, const char *fmt, ...)
     __attribute__((format(printf, 6, 7)));
+void outcome_vset(struct outcome *o, enum verdict v, enum width w,
+    unsigned int code, const char *ecode, const char *fmt, va_list ap)
+    __attribute__((format(printf, 6, 0)));
+
+/* What a failure is about, and where: for an outcome of ours. */
+void outcome_of_us(struct outcome *o, enum cause cause, enum stage stage);
 
 /*
  * Prints "250 2.0.0 text" into out (size bytes); a code or an enhanced code

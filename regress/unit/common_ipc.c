@@ -181,6 +181,80 @@ test_away(void)
 	CHECK("ipc: tx_data to nobody is told at once", unanswered == 1);
 }
 
+/* ---- with a descriptor ---- */
+
+static struct {
+	int n, bytes; /* questions, and what could be read from the last */
+	uint64_t id;
+} taken;
+
+static void
+on_take(void *self, struct ipc_chan *from, struct ipc_msg *msg)
+{
+	char in[16];
+
+	(void)self;
+	(void)from;
+	taken.n++;
+	taken.id = msg->id;
+	taken.bytes = (int)read(msg->fd, in, sizeof in);
+}
+
+static void
+test_descriptor(void)
+{
+	static ipc_handler *const handlers[IPC_TYPES] = {
+		[IPC_LOCAL_TAKE] = on_take,
+	};
+	static struct ipc_chan queue, spawn;
+	static struct ipc_req many[IPC_CREDIT + 1];
+	struct local_take take;
+	struct local_is is;
+	int pair[2], ends[2], i;
+
+	memset(&take, 0, sizeof take);
+	memset(&is, 0, sizeof is);
+	reset();
+	ipc_init(&queue, the_loop, PROC_QUEUE, PROC_SPAWN, 0, session_handlers,
+	    NULL, lost);
+	ipc_init(&spawn, the_loop, PROC_SPAWN, PROC_QUEUE, 0, handlers, NULL,
+	    lost);
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK, 0, pair) ==
+		-1 ||
+	    pipe2(ends, O_NONBLOCK) == -1 || write(ends[1], "hello", 5) != 5)
+		abort();
+	ipc_ask_fd(&queue, &many[0], IPC_LOCAL_TAKE, &take, ends[0], on_answer,
+	    NULL, 5000);
+	CHECK("ipc: a descriptor for nobody is told of from the loop",
+	    unanswered == 0);
+	turn();
+	CHECK("ipc: ... at once", unanswered == 1);
+	ipc_attach(&queue, pair[0]);
+	ipc_attach(&spawn, pair[1]);
+	turn();
+	CHECK("ipc: and it is not asked later", taken.n == 0);
+	ipc_ask_fd(&queue, &many[0], IPC_LOCAL_TAKE, &take, ends[0], on_answer,
+	    NULL, 5000);
+	turn();
+	CHECK("ipc: a descriptor comes over", taken.n == 1 && taken.bytes == 5);
+	local_is_send(&spawn, taken.id, &is, -1);
+	turn();
+	CHECK("ipc: and is answered", answered == 1 && unanswered == 1);
+	for (i = 0; i <= IPC_CREDIT; i++)
+		ipc_ask_fd(&queue, &many[i], IPC_LOCAL_TAKE, &take, ends[0],
+		    on_answer, NULL, 5000);
+	turn();
+	CHECK("ipc: beyond credit none waits",
+	    unanswered == 2 && taken.n == 1 + IPC_CREDIT);
+	ipc_cancel(&many[1]);
+	ipc_detach(&spawn);
+	turn();
+	CHECK("ipc: a lost peer is not asked again",
+	    unanswered == 1 + IPC_CREDIT && broken != NULL);
+	close(ends[0]);
+	close(ends[1]);
+}
+
 /* Columns: name, header (len -1: that of the row), bytes sent, a descriptor
  * too, what the receiver says. */
 struct bad {
@@ -287,6 +361,7 @@ main(void)
 	test_credit();
 	test_deadline();
 	test_away();
+	test_descriptor();
 	test_rules();
 	test_unread();
 	ipc_detach(&session);
