@@ -6,6 +6,12 @@
  */
 #include "conf_parse.h"
 
+#include <sys/un.h>
+
+#include <string.h>
+
+#include "conf_net.h"
+
 static const char *const method_words[] = {
 #define X(name, word) word,
 	CONF_METHODS(X)
@@ -14,11 +20,31 @@ static const char *const method_words[] = {
 
 /* ---- local methods ---- */
 
+/* What can be connected, at hand. */
+static bool
+is_server(struct conf_parser *p, const struct conf_word *w)
+{
+	const char *text = p->lex.text;
+	struct sockaddr_un un;
+	struct conf_url url;
+
+	if (text[0] == '/')
+		return strlen(text) < sizeof(un.sun_path) ||
+		    conf_wrong(p,
+			"found %s, expected the path of a socket, which has at most %zu bytes",
+			text, sizeof(un.sun_path) - 1);
+	if (conf_net_url(text, &url) == NULL && url.scheme[0] == '\0' &&
+	    url.label.p == NULL && url.port != 0)
+		return true;
+	return conf_expected(p, w->what);
+}
+
 bool
 conf_read_destination(struct conf_parser *p, const struct conf_word *w)
 {
 	p->f.stmt.action.method = (uint8_t)w->value;
-	if (!conf_need_text(p, w->what))
+	if (!conf_need_text(p, w->what) ||
+	    (w->value == METHOD_LMTP && !is_server(p, w)))
 		return false;
 	p->f.stmt.action.arg = conf_take_text(p);
 	return true;

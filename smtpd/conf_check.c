@@ -334,6 +334,9 @@ conf_check_use(struct conf_parser *p, uint32_t table, enum conf_service service,
 		return conf_refuse(p,
 		    "`%s`: %s has lines of passwd(5), which say who may log in and where users are, and nothing else",
 		    p->use, called(p, t, name, sizeof(name)));
+	/* A host without aliases has a file without any. */
+	if (have == SHAPE_EMPTY && service == SERVICE_ALIAS)
+		have = shape;
 	if (shape != SHAPE_ANY && have != SHAPE_ANY && have != shape)
 		return say_shape(p, t, have, shape);
 	if ((service != SERVICE_NETADDR && service != SERVICE_SOURCE) ||

@@ -319,4 +319,5 @@ conf_doubt_all(struct conf_parser *p)
 		if (a->method == METHOD_RELAY)
 			look_at_action(p, a);
 	}
+	conf_doubt_local(p);
 }

@@ -313,7 +313,7 @@ conf_read conf_read_time, conf_read_ttl, conf_read_srs_ttl, conf_read_port;
 conf_read conf_read_rate, conf_read_warn, conf_read_retry;
 conf_read conf_read_text, conf_read_host, conf_read_hostname, conf_read_helo,
     conf_read_selector;
-conf_read conf_read_tag, conf_read_sender, conf_read_admd;
+conf_read conf_read_tag, conf_read_sender, conf_read_admd, conf_read_mail_name;
 conf_read conf_read_delimiter, conf_read_encryption, conf_read_facility;
 conf_read conf_read_dhe, conf_read_cert, conf_read_key, conf_read_address;
 conf_read conf_read_protocols, conf_read_secret;
@@ -495,6 +495,9 @@ void conf_check_all(struct conf_parser *p);
 
 /* All is read, and can be run: warns of what mail would wait for. */
 void conf_doubt_all(struct conf_parser *p);
+
+/* The part of it that is in conf_doubt_local.c: local methods, wrappers. */
+void conf_doubt_local(struct conf_parser *p);
 
 /* ---- conf_build.c ---- */
 

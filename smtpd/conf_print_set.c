@@ -458,6 +458,10 @@ conf_print_settings(struct buf *out, const struct conf *c)
 
 	conf_print_start(out, c, "hostname", c->hostname);
 	conf_print_end(out);
+	if (c->mail_name != 0) {
+		conf_print_start(out, c, "mailname", c->mail_name);
+		conf_print_end(out);
+	}
 	if (c->admd != 0) {
 		conf_print_start(out, c, "admd", c->admd);
 		conf_print_end(out);

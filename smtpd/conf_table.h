@@ -138,6 +138,7 @@
 	X(TOP, "admd",      "a name for this host's mail system", 0, admd, conf.admd, 0, TOP) \
 	X(TOP, "include",   NULL, 0, nothing, none, 0, INCLUDE) \
 	X(TOP, "hostname",  "a host name", 0, host, conf.hostname, 0, TOP) \
+	X(TOP, "mailname",  "a domain, or the path of a file with one", 0, mail_name, conf.mail_name, 0, TOP) \
 	X(TOP, "dkim",      NULL, 0, nothing, none, 0, DKIM) \
 	X(TOP, "resolver",  "an address", 0, address, stmt.address, 0, RESOLVER) \
 	X(TOP, "retry",     NULL, 0, nothing, none, 0, RETRY) \
@@ -494,11 +495,8 @@
 	X(TOP, "metrics", NULL) \
 	X(FILTER_IS, "proc", "`filter ... proc`") \
 	X(FILTER_IS, "proc-exec", "`filter ... proc-exec`") \
-	X(METHOD, "lmtp", NULL)            X(METHOD, "maildir", NULL) \
-	X(METHOD, "mbox", NULL)            X(METHOD, "mda", NULL) \
-	X(LOCAL, "wrapper", NULL) \
 	X(RELAY, "filter", "`relay filter`") \
-	X(MDA, "limit", "`mda limit`")     X(MDA, "wrapper", "`mda wrapper`") \
+	X(MDA, "limit", "`mda limit`") \
 	X(SCHEDULER, "limit", "`scheduler limit`") \
 	X(QUEUE, "compression", NULL)      X(QUEUE, "encryption", NULL)
 

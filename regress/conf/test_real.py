@@ -1,6 +1,6 @@
-"""Configurations that people published, where a folder of them is there:
-POSTERN_SMTPDCONF names it, or it stands beside the clone.  LABELS.tsv in it
-says what OpenSMTPD made of each.  The project keeps none of them.
+"""Configurations that people published, where POSTERN_SMTPDCONF names a folder
+of them.  LABELS.tsv in it says what OpenSMTPD made of each.  The project keeps
+none of them.
 
 Each file, table, certificate and interface that one names gets a stand-in.
 What OpenSMTPD accepts is good here, but for what is not yet in this version,
@@ -20,8 +20,7 @@ import pytest
 
 from lib import base
 
-FOLDER = Path(os.environ.get("POSTERN_SMTPDCONF",
-                             base.ROOT.parent / "shared/smtpdconf"))
+FOLDER = Path(os.environ.get("POSTERN_SMTPDCONF", "/nonexistent"))
 NOT_YET = " is not yet in this version"
 
 # Tables, by the words before `<name>`: what a line of one looks like.
