@@ -7,25 +7,11 @@
 #ifndef SMTPD_LOOKUP_ANSWER_H
 #define SMTPD_LOOKUP_ANSWER_H
 
+#include "lookup_pages.h"
 #include "lookup_question.h"
 
 #define EXPLAIN_TARGETS 100 /* addresses that smtpctl explain tells of */
 #define EXPLAIN_NAMES   8   /* addresses of ours whose names it tells */
-
-#define PAGES_MAX   8 /* long answers that are kept, to be told page by page */
-#define PAGE_MSEC   60000
-#define PAGES_BYTES ((size_t)4 << 20) /* of one of them */
-
-/* A long answer: addresses or steps, each with what ends it. */
-struct pages {
-	uint64_t question; /* its XXH3; 0: empty */
-	uint64_t sum;      /* of the answer, as in expand_is */
-	msec at;
-	struct outcome outcome;
-	uint32_t n;
-	struct buf text;
-	struct buf ends; /* uint32_t, n of them: where each ends in text */
-};
 
 #define SAID_MAX 64 /* values that cannot be used, of which the log was told */
 

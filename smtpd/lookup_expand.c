@@ -1,16 +1,12 @@
 /*
- * Expansion: alias, virtual and userbase of the actions.  Runs in lookup;
- * reads no file, and what it cannot know is LATER.
- *
- * As in OpenSMTPD, one part that fails makes the whole recipient fail: later
- * if any part is later, else never.
+ * Expansion: alias, virtual and userbase of the actions, .forward files, lists
+ * in files.  Runs in lookup; opens no file (spawn has them read), and what it
+ * cannot know is LATER.
  *
  * SPDX-License-Identifier: ISC
  */
 #include "lookup_expand.h"
 
-#include <ctype.h>
-#include <stdio.h>
 #include <string.h>
 
 #include <xxhash.h>
@@ -19,260 +15,81 @@
 #include "lookup_forward.h"
 #include "smtp_addr.h"
 
-#define BUCKETS 4096
-
-/* ---- outcomes ---- */
-
-/* By its enhanced code (RFC 3463 3), as it is said here and in tables. */
-static enum cause
-cause_of(const struct outcome *o)
+const struct conf_action *
+expand_action(const struct expand_work *w, uint32_t match)
 {
-	switch (o->ecode[1]) {
-	case 3:
-		return o->ecode[2] == 5 ? CAUSE_CONFIG : CAUSE_SYSTEM;
-	case 4:
-		return CAUSE_CONFIG; /* a loop */
-	case 7:
-		return CAUSE_POLICY;
-	default:
-		return CAUSE_MAILBOX;
-	}
+	return CONF_ACTION(w->conf, CONF_MATCH(w->conf, match)->action);
 }
 
-void
-expand_fail(struct expand_work *w, const struct outcome *o)
-{
-	struct outcome *have = &w->x->outcome;
+/* ---- targets ---- */
 
-	question_note(w->q, o->verdict == LATER ? "later" : "never", NULL,
-	    "%u %u.%u.%u %s", o->code, o->ecode[0], o->ecode[1], o->ecode[2],
-	    o->text);
-	if (have->verdict == LATER ||
-	    (have->verdict == NEVER && o->verdict == NEVER))
-		return;
-	*have = *o;
-	if (have->cause == CAUSE_NONE)
-		have->cause = (uint8_t)cause_of(have);
-	have->stage = STAGE_LOOKUP;
-}
-
-void
-expand_fail_with(struct expand_work *w, enum verdict v, const char *ecode,
-    const char *text)
-{
-	struct outcome o;
-
-	outcome_set(&o, v, WIDTH_RCPT, v == LATER ? 451 : 550, ecode, "%s",
-	    text);
-	expand_fail(w, &o);
-}
-
+/* Of several who are not kept it need not be known who they are. */
 static void
-no_room(struct expand_work *w)
+not_kept(struct expand_work *w, struct expand_name *n, enum target_kind kind)
 {
-	if (!w->full)
-		expand_fail_with(w, LATER, "4.2.4",
-		    "this recipient stands for too many others");
-	w->full = true;
+	if (w->n_seen == 1 && kind == TARGET_USER)
+		w->alone = expand_keep(w, n);
 }
 
-/* A table cannot answer: the operator is told of which line, a stranger
- * not. */
-void
-expand_fail_table(struct expand_work *w, const struct conf_at *at)
-{
-	char where[CONF_AT_MAX];
-	struct outcome o;
-
-	/* It would, but we have asked enough. */
-	if (w->q->lookups > QUESTION_LOOKUPS) {
-		no_room(w);
-		return;
-	}
-	if (w->x->accepted)
-		outcome_set(&o, LATER, WIDTH_RCPT, 451, "4.3.0",
-		    "a table that %s needs cannot answer now",
-		    conf_at_print(w->conf, at, where, sizeof(where)));
-	else
-		outcome_set(&o, LATER, WIDTH_RCPT, 451, "4.3.0",
-		    "a table that is needed for this recipient cannot answer now");
-	expand_fail(w, &o);
-}
-
-/* An address as a stranger wrote it, fit for a reply line. */
-static const char *
-plain(const char *addr, char out[ADDR_MAX + 1])
-{
-	size_t i;
-
-	for (i = 0; addr[i] != '\0' && i < ADDR_MAX; i++)
-		out[i] = addr[i] < ' ' || addr[i] > '~' ? '?' : addr[i];
-	out[i] = '\0';
-	return out;
-}
-
-static void
-fail_rule(struct expand_work *w, const char *text)
-{
-	char addr[ADDR_MAX + 1];
-	struct outcome o;
-
-	outcome_set(&o, NEVER, WIDTH_RCPT, 550, "5.7.1", "%s: <%s>", text,
-	    plain(w->x->rcpt, addr));
-	expand_fail(w, &o);
-}
-
-/* ---- names ---- */
-
-/* Case does not matter; sub-addresses do. */
-static uint64_t
-name_sum(const struct expand_name *n)
-{
-	char low[NODE_TEXT_MAX + 1];
-	size_t i;
-
-	for (i = 0; n->text[i] != '\0' && i < sizeof(low); i++)
-		low[i] = (char)tolower((unsigned char)n->text[i]);
-	return XXH3_64bits_withSeed(low, i, (uint64_t)n->kind);
-}
-
-/* Aliases differ from action to action, addresses do not. */
-static bool
-name_same(const struct expand_work *w, const struct expand_name *a,
-    const struct expand_name *b)
-{
-	if (a->kind != b->kind ||
-	    !slice_eqcase(slice_of(a->text), slice_of(b->text)))
-		return false;
-	return a->kind == NODE_ADDRESS ||
-	    CONF_MATCH(w->conf, a->match)->action ==
-	    CONF_MATCH(w->conf, b->match)->action;
-}
-
-/* False: it was met before. */
-static bool
-meet(struct expand_work *w, struct expand_name *n)
-{
-	struct expand_name **bucket = &w->met[name_sum(n) % BUCKETS], *other;
-
-	for (other = *bucket; other != NULL; other = other->hash) {
-		if (name_same(w, n, other))
-			return false;
-	}
-	n->hash = *bucket;
-	*bucket = n;
-	return true;
-}
-
-void
-expand_add(struct expand_work *w, const struct expand_name *parent,
-    uint32_t match, enum node_kind kind, const char *text)
-{
-	struct arena *arena = &w->q->work;
-	struct expand_name *n;
-
-	if (w->n++ >= EXPAND_NODES ||
-	    (n = arena_alloc(arena, sizeof(*n))) == NULL ||
-	    (n->text = arena_copy(arena, text)) == NULL) {
-		no_room(w);
-		return;
-	}
-	n->parent = parent;
-	n->match = match;
-	n->kind = kind;
-	n->depth = parent->depth + 1;
-	/* A user who is named in his own alias is the user. */
-	if (kind == NODE_USER && parent->kind != NODE_ADDRESS &&
-	    strcmp(parent->text, text) == 0)
-		n->kind = NODE_SAME;
-	if (!meet(w, n)) {
-		question_note(w->q, "merged", NULL, "%s: was met before", text);
-		return;
-	}
-	STAILQ_INSERT_TAIL(&w->todo, n, entry);
-}
-
-/* ---- an address ---- */
-
-static void
-at_target(struct expand_work *w, const struct expand_name *n, uint32_t match)
+struct target *
+expand_target(struct expand_work *w, struct expand_name *n,
+    enum target_kind kind)
 {
 	struct expansion *x = w->x;
 	struct target *t;
 
-	if (x->n >= EXPAND_MAX ||
-	    (t = arena_alloc(&w->q->work, sizeof(*t))) == NULL) {
-		no_room(w);
-		return;
+	if (w->finds)
+		return NULL;
+	w->n_seen++;
+	if (!expand_is_mine(w, n->text)) {
+		not_kept(w, n, kind);
+		return NULL;
 	}
-	t->addr = n->text;
-	t->match = match;
+	if (x->n >= EXPAND_MAX) {
+		w->over = true;
+		return NULL;
+	}
+	if ((n = expand_keep(w, n)) == NULL)
+		return NULL;
+	if ((t = arena_alloc(&w->q->work, sizeof(*t))) == NULL) {
+		expand_no_room(w);
+		return NULL;
+	}
+	t->name = n;
+	t->kind = kind;
+	t->match = n->match;
 	t->expanded = n->parent != NULL;
+	t->addr = kind == TARGET_ADDRESS ? n->text : expand_addr_of(w, n);
+	t->leaf = "";
 	STAILQ_INSERT_TAIL(&x->targets, t, entry);
 	x->n++;
+	return t;
 }
 
-/* The recipient itself stands for others.  False: it may not, or there is no
- * room. */
-static bool
-begin(struct expand_work *w, struct expand_name *n)
-{
-	if ((w->x->facts->flags & FACT_EXPANDED) != 0) {
-		/* Or two that name each other go on for ever. */
-		expand_fail_with(w, LATER, "4.3.5",
-		    "it came out of an alias and is not expanded again");
-		return false;
-	}
-	w->met = arena_alloc(&w->q->work, BUCKETS * sizeof(*w->met));
-	if (w->met == NULL) {
-		no_room(w);
-		return false;
-	}
-	meet(w, n);
-	return true;
-}
-
-/* An action that expands. */
-static void
-open_address(struct expand_work *w, struct expand_name *n, uint32_t match)
-{
-	const char *domain = smtp_addr_domain(n->text);
-	size_t len = (size_t)(domain - n->text) - 1;
-	struct expand_local l;
-	enum expand_found found;
-
-	if (n->parent == NULL && !begin(w, n))
-		return;
-	if (expand_action(w, match)->virtual_ == CONF_NONE) {
-		expand_split(w, n->text, len, &l);
-		expand_add(w, n, match, NODE_USER,
-		    l.tagged[0] != '\0' ? l.tagged : l.user);
-		return;
-	}
-	found = expand_virtual(w, n, match, n->text, len, domain);
-	if (found == FOUND_NOTHING)
-		expand_fail_with(w, NEVER, "5.1.1", "no such user here");
-}
+/* ---- an address ---- */
 
 /* A rule takes it. */
 static void
-at_rule(struct expand_work *w, struct expand_name *n, uint32_t row,
-    const struct envelope *e)
+at_rule(struct expand_work *w, struct expand_name *n, const struct envelope *e)
 {
-	if (CONF_MATCH(w->conf, row)->action == CONF_NONE)
-		expand_fail_with(w, LATER, "4.3.5", "no such action");
-	else if (expand_action(w, row)->method != METHOD_RELAY)
-		open_address(w, n, row);
-	else if (!w->x->accepted && rules_routed(w->conf, row, e))
-		fail_rule(w, "relay not permitted: the address has a route");
+	if (CONF_MATCH(w->conf, n->match)->action == CONF_NONE)
+		expand_fail_with(w, n, LATER, "4.3.5", "no such action");
+	else if (expand_action(w, n->match)->method != METHOD_RELAY)
+		expand_address(w, n);
+	else if (!w->x->accepted && rules_routed(w->conf, n->match, e))
+		expand_fail_rule(w, n,
+		    "relay not permitted: the address has a route");
 	else
-		at_target(w, n, row);
+		expand_target(w, n, TARGET_ADDRESS);
 }
 
 /* A sender that was rewritten here comes back.  False: it does not. */
 static bool
 came_back(struct expand_work *w, struct expand_name *n, uint32_t row)
 {
+	struct expand_name below = { .parent = n,
+		.kind = NODE_ADDRESS,
+		.match = CONF_NONE };
 	char addr[ADDR_MAX + 1];
 	struct outcome o;
 
@@ -280,15 +97,34 @@ came_back(struct expand_work *w, struct expand_name *n, uint32_t row)
 	case BACK_NO:
 		return false;
 	case BACK_YES:
-		if (n->parent != NULL || begin(w, n))
-			expand_add(w, n, row, NODE_ADDRESS, addr);
+		if (expand_keep(w, n) == NULL)
+			return true;
+		below.text = addr;
+		expand_add(w, &below);
 		return true;
 	case BACK_NEVER:
 	case BACK_LATER:
 		break;
 	}
-	expand_fail(w, &o);
+	expand_fail(w, n, &o);
 	return true;
+}
+
+/* Row `row` is for it. */
+static void
+judge_address(struct expand_work *w, struct expand_name *n,
+    const struct envelope *e, uint32_t row)
+{
+	n->match = row;
+	if (came_back(w, n, row))
+		return;
+	if (row != CONF_NONE)
+		at_rule(w, n, e);
+	else if (w->x->accepted)
+		expand_fail_with(w, n, LATER, "4.3.5",
+		    "no rule for this recipient");
+	else
+		expand_fail_rule(w, n, "relay not permitted");
 }
 
 static void
@@ -299,52 +135,121 @@ do_address(struct expand_work *w, struct expand_name *n)
 		.rcpt = n->text,
 		.expanded = n->parent != NULL ||
 		    (w->x->facts->flags & FACT_EXPANDED) != 0 };
-	const struct conf_match *m;
 	uint32_t row = CONF_NONE;
+	enum rule_answer a;
 
 	question_note(w->q, "address", NULL, "%s", n->text);
-	switch (rules_match(w->q, &e, &row)) {
+	a = rules_match(w->q, &e, &row);
+	if (n->parent == NULL && (a == RULE_UNKNOWN || a == RULE_FOUND))
+		w->x->match = row;
+	switch (a) {
 	case RULE_WAIT:
 		w->waits = true;
 		return;
 	case RULE_UNKNOWN:
-		if (n->parent == NULL)
-			w->x->match = row;
-		expand_fail_table(w, &CONF_MATCH(w->conf, row)->at);
+		expand_fail_table(w, n, &CONF_MATCH(w->conf, row)->at);
 		return;
 	case RULE_NONE:
-		row = CONF_NONE;
-		break;
+		judge_address(w, n, &e, CONF_NONE);
+		return;
 	case RULE_FOUND:
-		if (n->parent == NULL)
-			w->x->match = row;
-		m = CONF_MATCH(w->conf, row);
-		if (!m->reject)
-			break;
-		fail_rule(w, "recipient refused by the rules here");
+		break;
+	}
+	if (CONF_MATCH(w->conf, row)->reject)
+		expand_fail_rule(w, n, "recipient refused by the rules here");
+	else
+		judge_address(w, n, &e, row);
+}
+
+/* ---- below it ---- */
+
+void
+expand_add(struct expand_work *w, struct expand_name *n)
+{
+	if (w->full || w->over)
+		return;
+	n->depth = n->parent->depth + 1;
+	if (n->depth > EXPAND_DEPTH) {
+		expand_fail_with(w, NULL, NEVER, "5.4.6",
+		    "aliases that go too deep, or in a circle");
 		return;
 	}
-	if (came_back(w, n, row))
-		return;
-	if (row != CONF_NONE)
-		at_rule(w, n, row, &e);
-	else if (w->x->accepted)
-		expand_fail_with(w, LATER, "4.3.5",
-		    "no rule for this recipient");
+	if (!expand_was_met(w, n))
+		expand_walk(w, n);
+}
+
+void
+expand_walk(struct expand_work *w, struct expand_name *n)
+{
+	if (n->kind == NODE_ADDRESS)
+		do_address(w, n);
+	else if (n->kind == NODE_INCLUDE)
+		expand_include(w, n);
 	else
-		fail_rule(w, "relay not permitted");
+		expand_user(w, n);
 }
 
 /* ---- all of it ---- */
 
-static bool
-is_too_deep(struct expand_work *w, const struct expand_name *n)
+/* The recipient stands for one only, of whom more must be known.  He is no
+ * target then. */
+static struct target *
+take_alone(struct expand_work *w)
 {
-	if (n->depth <= EXPAND_DEPTH)
-		return false;
-	expand_fail_with(w, NEVER, "5.4.6",
-	    "aliases that go too deep, or in a circle");
-	return true;
+	struct expansion *x = w->x;
+	struct target *t = STAILQ_FIRST(&x->targets);
+	struct expand_name *n = w->alone;
+
+	if (!x->reads || x->outcome.verdict != DONE || w->full || w->over ||
+	    w->n_seen != 1)
+		return NULL;
+	w->alone = NULL;
+	if (n != NULL) {
+		/* It was nobody's of this part, as far as was known. */
+		t = arena_alloc(&w->q->work, sizeof(*t));
+		if (t == NULL)
+			return NULL;
+		*t = (struct target){ .name = n,
+			.kind = TARGET_USER,
+			.match = n->match };
+		w->n_seen = 0;
+		return t;
+	}
+	if (t == NULL || t->info != NULL ||
+	    (t->kind != TARGET_USER && t->kind != TARGET_MAILBOX))
+		return NULL;
+	STAILQ_REMOVE_HEAD(&x->targets, entry);
+	x->n = 0;
+	w->n_seen = 0;
+	return t;
+}
+
+/* Nobody at all. */
+static void
+end_of_none(struct expand_work *w)
+{
+	uint32_t row = w->root.match;
+	struct target *t;
+
+	if (w->unread)
+		return; /* who knows */
+	if (w->empty && w->parts == 1) {
+		expand_fail_conf(w, NULL, "a list that has no members", "");
+		return;
+	}
+	/* The members of a part, who are in no list now; who was followed in a
+	 * message before this one; or an alias says so. */
+	if ((w->parts > 1 || w->holes || w->chained) && row != CONF_NONE &&
+	    expand_action(w, row)->method != METHOD_RELAY) {
+		w->parts = 1;
+		w->root.kept = NULL;
+		t = expand_target(w, &w->root, TARGET_NOTHING);
+		if (t != NULL)
+			t->addr = w->root.text;
+		return;
+	}
+	expand_fail_with(w, NULL, NEVER, "5.4.6",
+	    "aliases that go in a circle and come to nothing");
 }
 
 static void
@@ -353,57 +258,119 @@ sum_up(struct expand_work *w)
 	struct expansion *x = w->x;
 	struct target *t;
 
-	if (x->outcome.verdict == DONE && x->n == 0)
-		expand_fail_with(w, NEVER, "5.4.6",
-		    "aliases that go in a circle and come to nothing");
-	if (x->outcome.verdict != DONE)
-		return;
-	STAILQ_FOREACH(t, &x->targets, entry)
+	STAILQ_FOREACH(t, &x->targets, entry) {
 		x->sum =
 		    XXH3_64bits_withSeed(t->addr, strlen(t->addr) + 1, x->sum);
+		x->sum =
+		    XXH3_64bits_withSeed(t->leaf, strlen(t->leaf) + 1, x->sum);
+	}
 	/* 0 says in a question: whatever it is now. */
 	x->sum += x->sum == 0;
+}
+
+static void
+finish(struct expand_work *w)
+{
+	struct expansion *x = w->x;
+
+	if (!x->reads && x->outcome.verdict == DONE)
+		expand_check(w);
+	/* It stands for as many as a message has, and more: that is known. */
+	if (w->over && !w->full && !w->whole) {
+		outcome_set(&x->outcome, DONE, WIDTH_RCPT, 250, "2.1.5",
+		    "recipient ok");
+		if (x->accepted)
+			expand_by_parts(w);
+	} else if (x->outcome.verdict == DONE && x->n == 0)
+		end_of_none(w);
+	if (x->accepted && !w->full)
+		expand_leaves(w);
+	if (x->outcome.verdict == DONE)
+		sum_up(w);
+}
+
+/* The recipient as it is asked about: its address, or its leaf.  False: it is
+ * neither, as said. */
+static bool
+begin(struct expand_work *w, struct leaf *leaf)
+{
+	struct expansion *x = w->x;
+	char rcpt[ADDR_MAX + 1];
+	struct facts *facts;
+	const char *why;
+
+	/* Without a domain it is ours: RFC 5321 4.5.1 has "postmaster". */
+	if (node_address(slice_of(x->rcpt), conf_mail_name(w->conf), rcpt) !=
+	    NULL) {
+		expand_fail_with(w, NULL, NEVER, "5.1.3", "not an address");
+		return false;
+	}
+	w->root.kind = NODE_ADDRESS;
+	w->root.match = CONF_NONE;
+	if ((w->root.text = arena_copy(&w->q->work, rcpt)) == NULL) {
+		expand_no_room(w);
+		return false;
+	}
+	if (x->leaf == NULL || x->leaf[0] == '\0')
+		return true;
+	if ((why = leaf_parse(x->leaf, leaf)) != NULL) {
+		expand_fail_conf(w, NULL, why, x->leaf);
+		return false;
+	}
+	w->leaf = leaf;
+	w->part = leaf->part;
+	w->parts = leaf->kind == LEAF_LIST ? leaf->parts : 1;
+	if (leaf->from != FROM_RCPT)
+		return true;
+	/* It is as it came from outside. */
+	if ((facts = arena_alloc(&w->q->work, sizeof(*facts))) == NULL) {
+		expand_no_room(w);
+		return false;
+	}
+	*facts = *x->facts;
+	facts->flags &= ~(uint32_t)FACT_EXPANDED;
+	x->facts = facts;
+	return true;
 }
 
 bool
 expand(struct question *q, struct expansion *x)
 {
-	struct expand_work w = { .q = q, .x = x, .conf = q->all->conf };
-	char rcpt[ADDR_MAX + 1];
-	struct expand_name *n;
+	struct expand_work w = { .q = q,
+		.x = x,
+		.conf = q->all->conf,
+		.parts = 1 };
+	struct target *t;
+	struct leaf leaf;
 
 	outcome_set(&x->outcome, DONE, WIDTH_RCPT, 250, "2.1.5",
 	    "recipient ok");
 	x->match = CONF_NONE;
 	x->n = 0;
 	x->sum = 0;
+	x->owner = NULL;
 	STAILQ_INIT(&x->targets);
-	STAILQ_INIT(&w.todo);
-	/* Without a domain it is ours: RFC 5321 4.5.1 has "postmaster". */
-	if (node_address(slice_of(x->rcpt), conf_text(w.conf, w.conf->hostname),
-		rcpt) != NULL) {
-		expand_fail_with(&w, NEVER, "5.1.3", "not an address");
+	STAILQ_INIT(&w.failed);
+	if (!begin(&w, &leaf))
 		return true;
-	}
-	if ((n = arena_alloc(&q->work, sizeof(*n))) == NULL ||
-	    (n->text = arena_copy(&q->work, rcpt)) == NULL) {
-		no_room(&w);
-		return true;
-	}
-	n->kind = NODE_ADDRESS;
-	n->match = CONF_NONE;
-	STAILQ_INSERT_TAIL(&w.todo, n, entry);
-	while ((n = STAILQ_FIRST(&w.todo)) != NULL && !w.full) {
-		STAILQ_REMOVE_HEAD(&w.todo, entry);
-		if (is_too_deep(&w, n))
-			continue;
-		if (n->kind == NODE_ADDRESS)
-			do_address(&w, n);
-		else
-			expand_user(&w, n);
-	}
+	if (w.leaf == NULL || w.leaf->from == FROM_RCPT)
+		do_address(&w, &w.root);
+	else
+		expand_from_leaf(&w);
+	while (!w.waits && (t = take_alone(&w)) != NULL)
+		expand_open(&w, t);
 	if (w.waits && !w.full)
 		return false;
-	sum_up(&w);
-	return true;
+	finish(&w);
+	/* What is not read in this pass may be awaited at its end, too. */
+	return !w.waits || w.full;
+}
+
+bool
+expand_is_several(const struct expansion *x)
+{
+	const struct target *t = STAILQ_FIRST(&x->targets);
+
+	return x->n > 1 || (t != NULL && t->kind == TARGET_LIST) ||
+	    (x->owner != NULL && x->sender[0] != '\0');
 }

@@ -1,68 +1,122 @@
 /*
- * What names stand for by the tables of an action: alias, virtual, userbase.
- * Runs in lookup; reads no file, and what it cannot know is LATER.
+ * What names stand for by the tables of an action: alias, virtual.  Runs in
+ * lookup; what it cannot know is LATER.
  *
  * SPDX-License-Identifier: ISC
  */
-#include "lookup_expand_parts.h"
-
 #include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 
-const struct conf_action *
-expand_action(const struct expand_work *w, uint32_t match)
-{
-	return CONF_ACTION(w->conf, CONF_MATCH(w->conf, match)->action);
-}
+#include "lookup_expand_parts.h"
+#include "smtp_addr.h"
 
-/* By enum node_kind: why it is later. */
-static const char *const not_here[] = {
-	[NODE_FILE] = "delivery to a file is not in this version",
-	[NODE_PIPE] = "delivery to a program is not in this version",
-	[NODE_INCLUDE] = "lists in files of their own are not in this version",
+enum found {
+	FOUND_NOTHING,
+	FOUND_SOME,
+	FOUND_TROUBLE /* awaited, or it has failed: said */
 };
 
-/* The elements of a table's value. */
-static void
-add_value(struct expand_work *w, const struct expand_name *parent,
-    uint32_t match, const char *value)
-{
-	struct slice rest = slice_of(value);
-	struct outcome o;
-	struct node node;
-	const char *why;
-
-	while (rest.len > 0 && !w->full) {
-		if ((why = node_next(&rest, &node)) != NULL) {
-			question_note(w->q, "bad", NULL, "%s", why);
-			expand_fail_with(w, LATER, "4.3.5",
-			    "what this recipient stands for cannot be understood");
-			continue;
-		}
-		if (node.kind == NODE_ERROR) {
-			node_error(node.text, &o);
-			expand_fail(w, &o);
-		} else if (not_here[node.kind] != NULL)
-			expand_fail_with(w, LATER, "4.3.5",
-			    not_here[node.kind]);
-		else if (node.kind != NODE_END)
-			expand_add(w, parent, match, node.kind, node.text);
-	}
-}
-
-/* ---- look-ups ---- */
-
-/* Is there anything in it but blanks and commas? */
-static bool
-is_empty(const char *value)
+bool
+expand_is_empty(const char *value)
 {
 	return value[strspn(value, " \t\r\n,")] == '\0';
 }
 
-static enum expand_found
-find_value(struct expand_work *w, const struct expand_name *n, uint32_t match,
-    uint32_t table, const char *key)
+/* ---- who owns a list ---- */
+
+/* The address of n, or a name on the way from it to what n is an alias for. */
+static bool
+is_recipient(const struct expand_work *w, const struct expand_name *n)
+{
+	return n->parent == NULL || n->parent == &w->root ||
+	    n->parent == w->root.kept;
+}
+
+/* The first one on the way counts. */
+static void
+set_owner(struct expand_work *w, const struct expand_name *n, const char *owner)
+{
+	const char *addr;
+
+	if (w->x->owner != NULL)
+		return;
+	addr = arena_printf(&w->q->work, "%.*s@%s", (int)strcspn(owner, "@"),
+	    owner, smtp_addr_domain(expand_addr_of(w, n)));
+	if (addr == NULL || strlen(addr) > ADDR_MAX ||
+	    smtp_mailbox_check_utf8(slice_of(addr)) != NULL)
+		return;
+	question_note(w->q, "owner", NULL, "the sender will be <%s>", addr);
+	w->x->owner = addr;
+}
+
+/*
+ * RFC 5321 3.9.2: what becomes of mail to a list is for who owns the list.  The
+ * message for the members has the owner's address as its sender; where the list
+ * is a member itself, they get one of their own.  True: that is all of n here,
+ * or it is not known.
+ */
+static bool
+look_for_owner(struct expand_work *w, struct expand_name *n, uint32_t table,
+    const char *key)
+{
+	char owner[NODE_TEXT_MAX + 1];
+	const char *value;
+	int len;
+
+	if (!w->x->accepted || w->x->sender[0] == '\0' || key[0] == '@' ||
+	    strncmp(key, "owner-", 6) == 0)
+		return false;
+	len = snprintf(owner, sizeof(owner), "owner-%s", key);
+	if (len < 0 || (size_t)len >= sizeof(owner))
+		return false;
+	switch (question_table(w->q, table, SERVICE_ALIAS, owner, &value)) {
+	case TABLE_WAIT:
+		w->waits = true;
+		return true;
+	case TABLE_UNKNOWN:
+		expand_fail_table(w, n, &expand_action(w, n->match)->at);
+		return true;
+	case TABLE_NO:
+		return false;
+	case TABLE_YES:
+		break;
+	}
+	if (expand_is_empty(value))
+		return false;
+	if (!is_recipient(w, n)) {
+		expand_target(w, n, TARGET_LIST);
+		return true;
+	}
+	set_owner(w, n, owner);
+	return false;
+}
+
+/* ---- look-ups ---- */
+
+/* n is an alias, by this key. */
+static void
+open_name(struct expand_work *w, struct expand_name *n, uint32_t table,
+    const char *key, const char *value)
+{
+	struct expand_name *k;
+	char called[NODE_TEXT_MAX + 16];
+
+	if (look_for_owner(w, n, table, key))
+		return;
+	if ((k = expand_keep(w, n)) == NULL)
+		return;
+	if ((k->key = arena_copy(&w->q->work, key)) == NULL) {
+		expand_no_room(w);
+		return;
+	}
+	snprintf(called, sizeof(called), "alias %s", key);
+	(void)expand_list(w, k, value, false, called);
+}
+
+static enum found
+find_value(struct expand_work *w, struct expand_name *n, uint32_t table,
+    const char *key)
 {
 	const struct conf_table *row = CONF_TABLE(w->conf, table);
 	char name[QUESTION_NAME_SIZE];
@@ -76,16 +130,16 @@ find_value(struct expand_work *w, const struct expand_name *n, uint32_t match,
 	case TABLE_UNKNOWN:
 		question_note(w->q, "table", &row->at,
 		    "%s cannot answer for \"%s\"", name, key);
-		expand_fail_table(w, &expand_action(w, match)->at);
+		expand_fail_table(w, n, &expand_action(w, n->match)->at);
 		return FOUND_TROUBLE;
 	case TABLE_NO:
 		break;
 	case TABLE_YES:
-		if (is_empty(value))
+		if (expand_is_empty(value))
 			break;
 		question_note(w->q, "alias", &row->at, "%s \"%s\" is %s", name,
 		    key, value);
-		add_value(w, n, match, value);
+		open_name(w, n, table, key, value);
 		return FOUND_SOME;
 	}
 	question_note(w->q, "no-alias", &row->at, "%s has no \"%s\"", name,
@@ -124,14 +178,16 @@ static const struct {
 	{ false, false, false },
 };
 
-enum expand_found
-expand_virtual(struct expand_work *w, const struct expand_name *n,
-    uint32_t match, const char *local, size_t len, const char *domain)
+/* What the `virtual` table has for local (len bytes) at domain; domain NULL: a
+ * user name, for which there is no catch-all. */
+static enum found
+find_virtual(struct expand_work *w, struct expand_name *n, const char *local,
+    size_t len, const char *domain)
 {
-	uint32_t table = expand_action(w, match)->virtual_;
+	uint32_t table = expand_action(w, n->match)->virtual_;
 	char key[NODE_TEXT_MAX + DOMAIN_MAX + 2];
 	struct expand_local l;
-	enum expand_found found;
+	enum found found;
 	size_t i;
 
 	expand_split(w, local, len, &l);
@@ -147,82 +203,92 @@ expand_virtual(struct expand_work *w, const struct expand_name *n,
 					      l.user,
 		    virtual_keys[i].domain || !virtual_keys[i].user ? "@" : "",
 		    virtual_keys[i].domain ? domain : "");
-		found = find_value(w, n, match, table, key);
+		found = find_value(w, n, table, key);
 		if (found != FOUND_NOTHING)
 			return found;
 	}
 	return FOUND_NOTHING;
 }
 
-static enum expand_found
-find_alias(struct expand_work *w, const struct expand_name *n)
+static enum found
+find_alias(struct expand_work *w, struct expand_name *n)
 {
 	uint32_t table = expand_action(w, n->match)->alias;
-	enum expand_found found = FOUND_NOTHING;
+	enum found found = FOUND_NOTHING;
 	struct expand_local l;
 
 	expand_split(w, n->text, strlen(n->text), &l);
 	if (l.tagged[0] != '\0')
-		found = find_value(w, n, n->match, table, l.tagged);
+		found = find_value(w, n, table, l.tagged);
 	if (found == FOUND_NOTHING)
-		found = find_value(w, n, n->match, table, l.user);
+		found = find_value(w, n, table, l.user);
 	return found;
 }
 
-/* ---- a user ---- */
+/* ---- what is found ---- */
 
-static enum table_answer
-find_user(struct expand_work *w, const struct conf_action *a, const char *user)
+void
+expand_address(struct expand_work *w, struct expand_name *n)
 {
-	const char *value;
+	const char *domain = smtp_addr_domain(n->text);
+	size_t len = (size_t)(domain - n->text) - 1;
+	struct expand_name user = { .parent = n,
+		.kind = NODE_USER,
+		.match = n->match };
+	struct expand_local l;
 
-	if (a->userbase == CONF_NONE)
-		return question_user(w->q, user, &value);
-	return question_table(w->q, a->userbase, SERVICE_USERINFO, user,
-	    &value);
+	if (expand_action(w, n->match)->virtual_ == CONF_NONE) {
+		expand_split(w, n->text, len, &l);
+		user.text = l.tagged[0] != '\0' ? l.tagged : l.user;
+		expand_add(w, &user);
+	} else if (find_virtual(w, n, n->text, len, domain) == FOUND_NOTHING)
+		expand_fail_with(w, n, NEVER, "5.1.1", "no such user here");
 }
 
 /* Nothing expands it: it is a user, or nobody. */
 static void
-at_user(struct expand_work *w, const struct expand_name *n)
+at_user(struct expand_work *w, struct expand_name *n)
 {
 	const struct conf_action *a = expand_action(w, n->match);
-	struct expand_local l;
+	bool same = n->kind == NODE_SAME;
 
-	expand_split(w, n->text, strlen(n->text), &l);
-	switch (find_user(w, a, l.user)) {
-	case TABLE_WAIT:
-		w->waits = true;
+	if (a->method == METHOD_EXPAND_ONLY) {
+		question_note(w->q, "user", &a->at,
+		    "\"%s\" has no mailbox: the action is expand-only",
+		    n->text);
+		expand_fail_with(w, n, NEVER, "5.1.1", "no such user here");
 		return;
-	case TABLE_UNKNOWN:
-		expand_fail_table(w, &a->at);
-		return;
-	case TABLE_NO:
-		question_note(w->q, "user", &a->at, "no user \"%s\"", l.user);
-		expand_fail_with(w, NEVER, "5.1.1", "no such user here");
-		return;
-	case TABLE_YES:
-		break;
 	}
-	question_note(w->q, "user", &a->at, "\"%s\" is a user", l.user);
-	/* An action that delivers here would add its target. */
-	expand_fail_with(w, LATER, "4.3.5",
-	    "the .forward file of a user is not read in this version");
+	if (same && a->method == METHOD_FORWARD_ONLY) {
+		expand_fail_conf(w, n, "nothing is delivered on this host",
+		    "the action is forward-only");
+		return;
+	}
+	if (!same && !n->user_only) {
+		/* He may be there already, as one who is no alias. */
+		n->user_only = true;
+		if (expand_was_met(w, n))
+			return;
+	}
+	expand_target(w, n, same ? TARGET_MAILBOX : TARGET_USER);
 }
 
 void
-expand_user(struct expand_work *w, const struct expand_name *n)
+expand_user(struct expand_work *w, struct expand_name *n)
 {
 	const struct conf_action *a = expand_action(w, n->match);
-	enum expand_found found = FOUND_NOTHING;
+	enum found found = FOUND_NOTHING;
 
 	question_note(w->q, "name", &a->at, "%s%s", n->text,
-	    n->kind == NODE_SAME ? ": as a user" : "");
-	if (n->kind == NODE_USER && a->alias != CONF_NONE)
+	    n->kind == NODE_SAME ? ": his mailbox" :
+		n->user_only     ? ": as a user" :
+				   "");
+	if (n->kind != NODE_USER || n->user_only)
+		;
+	else if (a->alias != CONF_NONE)
 		found = find_alias(w, n);
-	else if (n->kind == NODE_USER && a->virtual_ != CONF_NONE)
-		found = expand_virtual(w, n, n->match, n->text, strlen(n->text),
-		    NULL);
+	else if (a->virtual_ != CONF_NONE)
+		found = find_virtual(w, n, n->text, strlen(n->text), NULL);
 	if (found == FOUND_NOTHING)
 		at_user(w, n);
 }

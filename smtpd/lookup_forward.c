@@ -127,8 +127,7 @@ refuse(struct outcome *o, enum verdict v, const char *ecode, enum cause cause,
 {
 	outcome_set(o, v, WIDTH_RCPT, v == LATER ? 451 : 550, ecode, "%s",
 	    text);
-	o->cause = (uint8_t)cause;
-	o->stage = STAGE_LOOKUP;
+	outcome_of_us(o, cause, STAGE_LOOKUP);
 	return v == LATER ? BACK_LATER : BACK_NEVER;
 }
 

@@ -6,7 +6,7 @@
  * Asked by: session (rcpt_ask, peer_ask, filter_ask, sender_ask, auth_ask),
  * queue (route_ask, expand_ask), deliver (relay_ask, helo_ask, sasl_ask),
  * control (explain_ask).
- * Asks: spawn (prog_ask, pam_ask, token_ask), table programs.
+ * Asks: spawn (prog_ask, pam_ask, token_ask, text_ask), table programs.
  * Never: faces the network, touches the spool, writes a file.
  *
  * SPDX-License-Identifier: ISC
@@ -16,6 +16,7 @@
 #include "log.h"
 #include "lookup_answer.h"
 #include "lookup_auth.h"
+#include "lookup_file.h"
 #include "lookup_filter.h"
 #include "lookup_peer.h"
 #include "lookup_question.h"
@@ -30,6 +31,7 @@ struct lookup {
 	const struct conf *conf;
 	struct tables *tables;
 	struct users *users;
+	struct files *files;
 	struct auths *auths;
 	struct sasl_clients *logins;
 	struct questions questions;
@@ -140,14 +142,24 @@ ask_user(void *self, const char *name, struct buf *value, struct table_req *req,
 	return users_ask(l->users, name, value, req, fn, arg);
 }
 
+static enum table_answer
+ask_text(void *self, const struct text_ask *ask, struct file_req *req,
+    file_fn *fn, void *arg)
+{
+	struct lookup *l = self;
+
+	return files_ask(l->files, ask, req, fn, arg);
+}
+
 static void
 start(void *self, struct proc *p)
 {
 	struct lookup *l = self;
-	struct question_tables tables = { ask_table, ask_user, l };
+	struct question_tables tables = { ask_table, ask_user, ask_text, l };
 
 	tables_start(l->tables, p->loop, on_table_changed, l);
 	l->users = users_new(p->loop);
+	l->files = files_new(p->loop);
 	auths_start(l->auths, p->loop);
 	sasl_clients_start(l->logins, p->loop);
 	answers_init(&l->answers);
@@ -214,6 +226,7 @@ peer_up(void *self, struct ipc_chan *c)
 	if (c->peer == PROC_SPAWN) {
 		auths_spawn(l->auths, c);
 		sasl_clients_spawn(l->logins, c);
+		files_spawn(l->files, c);
 	}
 	/* The check of a configuration starts no programs. */
 	if (c->peer == PROC_SPAWN && l->p->start.check == 0)

@@ -1,7 +1,7 @@
 /*
- * The values of alias and virtual tables.  Runs in lookup, over text that the
- * owner of a table wrote; keeps nothing, and what it cannot read is refused,
- * never guessed.
+ * The values of alias and virtual tables, and lines of files.  Runs in lookup,
+ * over text that the owner of a table, or a user, wrote; keeps nothing, and
+ * what it cannot read is refused, never guessed.
  *
  * SPDX-License-Identifier: ISC
  */
@@ -15,12 +15,6 @@
 #include "smtp_addr.h"
 
 static bool
-is_blank(char c)
-{
-	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
-}
-
-static bool
 begins_with(struct slice s, struct slice prefix)
 {
 	return s.len >= prefix.len &&
@@ -29,15 +23,46 @@ begins_with(struct slice s, struct slice prefix)
 
 /* ---- a list into its elements ---- */
 
+/* Columns: how it begins, what it is, bytes that are no part of the text, does
+ * it go to the end of the list. */
+static const struct prefix {
+	struct slice prefix;
+	enum node_kind kind;
+	size_t skip;
+	bool whole;
+} prefixes[] = {
+	{ { "/", 1 }, NODE_FILE, 0, false },
+	{ { "|", 1 }, NODE_PIPE, 1, false },
+	{ { ":include:", 9 }, NODE_INCLUDE, 9, false },
+	{ { "error:", 6 }, NODE_ERROR, 6, true },
+	{ { ":fail:", 6 }, NODE_ERROR, 6, true },
+	{ { ":unknown:", 9 }, NODE_ERROR, 9, true },
+	{ { ":defer:", 7 }, NODE_DEFER, 7, true },
+	{ { ":blackhole:", 11 }, NODE_NOTHING, 11, true },
+};
+
+static const struct prefix *
+prefix_of(struct slice s)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++) {
+		if (begins_with(s, prefixes[i].prefix))
+			return &prefixes[i];
+	}
+	return NULL;
+}
+
 /* Up to the next comma that no quotes hold.  *why: the quotes do not end. */
 static struct slice
 element(struct slice *rest, const char **why)
 {
+	const struct prefix *prefix = prefix_of(*rest);
 	struct slice out = { rest->p, 0 };
 	bool quoted = false;
 	size_t i;
 
-	if (begins_with(*rest, SLICE("error:"))) {
+	if (prefix != NULL && prefix->whole) {
 		/* People write sentences, and nothing counts besides it. */
 		*why = NULL;
 		out = slice_trim(*rest);
@@ -56,7 +81,7 @@ element(struct slice *rest, const char **why)
 	*why = quoted ? "a quote that does not end" : NULL;
 	rest->p += i;
 	rest->len -= i;
-	while (out.len > 0 && is_blank(out.p[out.len - 1]))
+	while (out.len > 0 && slice_is_space(out.p[out.len - 1]))
 		out.len--;
 	return out;
 }
@@ -104,25 +129,20 @@ find_at(struct slice in)
 	return at;
 }
 
-/* Names of users and aliases: what login names and local parts have. */
+/* Names of users and aliases: what login names and local parts have, which may
+ * be UTF-8 (RFC 6531). */
 static bool
 is_name(const char *s)
 {
-	if (*s == '\0' || strlen(s) > LOCAL_PART_MAX)
+	if (*s == '\0' || strlen(s) > LOCAL_PART_MAX ||
+	    !slice_is_utf8(slice_of(s)))
 		return false;
 	for (; *s != '\0'; s++) {
-		if (!isalnum((unsigned char)*s) &&
+		if (!isalnum((unsigned char)*s) && (unsigned char)*s < 0x80 &&
 		    strchr("!#$%&'*+-./=?^_`{}~", *s) == NULL)
 			return false;
 	}
 	return true;
-}
-
-static void
-lower(char *s)
-{
-	for (; *s != '\0'; s++)
-		*s = (char)tolower((unsigned char)*s);
 }
 
 /* Quotes around what needs none: RFC 5321 4.1.2 has both forms mean the same.
@@ -178,48 +198,50 @@ node_address(struct slice in, const char *domain, char out[ADDR_MAX + 1])
 	return why;
 }
 
-/* Columns: how it begins, what it is, bytes that are no part of the text. */
-static const struct {
-	struct slice prefix;
-	enum node_kind kind;
-	size_t skip;
-} prefixes[] = {
-	{ { "/", 1 }, NODE_FILE, 0 },
-	{ { "|", 1 }, NODE_PIPE, 1 },
-	{ { ":include:", 9 }, NODE_INCLUDE, 9 },
-	{ { "error:", 6 }, NODE_ERROR, 6 },
-};
-
 static bool
-by_prefix(const char *text, struct node *node)
+has_control(const char *s)
 {
-	struct slice s = slice_of(text);
-	size_t i;
-
-	for (i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++) {
-		if (!begins_with(s, prefixes[i].prefix))
-			continue;
-		s.p += prefixes[i].skip;
-		s.len -= prefixes[i].skip;
-		node->kind = prefixes[i].kind;
-		return slice_copy(slice_trim(s), node->text,
-		    sizeof(node->text));
+	for (; *s != '\0'; s++) {
+		if (((unsigned char)*s < ' ' && *s != '\t') || *s == 0x7f)
+			return true;
 	}
 	return false;
 }
 
 static const char *
+by_prefix(const struct prefix *prefix, const char *text, struct node *node)
+{
+	struct slice s = slice_trim(slice_of(text + prefix->skip));
+
+	node->kind = prefix->kind;
+	/* Some write |"command" where others write "|command". */
+	if (node->kind == NODE_PIPE ?
+		unquote(s, node->text, sizeof(node->text)) :
+		slice_copy(s, node->text, sizeof(node->text)))
+		return NULL;
+	node->kind = NODE_END;
+	return "an element that is too long";
+}
+
+static const char *
 classify(const char *text, struct node *node)
 {
+	const struct prefix *prefix = prefix_of(slice_of(text));
 	const char *why;
 
-	if (by_prefix(text, node))
-		return NULL;
+	if (has_control(text))
+		return "control characters";
+	if (prefix != NULL)
+		return by_prefix(prefix, text, node);
 	if (find_at(slice_of(text)) != NULL) {
 		why = node_address(slice_of(text), "", node->text);
 		node->kind = why == NULL ? NODE_ADDRESS : NODE_END;
 		return why;
 	}
+	/* Postfix has it mean the home.  Taken for a name, it would have the
+	 * mail returned. */
+	if (begins_with(slice_of(text), SLICE("~/")))
+		return "a path that begins with ~, not with /";
 	node->kind = *text == '\\' ? NODE_SAME : NODE_USER;
 	text += *text == '\\';
 	if (!is_name(text)) {
@@ -227,7 +249,7 @@ classify(const char *text, struct node *node)
 		return "what is neither an address nor the name of a user";
 	}
 	snprintf(node->text, sizeof(node->text), "%s", text);
-	lower(node->text);
+	text_lower(node->text);
 	return NULL;
 }
 
@@ -240,7 +262,8 @@ node_next(struct slice *rest, struct node *node)
 
 	node->kind = NODE_END;
 	node->text[0] = '\0';
-	while (rest->len > 0 && (rest->p[0] == ',' || is_blank(rest->p[0]))) {
+	while (rest->len > 0 &&
+	    (rest->p[0] == ',' || slice_is_space(rest->p[0]))) {
 		rest->p++;
 		rest->len--;
 	}
@@ -254,7 +277,26 @@ node_next(struct slice *rest, struct node *node)
 	return classify(text, node);
 }
 
-/* ---- error: ---- */
+bool
+node_line(struct slice *rest, struct slice *line, uint32_t *number)
+{
+	const char *nl;
+
+	while (rest->len > 0) {
+		nl = memchr(rest->p, '\n', rest->len);
+		*line = (struct slice){ rest->p,
+			nl != NULL ? (size_t)(nl - rest->p) : rest->len };
+		rest->p += line->len + (nl != NULL);
+		rest->len -= line->len + (nl != NULL);
+		(*number)++;
+		*line = slice_strip(*line);
+		if (line->len > 0 && line->p[0] != '#')
+			return true;
+	}
+	return false;
+}
+
+/* ---- errors ---- */
 
 /* "550" and a blank or the end: 0 if text does not begin like that. */
 static unsigned int
@@ -264,11 +306,12 @@ take_code(const char **text)
 	unsigned int code;
 
 	if (!isdigit((unsigned char)p[0]) || !isdigit((unsigned char)p[1]) ||
-	    !isdigit((unsigned char)p[2]) || (p[3] != '\0' && !is_blank(p[3])))
+	    !isdigit((unsigned char)p[2]) ||
+	    (p[3] != '\0' && !slice_is_space(p[3])))
 		return 0;
 	code = (unsigned int)((p[0] - '0') * 100 + (p[1] - '0') * 10 +
 	    (p[2] - '0'));
-	for (p += 3; is_blank(*p); p++)
+	for (p += 3; slice_is_space(*p); p++)
 		;
 	*text = p;
 	return code;
@@ -282,7 +325,7 @@ ecode_len(const char *text, char class)
 
 	if (text[0] != class || text[1] != '.')
 		return 0;
-	for (i = 1; text[i] != '\0' && !is_blank(text[i]); i++) {
+	for (i = 1; text[i] != '\0' && !slice_is_space(text[i]); i++) {
 		if (text[i] == '.' && (i == 1 || digits > 0)) {
 			dots++;
 			digits = 0;
@@ -320,19 +363,21 @@ node_reply(const char *text, unsigned int usual, unsigned int *code,
 		return text;
 	memcpy(ecode, text, len);
 	ecode[len] = '\0';
-	for (text += len; is_blank(*text); text++)
+	for (text += len; slice_is_space(*text); text++)
 		;
 	return text;
 }
 
 void
-node_error(const char *text, struct outcome *o)
+node_error(const struct node *node, struct outcome *o)
 {
 	char said[OUTCOME_TEXT_MAX + 1], ecode[NODE_ECODE_SIZE];
+	const char *text;
 	unsigned int code;
 	bool later;
 
-	text = node_reply(text, 550, &code, ecode);
+	text = node_reply(node->text, node->kind == NODE_DEFER ? 451 : 550,
+	    &code, ecode);
 	if (code < 400 || code > 599) {
 		outcome_set(o, LATER, WIDTH_RCPT, 451, "4.3.5",
 		    "an error that a table has for this recipient has a wrong code");

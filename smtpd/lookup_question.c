@@ -20,20 +20,33 @@
 #define BUCKETS   4096 /* of the answers of one question */
 #define VALUE_MAX ((size_t)4 << 20)
 
-#define USERS UINT32_MAX /* in the place of a table's row */
+/* In the place of a table's row. */
+#define USERS UINT32_MAX
+#define TEXTS (UINT32_MAX - 1)
 
-/* One answer of a table that was, or is, awaited. */
+/* What is asked. */
+struct query {
+	uint32_t table;
+	uint8_t service;
+	const char *key;
+	const struct text_ask *text; /* TEXTS */
+	uint64_t sum;
+};
+
+/* One answer that was, or is, awaited. */
 struct answer {
 	LIST_ENTRY(answer) hash;
 	LIST_ENTRY(answer) entry; /* in awaited */
 	struct question *q;
 	struct table_req req;
+	struct file_req file; /* TEXTS */
 	uint32_t table;
 	uint8_t service;
 	bool awaited;
 	enum table_answer a;
 	uint64_t sum; /* of the key */
 	const char *key, *value;
+	const struct outcome *why; /* TEXTS, UNKNOWN; NULL: it was not told */
 };
 
 /* ---- a question's life ---- */
@@ -53,10 +66,11 @@ forget_awaited(struct question *q)
 	while ((a = LIST_FIRST(&q->awaited)) != NULL) {
 		LIST_REMOVE(a, entry);
 		table_cancel(&a->req);
+		files_cancel(&a->file);
 		a->awaited = false;
 		a->a = TABLE_UNKNOWN;
 	}
-	q->n_awaited = 0;
+	q->n_awaited = q->n_texts = 0;
 }
 
 static void
@@ -129,9 +143,8 @@ on_deadline(void *arg)
 /* ---- answers that are awaited ---- */
 
 static void
-on_answer(void *arg, enum table_answer said, const char *value)
+answered(struct answer *a, enum table_answer said)
 {
-	struct answer *a = arg;
 	struct question *q = a->q;
 
 	assert(a->awaited && said != TABLE_WAIT);
@@ -139,29 +152,81 @@ on_answer(void *arg, enum table_answer said, const char *value)
 	a->awaited = false;
 	a->a = said;
 	a->value = "";
-	if (said == TABLE_YES && value != NULL) {
-		a->value = arena_copy(&q->memo, value);
-		if (a->value == NULL) {
-			a->value = "";
-			a->a = TABLE_UNKNOWN;
-		}
-	}
+	q->n_texts -= a->table == TEXTS;
 	/* All of them, so that passes are few. */
 	if (--q->n_awaited == 0)
 		timer_set(q->all->loop, &q->soon, 0, pass, q);
 }
 
+/* False: no room. */
+static bool
+keep_value(struct answer *a, const char *value, size_t len)
+{
+	const char *copy = arena_copyn(&a->q->memo, value, len);
+
+	if (copy != NULL)
+		a->value = copy;
+	else
+		a->a = TABLE_UNKNOWN;
+	return copy != NULL;
+}
+
+static void
+on_answer(void *arg, enum table_answer said, const char *value)
+{
+	struct answer *a = arg;
+
+	answered(a, said);
+	if (said == TABLE_YES && value != NULL)
+		(void)keep_value(a, value, strlen(value));
+}
+
+static void
+no_room(struct outcome *why)
+{
+	outcome_set(why, LATER, WIDTH_RCPT, 451, "4.3.2",
+	    "there is no room for this file now");
+	outcome_of_us(why, CAUSE_SYSTEM, STAGE_LOOKUP);
+}
+
+/* A text may be large: it is counted before it is kept. */
+static void
+on_text(void *arg, const struct outcome *o, struct slice text)
+{
+	static const enum table_answer means[] = {
+		[LATER] = TABLE_UNKNOWN,
+		[DONE] = TABLE_YES,
+		[NEVER] = TABLE_NO,
+	};
+	struct answer *a = arg;
+	struct outcome *why = NULL;
+	size_t all = all_kept(a->q->all);
+
+	answered(a, means[o->verdict]);
+	if (o->verdict == DONE &&
+	    (all + text.len > QUESTIONS_BYTES ||
+		!keep_value(a, text.p, text.len)))
+		a->a = TABLE_UNKNOWN;
+	if (a->a != TABLE_UNKNOWN)
+		return;
+	a->why = why = arena_alloc(&a->q->memo, sizeof(*why));
+	if (why != NULL && o->verdict == LATER)
+		*why = *o;
+	else if (why != NULL)
+		no_room(why);
+}
+
 static struct answer *
-find(const struct question *q, uint32_t table, uint8_t service, const char *key,
-    uint64_t sum)
+find(const struct question *q, const struct query *query)
 {
 	struct answer *a;
 
 	if (q->answers == NULL)
 		return NULL;
-	LIST_FOREACH(a, &q->answers[sum % BUCKETS], hash) {
-		if (a->sum == sum && a->table == table &&
-		    a->service == service && strcmp(a->key, key) == 0)
+	LIST_FOREACH(a, &q->answers[query->sum % BUCKETS], hash) {
+		if (a->sum == query->sum && a->table == query->table &&
+		    a->service == query->service &&
+		    strcmp(a->key, query->key) == 0)
 			return a;
 	}
 	return NULL;
@@ -185,6 +250,7 @@ await(struct question *q, struct answer *a, const char *key)
 	LIST_INSERT_HEAD(&q->answers[a->sum % BUCKETS], a, hash);
 	LIST_INSERT_HEAD(&q->awaited, a, entry);
 	a->awaited = true;
+	q->n_texts += a->table == TEXTS;
 	if (q->n_awaited++ == 0 && !q->deadline.set)
 		timer_set(q->all->loop, &q->deadline, q->all->patience,
 		    on_deadline, q);
@@ -192,52 +258,67 @@ await(struct question *q, struct answer *a, const char *key)
 }
 
 static enum table_answer
-ask_anew(struct question *q, struct answer *a, const char *key)
+ask_anew(struct question *q, struct answer *a, const struct query *query)
 {
 	const struct question_tables *t = &q->all->tables;
 
-	if (a->table == USERS)
-		return t->user(t->self, key, &q->value, &a->req, on_answer, a);
-	return t->ask(t->self, a->table, a->service, key, &q->value, &a->req,
-	    on_answer, a);
+	if (query->table == TEXTS)
+		return t->text(t->self, query->text, &a->file, on_text, a);
+	if (query->table == USERS)
+		return t->user(t->self, query->key, &q->value, &a->req,
+		    on_answer, a);
+	return t->ask(t->self, query->table, query->service, query->key,
+	    &q->value, &a->req, on_answer, a);
 }
 
-static enum table_answer
-look_up(struct question *q, uint32_t table, uint8_t service, const char *key,
-    const char **value)
+/* As many are awaited as may be: its turn comes. */
+static bool
+is_crowded(const struct question *q, const struct query *query)
 {
-	uint64_t sum = XXH3_64bits_withSeed(key, strlen(key),
-	    ((uint64_t)table << 8) + service);
+	return q->n_awaited >= QUESTION_WAITS ||
+	    (query->table == TEXTS && q->n_texts >= QUESTION_TEXTS);
+}
+
+/* *why: of a file; may be NULL. */
+static enum table_answer
+look_up(struct question *q, struct query *query, const char **value,
+    const struct outcome **why)
+{
 	struct answer *a;
 	enum table_answer said;
 
 	*value = "";
+	query->sum = XXH3_64bits_withSeed(query->key, strlen(query->key),
+	    ((uint64_t)query->table << 8) + query->service);
 	if (++q->lookups > QUESTION_LOOKUPS)
 		return TABLE_UNKNOWN;
-	if ((a = find(q, table, service, key, sum)) != NULL) {
+	if ((a = find(q, query)) != NULL) {
 		if (a->awaited)
 			return TABLE_WAIT;
 		if (a->a == TABLE_YES)
 			*value = a->value;
+		if (why != NULL)
+			*why = a->why;
 		return a->a;
 	}
-	if (q->n_awaited >= QUESTION_WAITS)
-		return TABLE_WAIT; /* its turn comes */
+	if (is_crowded(q, query))
+		return TABLE_WAIT;
 	if (q->spare == NULL)
 		q->spare = arena_alloc(&q->memo, sizeof(*q->spare));
 	if ((a = q->spare) == NULL)
 		return TABLE_UNKNOWN;
 	a->q = q;
-	a->table = table;
-	a->service = service;
-	a->sum = sum;
+	a->table = query->table;
+	a->service = query->service;
+	a->sum = query->sum;
 	buf_drain(&q->value, q->value.len);
-	said = ask_anew(q, a, key);
+	said = ask_anew(q, a, query);
 	if (said == TABLE_WAIT) {
 		q->spare = NULL;
-		if (!q->late && await(q, a, key))
+		if (!q->late && await(q, a, query->key))
 			return TABLE_WAIT;
 		table_cancel(&a->req);
+		files_cancel(&a->file);
 		return TABLE_UNKNOWN;
 	}
 	if (said != TABLE_YES || q->value.len == 0)
@@ -255,13 +336,47 @@ enum table_answer
 question_table(struct question *q, uint32_t table, enum conf_service service,
     const char *key, const char **value)
 {
-	return look_up(q, table, (uint8_t)service, key, value);
+	struct query query = { .table = table,
+		.service = (uint8_t)service,
+		.key = key };
+
+	return look_up(q, &query, value, NULL);
 }
 
 enum table_answer
 question_user(struct question *q, const char *name, const char **value)
 {
-	return look_up(q, USERS, SERVICE_USERINFO, name, value);
+	struct query query = { .table = USERS,
+		.service = SERVICE_USERINFO,
+		.key = name };
+
+	return look_up(q, &query, value, NULL);
+}
+
+enum table_answer
+question_text(struct question *q, const struct text_ask *ask, const char **text,
+    struct outcome *why)
+{
+	const struct outcome *said = NULL;
+	struct query query = { .table = TEXTS,
+		.service = (uint8_t)ask->what,
+		.text = ask };
+	enum table_answer a;
+
+	*text = "";
+	query.key = arena_printf(&q->work, "%u %u %s\n%s", ask->uid, ask->gid,
+	    ask->home, ask->name);
+	a = query.key == NULL ? TABLE_UNKNOWN : look_up(q, &query, text, &said);
+	if (a != TABLE_UNKNOWN)
+		return a;
+	if (said != NULL) {
+		*why = *said;
+		return a;
+	}
+	outcome_set(why, LATER, WIDTH_RCPT, 451, "4.3.0",
+	    "%s cannot be read now", ask->name);
+	outcome_of_us(why, CAUSE_SYSTEM, STAGE_LOOKUP);
+	return a;
 }
 
 /* ---- why ---- */

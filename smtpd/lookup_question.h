@@ -1,11 +1,11 @@
 /*
  * A question that lookup was asked, while it is being judged.
  *
- * Judging is straight-line code over tables.  A table that cannot answer at
- * once (a program, the users of the system) says TABLE_WAIT: then judging
- * unwinds, and begins again from the top when the answer has come; the
- * question keeps the answers that it had to wait for.  It may ask for several
- * before it unwinds.
+ * Judging is straight-line code over tables, and files that are read as their
+ * owners.  What cannot answer at once (a program, the users of the system, a
+ * file) says TABLE_WAIT: then judging unwinds, and begins again from the top
+ * when the answer has come; the question keeps the answers that it had to wait
+ * for.  It may ask for several before it unwinds.
  *
  * Time, look-ups, memory and the number of questions that wait are bounded;
  * over a bound a table's answer is TABLE_UNKNOWN, which judging makes LATER.
@@ -19,6 +19,7 @@
 
 #include "arena.h"
 #include "ipc.h"
+#include "lookup_file.h"
 #include "lookup_table.h"
 #include "loop.h"
 
@@ -28,26 +29,38 @@
 /* Well below what session (60 s) and queue (30 s) wait. */
 #define QUESTION_MSEC 20000
 
-#define QUESTIONS_MAX     1024   /* that wait at once */
-#define QUESTION_LOOKUPS  500000 /* in one pass */
-#define QUESTION_WAITS    32     /* table answers awaited at once, by one */
-#define QUESTION_ROUNDS   2000   /* passes */
+/*
+ * The most memory that lookup has beside its tables: one question is judged at
+ * a time (QUESTION_WORK_MAX, and a value of 4 MiB on its way); those that wait
+ * keep QUESTIONS_BYTES of answers, and what they had asked for before that was
+ * full: texts of files are counted before they are kept, and never go over;
+ * FILES_AT_ONCE texts are on their way (lookup_file.h; a buffer has up to twice
+ * what is in it); PAGES_MAX answers are told page by page (lookup_pages.h).
+ * That is 36 + 128 + 128 + 64 MiB.
+ */
+#define QUESTIONS_MAX     1024    /* that wait at once */
+#define QUESTION_LOOKUPS  2000000 /* in one pass */
+#define QUESTION_WAITS    32      /* table answers awaited at once, by one */
+#define QUESTION_TEXTS    4       /* files of them */
+#define QUESTION_ROUNDS   2000    /* passes */
 #define QUESTION_WORK_MAX ((size_t)32 << 20)  /* bytes, while judging */
-#define QUESTION_MEMO_MAX ((size_t)16 << 20)  /* bytes of answers kept */
+#define QUESTION_MEMO_MAX ((size_t)20 << 20)  /* bytes of answers kept */
 #define QUESTIONS_BYTES   ((size_t)128 << 20) /* kept by all that wait */
 
 struct question;
 
 TAILQ_HEAD(question_list, question);
 
-/* Where answers come from: the tables, by row of conf.table, and the users of
- * the system.  As table_ask(). */
+/* Where answers come from: the tables, by row of conf.table, the users of the
+ * system, and files.  As table_ask(), as files_ask(). */
 struct question_tables {
 	enum table_answer (*ask)(void *self, uint32_t table,
 	    enum conf_service service, const char *key, struct buf *value,
 	    struct table_req *req, table_fn *fn, void *arg);
 	enum table_answer (*user)(void *self, const char *name,
 	    struct buf *value, struct table_req *req, table_fn *fn, void *arg);
+	enum table_answer (*text)(void *self, const struct text_ask *text,
+	    struct file_req *req, file_fn *fn, void *arg);
 	void *self;
 };
 
@@ -83,6 +96,7 @@ struct question {
 	struct answer_list awaited;
 	struct answer *spare;
 	unsigned int n_awaited;
+	unsigned int n_texts; /* of them */
 	unsigned int rounds;
 	uint32_t lookups; /* in this pass */
 	bool late;        /* nothing is awaited any more */
@@ -121,6 +135,13 @@ enum table_answer question_table(struct question *q, uint32_t table,
 /* The users of the system, likewise. */
 enum table_answer question_user(struct question *q, const char *name,
     const char **value);
+
+/*
+ * A file, read as its owner.  TABLE_YES: *text is what is in it, without NUL
+ * bytes; TABLE_NO: there is none; TABLE_UNKNOWN: *why says why not, LATER.
+ */
+enum table_answer question_text(struct question *q, const struct text_ask *ask,
+    const char **text, struct outcome *why);
 
 /*
  * Records a step for smtpctl explain, if anybody wants to know; at: the line

@@ -51,8 +51,7 @@ static void
 later(struct outcome *o, const char *ecode, enum cause cause, const char *text)
 {
 	outcome_set(o, LATER, WIDTH_SITE, 0, ecode, "%s", text);
-	o->cause = (uint8_t)cause;
-	o->stage = STAGE_LOOKUP;
+	outcome_of_us(o, cause, STAGE_LOOKUP);
 }
 
 /* ---- a list in the making ---- */

@@ -1,6 +1,7 @@
 /*
- * Routes: "mx:DOMAIN", "host:URL" or "hosts:ACTION".  Runs in lookup; asks no
- * DNS, and a value that cannot be used is LATER, never guessed at.
+ * Routes: "mx:DOMAIN", "host:URL" or "hosts:ACTION"; those that end on this
+ * host are in lookup_local.c.  Runs in lookup; asks no DNS, and a value that
+ * cannot be used is LATER, never guessed at.
  *
  * SPDX-License-Identifier: ISC
  */
@@ -9,13 +10,13 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 
-#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "conf_net.h"
 #include "idn.h"
 #include "lookup_forward.h"
+#include "lookup_local.h"
 #include "smtp_addr.h"
 
 static const char *const schemes[] = {
@@ -23,13 +24,6 @@ static const char *const schemes[] = {
 	CONF_SCHEMES(X)
 #undef X
 };
-
-static void
-lower(char *s)
-{
-	for (; *s != '\0'; s++)
-		*s = (char)tolower((unsigned char)*s);
-}
 
 /* "host:SCHEME://[label@]HOST:PORT", in lower case but for the label; an IPv6
  * address gets brackets. */
@@ -44,7 +38,7 @@ print_host(enum conf_scheme scheme, struct slice label, const char *name,
 
 	if (!slice_copy(slice_of(name), host, sizeof(host)))
 		return "a host name that is too long";
-	lower(host);
+	text_lower(host);
 	if (six) /* one route, however it was written */
 		inet_ntop(AF_INET6, &addr, host, sizeof(host));
 	n = snprintf(out, ROUTE_MAX + 1, ROUTE_HOST "%s://%.*s%s%s%s%s:%u",
@@ -122,7 +116,7 @@ print_mx(const char *domain, char out[ROUTE_MAX + 1])
 	if (idn_domain(slice_of(domain), name) == NULL)
 		domain = name;
 	n = snprintf(out, ROUTE_MAX + 1, "mx:%s", domain);
-	lower(out);
+	text_lower(out);
 	return n > 0 && n <= ROUTE_MAX;
 }
 
@@ -131,8 +125,7 @@ later(struct route_is *is, const char *text)
 {
 	is->route[0] = '\0';
 	outcome_set(&is->outcome, LATER, WIDTH_RCPT, 0, "4.3.5", "%s", text);
-	is->outcome.cause = CAUSE_CONFIG;
-	is->outcome.stage = STAGE_LOOKUP;
+	outcome_of_us(&is->outcome, CAUSE_CONFIG, STAGE_LOOKUP);
 }
 
 /* By `relay domain <table>`.  A domain that is not in it waits, as in
@@ -199,7 +192,9 @@ route_of(struct question *q, const struct expansion *x, const struct target *t,
     struct route_is *is)
 {
 	const struct conf *conf = q->all->conf;
-	const struct conf_match *m = CONF_MATCH(conf, t->match);
+	bool here = t->kind != TARGET_ADDRESS, known;
+	uint32_t row = t->match != CONF_NONE ? t->match : x->match;
+	const struct conf_match *m = CONF_MATCH(conf, row);
 	const struct conf_action *a = CONF_ACTION(conf, m->action);
 	struct envelope e = { .facts = x->facts,
 		.sender = x->sender,
@@ -212,17 +207,19 @@ route_of(struct question *q, const struct expansion *x, const struct target *t,
 	is->action = m->action;
 	is->line = m->at.line;
 	is->ttl = a->ttl;
-	if (!find_route(q, a, smtp_addr_domain(t->addr), is))
+	known = here ? local_route(q, x, t, a, is) :
+		       find_route(q, a, smtp_addr_domain(t->addr), is);
+	if (!known)
 		return false;
 	if (is->route[0] == '\0') {
 		is->action = CONF_NONE;
 		return true;
 	}
-	if (!forward_sender(q, x, t, is->sender))
+	if (!here && !forward_sender(q, x, t, is->sender))
 		return false;
-	if (t->expanded && strlen(t->addr) < sizeof(is->rcpt))
+	if (!here && t->expanded && strlen(t->addr) < sizeof(is->rcpt))
 		memcpy(is->rcpt, t->addr, strlen(t->addr) + 1);
-	if (rules_origin(conf, t->match, &e))
+	if (!here && rules_origin(conf, t->match, &e))
 		is->flags = ROUTE_ORIGIN;
 	outcome_set(&is->outcome, DONE, WIDTH_RCPT, 0, NULL, "rule at %s",
 	    conf_at_print(conf, &m->at, where, sizeof(where)));

@@ -46,7 +46,8 @@ own_domain(const struct conf *conf, const char *domain)
 	char ip[IP_TEXT_MAX + 1];
 
 	if (strcasecmp(domain, "localhost") == 0 ||
-	    strcasecmp(domain, conf_text(conf, conf->hostname)) == 0)
+	    strcasecmp(domain, conf_text(conf, conf->hostname)) == 0 ||
+	    strcasecmp(domain, conf_mail_name(conf)) == 0)
 		return true;
 	return smtp_literal_parse(slice_of(domain), ip) == NULL &&
 	    rules_own_addr(conf, ip);

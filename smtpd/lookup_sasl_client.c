@@ -95,8 +95,7 @@ refuse(struct sasl_question *s, enum cause cause, const char *fmt, ...)
 	memset(&is, 0, sizeof is);
 	outcome_set(&is.outcome, LATER, WIDTH_STREAM, 0, "4.7.0",
 	    "label %s: %s", s->ask.label, why);
-	is.outcome.cause = (uint8_t)cause;
-	is.outcome.stage = STAGE_AUTH;
+	outcome_of_us(&is.outcome, cause, STAGE_AUTH);
 	if (s->from != NULL)
 		sasl_is_send(s->from, s->id, &is, -1);
 	let_go(s);

@@ -131,7 +131,7 @@ def test_expansion_step_by_step(lab):
                 ("aliases", "ann: c@y.test\n")])
     steps = explain(it, "--src", "192.0.2.9", "LIST@v.test")
     assert of(steps, "address") == ["LIST@v.test", "ann@localhost",
-                                    "b@x.test", "c@y.test"]
+                                    "c@y.test", "b@x.test"]
     assert at(steps, "rule") == [line_of(it, '"v.test"'),
                                  line_of(it, "for local"),
                                  line_of(it, "match from local for any"),

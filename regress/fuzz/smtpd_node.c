@@ -1,7 +1,7 @@
 /*
- * node_next(), node_address(), node_error(): whatever a table's value or a
- * recipient is, reading it comes to an end, and what is read has the form
- * that it must have.
+ * node_next(), node_line(), node_address(), node_error(): whatever a table's
+ * value, a .forward file or a recipient is, reading it comes to an end, and what
+ * is read has the form that it must have.
  *
  * SPDX-License-Identifier: ISC
  */
@@ -25,12 +25,12 @@ must_be_address(const char *addr)
 }
 
 static void
-must_be_outcome(const char *text)
+must_be_outcome(const struct node *node)
 {
 	struct outcome o;
 	const char *p;
 
-	node_error(text, &o);
+	node_error(node, &o);
 	MUST(o.verdict != DONE);
 	MUST(o.code >= 400 && o.code <= 599);
 	MUST(o.ecode[0] == o.code / 100);
@@ -42,21 +42,24 @@ must_be_outcome(const char *text)
 static void
 must_be_node(const struct node *node)
 {
+	const char *p;
+
 	MUST(strlen(node->text) <= NODE_TEXT_MAX);
 	if (node->kind == NODE_ADDRESS)
 		must_be_address(node->text);
 	if (node->kind == NODE_USER || node->kind == NODE_SAME)
 		MUST(node->text[0] != '\0' &&
 		    strlen(node->text) <= LOCAL_PART_MAX);
-	if (node->kind == NODE_ERROR)
-		must_be_outcome(node->text);
+	if (node->kind == NODE_ERROR || node->kind == NODE_DEFER)
+		must_be_outcome(node);
+	for (p = node->text; *p != '\0'; p++)
+		MUST(((unsigned char)*p >= ' ' || *p == '\t') && *p != 0x7f);
 }
 
-int
-LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+/* All elements of a value, or of a line. */
+static void
+read_list(struct slice rest)
 {
-	struct slice rest = { (const char *)data, size };
-	char addr[ADDR_MAX + 1];
 	struct node node;
 	const char *why;
 	size_t left;
@@ -64,14 +67,30 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	for (;;) {
 		left = rest.len;
 		why = node_next(&rest, &node);
-		if (why == NULL && node.kind == NODE_END) {
-			MUST(rest.len == 0);
+		if (why == NULL && node.kind == NODE_END)
 			break;
-		}
 		MUST(rest.len < left);
 		if (why == NULL)
 			must_be_node(&node);
 	}
+	MUST(rest.len == 0);
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct slice all = { (const char *)data, size }, rest = all, line;
+	char addr[ADDR_MAX + 1];
+	const char *why;
+	uint32_t number = 0;
+
+	read_list(all);
+	while (node_line(&rest, &line, &number)) {
+		MUST(line.len > 0 && line.p[0] != '#');
+		MUST(memchr(line.p, '\n', line.len) == NULL);
+		read_list(line);
+	}
+	MUST(rest.len == 0);
 	why = node_address((struct slice){ (const char *)data, size },
 	    "mx.example", addr);
 	MUST((why == NULL) == (addr[0] != '\0'));

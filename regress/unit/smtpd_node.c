@@ -13,6 +13,8 @@ static const char kinds[] = {
 	[NODE_USER] = 'u',
 	[NODE_SAME] = 's',
 	[NODE_ERROR] = 'e',
+	[NODE_DEFER] = 'd',
+	[NODE_NOTHING] = 'n',
 	[NODE_FILE] = 'f',
 	[NODE_PIPE] = 'p',
 	[NODE_INCLUDE] = 'i',
@@ -48,7 +50,15 @@ static const struct {
 	{ "\"joe@example.org\"", "@joe@example.org " },
 	{ "/var/mail/joe", "f/var/mail/joe " },
 	{ "\"/a b\"", "f/a b " },
+	{ "~/Mail/in, ~joe, \"~/a b/\"", "! u~joe ! " },
 	{ "|/bin/prog", "p/bin/prog " },
+	{ "|\"/bin/prog a, b\"", "p/bin/prog a, b " },
+	{ "|\"/bin/prog \\\"x\\\"\", joe", "p/bin/prog \"x\" ujoe " },
+	{ "| \"a\" b", "p\"a\" b " },
+	{ "|/bin/prog\tx", "p/bin/prog\tx " },
+	{ "|/bin/prog\001", "! " },
+	{ "/a\x7f", "! " },
+	{ "|", "p " },
 	{ "\"|/bin/prog a, b\", joe", "p/bin/prog a, b ujoe " },
 	{ "\"| prog \\\"x\\\"\"", "pprog \"x\" " },
 	{ ":include:/etc/list", "i/etc/list " },
@@ -59,6 +69,15 @@ static const struct {
 	{ "error:", "e " },
 	{ "error:550 gone, sorry, \"bye", "e550 gone, sorry, \"bye " },
 	{ "joe, Error: 550 no, ann ", "ujoe e550 no, ann " },
+	{ ":fail: gone, sorry", "egone, sorry " },
+	{ ":Fail:550 5.1.1 no", "e550 5.1.1 no " },
+	{ ":unknown:", "e " },
+	{ ":defer: later, please", "dlater, please " },
+	{ ":blackhole:", "n " },
+	{ ":blackhole: joe, ann", "njoe, ann " },
+	{ "joe, :blackhole:", "ujoe n " },
+	{ "\":fail: no\"", "eno " },
+	{ ":failure:", "! " },
 	{ "joe, , b@", "ujoe ! " },
 	{ "@example.org", "! " },
 	{ "joe@", "! " },
@@ -69,6 +88,8 @@ static const struct {
 	{ "joe blow@example.org", "! " },
 	{ "\xc3\xa9@example.org", "@\xc3\xa9@example.org " },
 	{ "\xff\xfe", "! " },
+	{ "j\xe4n", "! " },
+	{ "J\xc3\xb6rg", "uj\xc3\xb6rg " },
 	{ "\\", "! " },
 	{ "\"joe", "! " },
 	{ "joe, \"ann, bob", "ujoe ! " },
@@ -221,14 +242,56 @@ test_errors(void)
 {
 	char text[OUTCOME_TEXT_MAX + 64];
 	struct outcome o;
+	struct node node;
 	size_t i;
 
 	for (i = 0; i < sizeof(errors) / sizeof(errors[0]); i++) {
-		node_error(errors[i].text, &o);
+		node.kind = NODE_ERROR;
+		snprintf(node.text, sizeof(node.text), "%s", errors[i].text);
+		node_error(&node, &o);
 		CHECK(errors[i].printed,
 		    o.verdict == errors[i].verdict &&
 			strcmp(outcome_print(&o, text, sizeof(text)),
 			    errors[i].printed) == 0);
+	}
+	node.kind = NODE_DEFER;
+	snprintf(node.text, sizeof(node.text), "moving");
+	node_error(&node, &o);
+	CHECK("a delay is later",
+	    o.verdict == LATER && o.code == 451 &&
+		strcmp(o.text, "moving") == 0);
+}
+
+/* Columns: file; its lines, each as number and text. */
+static const struct {
+	const char *file, *lines;
+} files[] = {
+	{ "", "" },
+	{ "\n\n", "" },
+	{ "joe", "1:joe;" },
+	{ "joe\n", "1:joe;" },
+	{ "\n# a\n joe, ann \r\n\t#b\nbob", "3:joe, ann;5:bob;" },
+	{ "joe # ann\n", "1:joe # ann;" },
+};
+
+static void
+test_lines(void)
+{
+	struct slice rest, line;
+	char out[256];
+	uint32_t number;
+	size_t i, n, len;
+
+	for (i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+		len = strlen(files[i].file);
+		rest = (struct slice){ unit_guard(files[i].file, len), len };
+		number = 0;
+		out[0] = '\0';
+		for (n = 0; node_line(&rest, &line, &number);)
+			n += (size_t)snprintf(out + n, sizeof(out) - n,
+			    "%u:%.*s;", number, (int)line.len, line.p);
+		CHECK(out[0] != '\0' ? files[i].lines : "no lines",
+		    strcmp(out, files[i].lines) == 0);
 	}
 }
 
@@ -239,5 +302,6 @@ main(void)
 	test_long();
 	test_addresses();
 	test_errors();
+	test_lines();
 	return unit_end();
 }
