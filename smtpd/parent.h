@@ -14,6 +14,8 @@
  *   parent_ask.c         what smtpctl asks
  *   parent_table.c       a table's file, again
  *   parent_upgrade.c     a new program takes over
+ *   parent_activate.c    sockets that the service manager holds for us
+ *   parent_notify.c      what the service manager hears from us
  *   parent_stop.c        the end
  *
  * SPDX-License-Identifier: ISC
@@ -39,11 +41,14 @@
 #define ASKERS_MAX     64
 #define SOCKETS_MAX    1024
 #define COUNT_MAX      (PROC_MAX / 4) /* processes of one kind and generation */
+#define ACTIVATED_MAX  64
 #define GENERATION_MAX 8 /* old ones that may finish what is open */
 
 struct options {
 	const char *conf, *dir;
-	bool foreground, check, verbose, version;
+	bool foreground; /* it logs on standard error */
+	bool stay;       /* it does not go behind */
+	bool check, verbose, version;
 	struct conf_macro macros[MACROS_MAX];
 	size_t n_macros;
 	char **argv; /* as they were given */
@@ -163,6 +168,23 @@ struct upgrade {
 	size_t n_inherited;
 };
 
+/* Sockets that were open for us, and that our starter has too.  They stay for
+ * as long as we do: a row of a later configuration may want one. */
+struct activated {
+	int fd[ACTIVATED_MAX];
+	char name[ACTIVATED_MAX][64]; /* for the log */
+	size_t n;
+};
+
+/* Who wants to know how we are. */
+struct notify {
+	char path[108];    /* of its socket */
+	int fd;            /* -1: nobody */
+	uint64_t watchdog; /* it wants to hear from us in so many us; 0: not */
+	struct timer timer, again;
+	char unsent[1024];
+};
+
 struct parent {
 	struct loop *loop;
 	const struct options *options;
@@ -191,6 +213,8 @@ struct parent {
 	struct watch sig_chld, sig_term, sig_int, sig_hup;
 	struct timer stop_timer, table_timer;
 	struct upgrade upgrade;
+	struct activated activated;
+	struct notify notify;
 };
 
 /* ---- parent_generation.c ---- */
@@ -370,6 +394,44 @@ bool upgrade_goes_on(struct parent *p);
 /* We stop: nothing of it is wanted any more. */
 void upgrade_cancel(struct parent *p);
 
+/* ---- parent_activate.c ---- */
+
+/* How many descriptors from 3 on were left open for us, and say so. */
+unsigned int activate_count(void);
+/* Takes them over, and the variables of the environment that tell of them
+ * away. */
+void activate_take(struct parent *p, unsigned int n);
+/* Whether a socket has the address of a row. */
+bool activate_fits(const struct parent *p, int fd, const struct conf_listen *l);
+/* The one with the address of a row, as a descriptor of its own; -1. */
+int activate_socket(const struct parent *p, const struct conf_listen *l);
+/* Those that hold a part of a row's address, or all of it and others. */
+size_t activate_beside(const struct parent *p, const struct conf_listen *l,
+    int fds[ACTIVATED_MAX]);
+/* Whether there is one for sendmail(8): its path is not ours to take away. */
+bool activate_has_local(const struct parent *p);
+/* Calls fn for each that has no row of its own and is on a port that a row has
+ * for all addresses: it is taken from for that. */
+void activate_each_beside(const struct parent *p, const struct generation *g,
+    void (*fn)(struct child *ch, uint32_t row, int fd), struct child *ch);
+/* Logs those that no row of g wants. */
+void activate_report(const struct parent *p, const struct generation *g);
+
+/* ---- parent_notify.c ---- */
+
+/* Finds out who wants to know, and that no child does. */
+void notify_init(struct parent *p);
+/* The variables are in the environment: for the program that we become. */
+void notify_pass_on(const struct parent *p, bool on);
+/* There is a loop: the watchdog hears from it. */
+void notify_watch(struct parent *p);
+/* p->now is at work; is still, after a reload that failed; a reload has begun;
+ * all of it ends. */
+void notify_ready(struct parent *p);
+void notify_not_reloaded(struct parent *p);
+void notify_reloading(struct parent *p);
+void notify_stopping(struct parent *p);
+
 /* ---- parent_stop.c ---- */
 
 /* Stops all in order, then the loop. */
@@ -390,6 +452,7 @@ const char *priv_pid_file(struct parent *p);
  * them for as long as they live. */
 int priv_bind(const struct parent *p, const struct conf_listen *l,
     const int *beside, size_t n);
+void priv_local_path(const struct parent *p, char out[PATH_MAX + 16]);
 const char *priv_bind_print(const struct parent *p,
     const struct conf_listen *l);
 /* Sockets (-1: none) that may stand beside each other on one port, an address

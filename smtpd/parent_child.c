@@ -440,7 +440,8 @@ ended(struct child *ch, enum child_state was, int status)
 		    proc_table[ch->kind].program, child_end_print(status));
 	} else if (ch->kind == PROC_QUEUE && was == CHILD_STOPPING) {
 		child_start(ch); /* stopped for a reload that is no more */
-	} else if (was == CHILD_DRAINING || was == CHILD_STOPPING ||
+	} else if (was == CHILD_STOPPING ||
+	    (was == CHILD_DRAINING && ch->kind != PROC_SPAWN) ||
 	    !drain_needs(p, ch)) {
 		child_forget(ch);
 		drain_look(p, g);

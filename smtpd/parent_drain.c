@@ -10,12 +10,21 @@
 #include "log.h"
 #include "parent.h"
 
-/* Who has something to finish; the others of a generation serve these. */
+/* Who may have something to finish; the others of a generation serve these.
+ * spawn does both. */
+static bool
+may_finish(const struct child *ch)
+{
+	return ch->kind == PROC_SESSION || ch->kind == PROC_DELIVER ||
+	    ch->kind == PROC_CONTROL || ch->kind == PROC_SPAWN;
+}
+
+/* Who has. */
 static bool
 finishes(const struct child *ch)
 {
-	return ch->kind == PROC_SESSION || ch->kind == PROC_DELIVER ||
-	    ch->kind == PROC_CONTROL;
+	return may_finish(ch) &&
+	    (ch->kind != PROC_SPAWN || ch->state == CHILD_DRAINING);
 }
 
 struct tally {
@@ -48,7 +57,8 @@ drain_needs(struct parent *p, const struct child *ch)
 {
 	if (ch->gen == p->now)
 		return true;
-	return !ch->gen->dismissed && !finishes(ch) &&
+	return !ch->gen->dismissed &&
+	    (ch->kind == PROC_SPAWN || !may_finish(ch)) &&
 	    tally(p, ch->gen).finish > 0;
 }
 
@@ -62,14 +72,14 @@ stop_child(struct child *ch, void *arg)
 static void
 stop_finisher(struct child *ch, void *arg)
 {
-	if (ch->gen == arg && finishes(ch))
+	if (ch->gen == arg && may_finish(ch))
 		child_stop(ch);
 }
 
 static void
 drain_child(struct child *ch, void *arg)
 {
-	if (ch->gen == arg && finishes(ch))
+	if (ch->gen == arg && may_finish(ch))
 		child_drain(ch);
 }
 
@@ -116,6 +126,12 @@ drain_told(struct child *ch, uint32_t left)
 		return;
 	ch->told = true;
 	ch->left = left;
+	if (left == 0 && ch->kind == PROC_SPAWN) {
+		/* From now on it serves. */
+		ch->state = CHILD_READY;
+		drain_look(p, ch->gen);
+		return;
+	}
 	if (left == 0)
 		child_stop(ch);
 	reload_drained(p);

@@ -172,6 +172,23 @@ cannot_listen(const struct parent *p, const struct generation *g, uint32_t i)
 	return why_not;
 }
 
+/* Our sockets of before, and our starter's, may have a part of the address. */
+static int
+bind_row(const struct parent *p, const struct conf_listen *l)
+{
+	size_t old = p->now == NULL ? 0 : p->now->conf->listen.n;
+	int *beside = xcalloc(old + ACTIVATED_MAX, sizeof *beside);
+	int fd, error;
+
+	if (old > 0)
+		memcpy(beside, p->now->listeners, old * sizeof *beside);
+	fd = priv_bind(p, l, beside, old + activate_beside(p, l, beside + old));
+	error = errno;
+	free(beside);
+	errno = error;
+	return fd;
+}
+
 const char *
 generation_bind(struct parent *p, struct generation *g)
 {
@@ -182,11 +199,11 @@ generation_bind(struct parent *p, struct generation *g)
 		l = CONF_LISTEN(g->conf, i);
 		g->listeners[i] = find_listener(p->now, l);
 		if (g->listeners[i] == -1)
+			g->listeners[i] = activate_socket(p, l);
+		if (g->listeners[i] == -1)
 			g->listeners[i] = upgrade_socket(p, l);
 		if (g->listeners[i] == -1)
-			g->listeners[i] = priv_bind(p, l,
-			    p->now == NULL ? NULL : p->now->listeners,
-			    p->now == NULL ? 0 : p->now->conf->listen.n);
+			g->listeners[i] = bind_row(p, l);
 		if (g->listeners[i] == -1)
 			return cannot_listen(p, g, i);
 	}
@@ -196,17 +213,18 @@ generation_bind(struct parent *p, struct generation *g)
 const char *
 generation_listen(struct parent *p, struct generation *g)
 {
+	const char *why = NULL;
 	uint32_t i;
 
-	const char *why = NULL;
-
 	priv_share(g->listeners, g->conf->listen.n, true);
+	priv_share(p->activated.fd, p->activated.n, true);
 	/* Harmless for one that listens already. */
 	for (i = 0; i < g->conf->listen.n && why == NULL; i++) {
 		if (!priv_listen(g->listeners[i]))
 			why = cannot_listen(p, g, i);
 	}
 	priv_share(g->listeners, g->conf->listen.n, false);
+	priv_share(p->activated.fd, p->activated.n, false);
 	return why;
 }
 

@@ -230,6 +230,7 @@ give_listeners(struct child *ch)
 
 	for (i = 0; i < ch->gen->conf->listen.n; i++)
 		give_listener(ch, i, ch->gen->listeners[i]);
+	activate_each_beside(ch->parent, ch->gen, give_listener, ch);
 }
 
 static void

@@ -72,6 +72,15 @@ write_generation(struct writer *w, struct parent *p, struct generation *g)
 }
 
 static void
+write_activated(struct writer *w, const struct activated *a)
+{
+	size_t i;
+
+	for (i = 0; i < a->n; i++)
+		buf_printf(&w->out, "activated %d\n", a->fd[i]);
+}
+
+static void
 write_sockets(struct writer *w, const struct generation *g)
 {
 	uint32_t i;
@@ -98,6 +107,7 @@ upgrade_write(struct parent *p, bool children)
 	    p->token[1]);
 	buf_printf(&w.out, "files %d %d\n", p->pid_file, p->control);
 	buf_printf(&w.out, "number %u\n", p->number);
+	write_activated(&w, &p->activated);
 	if (!children)
 		write_sockets(&w, p->now);
 	TAILQ_FOREACH(g, &p->all, entry) {
@@ -133,6 +143,8 @@ upgrade_each_fd(struct parent *p, void (*fn)(int fd))
 
 	fn(p->pid_file);
 	fn(p->control);
+	for (i = 0; i < p->activated.n; i++)
+		fn(p->activated.fd[i]);
 	TAILQ_FOREACH(g, &p->all, entry) {
 		for (i = 0; i < CONF_PARTS; i++)
 			fn(g->conf_fd[i]);
@@ -204,6 +216,18 @@ static const char *
 read_number(struct reader *r, const uint64_t *v)
 {
 	r->parent->number = (uint32_t)v[0];
+	return NULL;
+}
+
+static const char *
+read_activated(struct reader *r, const uint64_t *v)
+{
+	struct activated *a = &r->parent->activated;
+	int fd = take_fd(v[0]);
+
+	if (fd == -1 || a->n == ACTIVATED_MAX)
+		return "a socket too many that was left open";
+	a->fd[a->n++] = fd;
 	return NULL;
 }
 
@@ -299,6 +323,7 @@ static const struct line {
 	{ "token", 2, read_token },
 	{ "files", 2, read_files },
 	{ "number", 1, read_number },
+	{ "activated", 1, read_activated },
 	{ "socket", 1, read_socket },
 	{ "generation", 6, read_generation },
 	{ "listener", 2, read_listener },

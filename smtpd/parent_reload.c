@@ -112,6 +112,7 @@ take_over(struct parent *p)
 	child_each(p, give_child, p->now);
 	parent_log_as(p, p->now);
 	table_watch(p);
+	activate_report(p, p->now);
 	log_event(0, "reloaded", "generation=%u listeners=%u took=%lldms",
 	    p->now->number, p->now->conf->listen.n,
 	    (long long)(loop_msec() - p->reload.begun));
@@ -136,6 +137,8 @@ begin_work(struct parent *p)
 	table_watch(p);
 	log_event(0, "started", "pid=%ld listeners=%u run=%s", (long)getpid(),
 	    p->now->conf->listen.n, p->run);
+	activate_report(p, p->now);
+	notify_ready(p);
 	if (p->told != -1) {
 		(void)!write(p->told, "", 1);
 		close(p->told);
@@ -257,8 +260,12 @@ void
 reload_over(struct parent *p, bool done)
 {
 	enter(p, RELOAD_NONE);
-	if (!done)
+	if (done)
+		notify_ready(p);
+	else {
 		reload_log_why(p);
+		notify_not_reloaded(p);
+	}
 	ask_answer(p, done);
 	reload_again(p);
 }
@@ -294,6 +301,7 @@ reload_again(struct parent *p)
 	r->begun = loop_msec();
 	buf_drain(&r->why, r->why.len);
 	ask_begin(p);
+	notify_reloading(p);
 	enter(p, RELOAD_CHECK);
 	if (!upgrade_begin(p))
 		load(p);

@@ -125,6 +125,19 @@ stop_next(void *arg)
 	loop_stop(p->loop);
 }
 
+/* Deliveries to users outlive a queue, and any of us: who starts them, and who
+ * hears of them, is told that all ends. */
+static void
+tell_end(struct child *ch, void *arg)
+{
+	struct proc_drain m = { .stopping = 1 };
+
+	(void)arg;
+	if ((ch->kind == PROC_SPAWN || ch->kind == PROC_QUEUE) &&
+	    (ch->state == CHILD_READY || ch->state == CHILD_DRAINING))
+		proc_drain_send(&ch->chan, 0, &m, -1);
+}
+
 void
 parent_stop(struct parent *p, int status)
 {
@@ -136,7 +149,11 @@ parent_stop(struct parent *p, int status)
 	timer_clear(&p->reload.timer);
 	timer_clear(&p->table_timer);
 	upgrade_cancel(p);
+	/* A newer program says so when it is at work. */
+	if (!p->upgrade.restart)
+		notify_stopping(p);
 	ask_end(p, LATER, "4.3.2", "smtpd is stopping");
+	child_each(p, tell_end, NULL);
 	stop_begin(p);
 }
 

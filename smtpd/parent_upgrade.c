@@ -7,7 +7,6 @@
  *
  * SPDX-License-Identifier: ISC
  */
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
@@ -183,6 +182,7 @@ become(struct parent *p, bool children)
 	    children ? "kept" : "stopped");
 	snprintf(number, sizeof number, "%d", fd);
 	setenv(UPGRADE_ENV, number, 1);
+	notify_pass_on(p, true);
 	/* Until somebody handles them again, they wait. */
 	sigfillset(&all);
 	sigprocmask(SIG_SETMASK, &all, &before);
@@ -194,6 +194,7 @@ become(struct parent *p, bool children)
 	upgrade_each_fd(p, lose_fd);
 	close(fd);
 	unsetenv(UPGRADE_ENV);
+	notify_pass_on(p, false);
 	sigprocmask(SIG_SETMASK, &before, NULL);
 	log_warn("upgrade-failed", "why=%s", q(strerror(error)));
 	buf_printf(&p->reload.why, "%s: %s\n", p->upgrade.self,
@@ -330,20 +331,6 @@ upgrade_inherit(struct parent *p)
 		    UPGRADE_ENV, why);
 }
 
-static bool
-has_address(int fd, const struct conf_listen *l)
-{
-	struct sockaddr_storage ss;
-	socklen_t len = sizeof ss;
-
-	memset(&ss, 0, sizeof ss);
-	if (getsockname(fd, (struct sockaddr *)&ss, &len) == -1)
-		return false;
-	if (l->local)
-		return ss.ss_family == AF_UNIX;
-	return len == l->sslen && memcmp(&ss, &l->ss, len) == 0;
-}
-
 int
 upgrade_socket(struct parent *p, const struct conf_listen *l)
 {
@@ -351,7 +338,7 @@ upgrade_socket(struct parent *p, const struct conf_listen *l)
 	size_t i;
 
 	for (i = 0; i < u->n_inherited; i++) {
-		if (has_address(u->inherited[i], l))
+		if (activate_fits(p, u->inherited[i], l))
 			return fcntl(u->inherited[i], F_DUPFD_CLOEXEC, 0);
 	}
 	return -1;

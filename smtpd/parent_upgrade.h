@@ -21,6 +21,7 @@
  *   token N N
  *   files PIDFILE CONTROL        descriptors
  *   number N                     of the generation at work
+ *   activated FD                 our starter has that socket too
  *   socket FD                    it listens; its processes have stopped
  *   generation N LOADED FD FD P  P: 1 at work, 0 older, 2 never at work
  *   listener ROW FD              of the generation above

@@ -18,22 +18,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sysexits.h>
 #include <syslog.h>
 #include <unistd.h>
 
 #include "log.h"
 #include "parent.h"
+#include "places.h"
 #include "priv_command.h"
-
-#ifndef SYSCONFDIR
-#define SYSCONFDIR "/etc/postern"
-#endif
-#ifndef RUNDIR
-#define RUNDIR "/run/postern"
-#endif
-#ifndef SPOOLDIR
-#define SPOOLDIR "/var/spool/postern"
-#endif
 
 #define FILES_MAX 65536
 
@@ -41,8 +33,8 @@ static _Noreturn void
 usage(void)
 {
 	fprintf(stderr,
-	    "usage: smtpd [-dnvV] [-D macro=value] [-f file] [-R dir]\n");
-	exit(64);
+	    "usage: smtpd [-dFnvV] [-D macro=value] [-f file] [-R dir]\n");
+	exit(EX_USAGE);
 }
 
 static void
@@ -64,12 +56,15 @@ read_options(struct options *o, int argc, char **argv)
 {
 	int c;
 
-	o->conf = SYSCONFDIR "/smtpd.conf";
+	o->conf = places_conf;
 	o->argv = argv;
-	while ((c = getopt(argc, argv, "dnvVD:f:R:")) != -1) {
+	while ((c = getopt(argc, argv, "dFnvVD:f:R:")) != -1) {
 		switch (c) {
 		case 'd':
-			o->foreground = true;
+			o->foreground = o->stay = true;
+			break;
+		case 'F':
+			o->stay = true;
 			break;
 		case 'n':
 			o->check = true;
@@ -107,7 +102,7 @@ load(struct parent *p)
 	p->next = generation_load(p, why);
 	fwrite(buf_data(why), 1, why->len, stderr);
 	/* In front they are in the log. */
-	if (p->options->check || !p->options->foreground)
+	if (p->options->check || !p->options->stay)
 		fwrite(buf_data(doubts), 1, doubts->len, stderr);
 	/* Nobody reads that if we were another program before. */
 	if (p->next == NULL && p->pid_file != -1)
@@ -188,14 +183,14 @@ go_behind(struct parent *p)
  * must not be a socket because whoever started us had closed them.
  */
 static void
-clean_descriptors(void)
+clean_descriptors(unsigned int activated)
 {
 	int fd;
 
 	do
 		fd = open("/dev/null", O_RDWR);
 	while (fd != -1 && fd <= STDERR_FILENO);
-	closefrom(STDERR_FILENO + 1);
+	closefrom(STDERR_FILENO + 1 + (int)activated);
 }
 
 static const char *
@@ -242,33 +237,35 @@ init(struct parent *p, const struct options *o)
 	p->cwd = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (p->cwd == -1)
 		fatal("the working directory: %s", strerror(errno));
-	if (!absolute(o->dir != NULL ? o->dir : RUNDIR, "", p->run) ||
-	    !absolute(o->dir != NULL ? o->dir : SPOOLDIR,
+	if (!absolute(o->dir != NULL ? o->dir : places_run, "", p->run) ||
+	    !absolute(o->dir != NULL ? o->dir : places_spool,
 		o->dir != NULL ? "/spool" : "", p->spool))
 		fatal("the path of the run directory is too long");
 	raise_limit();
 	upgrade_init(p);
+	notify_init(p);
 	command_libexec(p->libexec);
 	count_children(p);
 }
 
-/* Nothing runs yet.  False: why not was said. */
-static bool
+/* Nothing runs yet.  0, or the exit status: why was said. */
+static int
 start(struct parent *p)
 {
 	const struct options *o = p->options;
 	const char *why;
 
+	/* Who starts us again must not do so for this. */
 	if (!load(p))
-		return false;
+		return o->check ? 1 : EX_CONFIG;
 	if (p->pid_file == -1 &&
 	    getrandom(p->token, sizeof p->token, 0) != sizeof p->token)
 		fatal("no random numbers: %s", strerror(errno));
-	if (p->pid_file == -1 && !o->foreground && !o->check)
+	if (p->pid_file == -1 && !o->stay && !o->check)
 		go_behind(p);
 	if ((why = prepare(p)) != NULL) {
 		fprintf(stderr, "smtpd: %s\n", why);
-		return false;
+		return 1;
 	}
 	upgrade_sockets_close(p);
 	parent_log_as(p, p->next);
@@ -278,7 +275,7 @@ start(struct parent *p)
 		log_event(0, "one-user",
 		    "uid=%u all processes run as the user who started smtpd: no separation of privileges",
 		    (unsigned int)geteuid());
-	return true;
+	return 0;
 }
 
 /* The program before us has left its processes. */
@@ -292,6 +289,7 @@ go_on(struct parent *p)
 	parent_log_as(p, p->now);
 	p->started = true;
 	child_watch(p);
+	notify_watch(p);
 	table_watch(p);
 	p->reload.wanted = true;
 	reload_again(p);
@@ -303,9 +301,11 @@ main(int argc, char **argv)
 	static struct parent p;
 	static struct options o;
 	bool inherits = upgrade_inherits();
+	unsigned int activated = inherits ? 0 : activate_count();
+	int status;
 
 	if (!inherits)
-		clean_descriptors();
+		clean_descriptors(activated);
 	log_to_stderr("smtpd", false);
 	signal(SIGPIPE, SIG_IGN);
 	umask(022);
@@ -315,6 +315,8 @@ main(int argc, char **argv)
 	if (o.version && !o.check)
 		return 0;
 	init(&p, &o);
+	if (!o.check)
+		activate_take(&p, activated);
 	if (inherits) {
 		if (!o.foreground)
 			log_to_syslog("smtpd", LOG_MAIL, o.verbose);
@@ -324,11 +326,12 @@ main(int argc, char **argv)
 	if (p.now != NULL) {
 		go_on(&p);
 	} else {
-		if (!start(&p))
-			return 1;
+		if ((status = start(&p)) != 0)
+			return status;
 		if (p.loop == NULL)
 			p.loop = loop_new();
 		child_watch(&p);
+		notify_watch(&p);
 		reload_first(&p);
 	}
 	loop_run(p.loop);
