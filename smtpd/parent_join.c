@@ -27,8 +27,8 @@ give_peer(struct child *ch, const struct child *peer, int fd)
 /*
  * Who may talk to whom: a generation with itself, and the queue, of which
  * there is one, with all that hand mail in, take it out, or ask.  What the
- * queue tells deliver has numbers of a configuration, so one that is newer
- * than the queue waits for its own; one that is older takes nothing new.
+ * queue tells deliver and spawn has numbers of a configuration, so one that is
+ * newer than the queue waits for its own; one that is older takes nothing new.
  */
 static bool
 may_talk(const struct child *queue, const struct child *other)
@@ -38,7 +38,7 @@ may_talk(const struct child *queue, const struct child *other)
 	if (queue->kind != PROC_QUEUE || other->gen->dismissed)
 		return false;
 	return other->kind == PROC_SESSION || other->kind == PROC_CONTROL ||
-	    (other->kind == PROC_DELIVER &&
+	    ((other->kind == PROC_DELIVER || other->kind == PROC_SPAWN) &&
 		other->gen->number < queue->gen->number);
 }
 

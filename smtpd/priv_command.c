@@ -15,9 +15,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#ifndef LIBEXECDIR
-#define LIBEXECDIR "/usr/libexec/postern"
-#endif
+#include "places.h"
 
 static bool
 is_blank(char c)
@@ -153,7 +151,7 @@ command_libexec(char out[PATH_MAX])
 				return;
 		}
 	}
-	memcpy(out, LIBEXECDIR, sizeof(LIBEXECDIR));
+	snprintf(out, PATH_MAX, "%s", places_libexec);
 }
 
 const char *

@@ -140,10 +140,13 @@ priv_clean(const struct parent *p)
 {
 	static const char *const names[] = { "smtpd.pid", "control.sock",
 		"smtpd.sock" };
+	size_t i, n = sizeof names / sizeof names[0];
 	char path[PATH_MAX + 16];
-	size_t i;
 
-	for (i = 0; i < sizeof names / sizeof names[0]; i++) {
+	/* sendmail(8) waits in a socket that goes on without us. */
+	if (activate_has_local(p))
+		n--;
+	for (i = 0; i < n; i++) {
 		snprintf(path, sizeof path, "%s/%s", p->run, names[i]);
 		(void)unlink(path);
 	}

@@ -121,11 +121,10 @@ bind_local(const char *path, int type, mode_t mode)
 	return fd;
 }
 
-static const char *
-local_path(const struct parent *p, char out[PATH_MAX + 16])
+void
+priv_local_path(const struct parent *p, char out[PATH_MAX + 16])
 {
 	snprintf(out, PATH_MAX + 16, "%s/smtpd.sock", p->run);
-	return out;
 }
 
 int
@@ -137,7 +136,8 @@ priv_bind(const struct parent *p, const struct conf_listen *l,
 	if (!l->local)
 		return bind_inet(l, beside, n);
 	/* Anybody here may hand in mail; who it was is known. */
-	return bind_local(local_path(p, path), SOCK_STREAM, 0666);
+	priv_local_path(p, path);
+	return bind_local(path, SOCK_STREAM, 0666);
 }
 
 const char *
@@ -145,7 +145,10 @@ priv_bind_print(const struct parent *p, const struct conf_listen *l)
 {
 	static char text[PATH_MAX + 16];
 
-	return l->local ? local_path(p, text) : print_inet(l, text);
+	if (!l->local)
+		return print_inet(l, text);
+	priv_local_path(p, text);
+	return text;
 }
 
 bool

@@ -1,23 +1,23 @@
 /*
  * Process: spawn.  Runs as root, root directory /.
  * Holds: the command lines of the configuration, the table programs that run,
- * helpers that check a password, commands that get a token.
- * Asked by: lookup (prog_ask, pam_ask, token_ask).
+ * helpers that check a password, commands that get a token, deliveries to
+ * users, and where those will say what became of them.
+ * Asked by: queue (local_take), lookup (prog_ask, pam_ask, token_ask,
+ * text_ask), deliver (sock_ask).
  * Asks: nobody.
- * Never: parses anything from outside, takes a command from a message; a row
- * of the configuration is all that can be asked for, and what its program
- * says goes to lookup unread.
+ * Never: parses anything from outside; runs a command as root but the helper
+ * of PAM; lets a row of the configuration stand for what it is not; reads mail
+ * or what a program says, which goes to who asked.
  *
  * SPDX-License-Identifier: ISC
  */
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
 #include <limits.h>
 #include <pwd.h>
 #include <signal.h>
@@ -29,12 +29,14 @@
 #include "log.h"
 #include "priv_child.h"
 #include "priv_command.h"
+#include "priv_local.h"
+#include "priv_sock.h"
 #include "priv_token.h"
+#include "priv_user.h"
 #include "proc.h"
 
-#define STOP_GRACE 200  /* ms between SIGTERM and SIGKILL when we stop */
-#define FILES_SOFT 1024 /* descriptors: what programs expect to have */
-#define PAM_MAX    16   /* helpers at once: what lookup asks for, and no more */
+#define STOP_GRACE 200 /* ms between SIGTERM and SIGKILL when we stop */
+#define PAM_MAX    16  /* helpers at once: what lookup asks for, and no more */
 #define PAM_LIFE   20000 /* ms that a helper may take */
 
 static char path_env[] = PRIV_PATH;
@@ -48,6 +50,8 @@ struct spawn {
 	pid_t *program; /* by row of conf.table, 0: none */
 	struct helper pam[PAM_MAX];
 	struct token_runs tokens;
+	struct local_runs locals;
+	struct socks socks;
 	struct watch sig_chld;
 	struct timer stop;
 };
@@ -90,6 +94,8 @@ prepare(void *self, struct proc *p)
 	s->proc = p;
 	s->program = xcalloc(p->conf->table.n + 1, sizeof(*s->program));
 	token_runs_init(&s->tokens, p);
+	local_runs_init(&s->locals, p, s->own);
+	socks_init(&s->socks, p);
 }
 
 /* ---- starting a program ---- */
@@ -99,19 +105,11 @@ static _Noreturn void
 become(const struct spawn *s, const struct command *c, int in_out, int err,
     pid_t parent)
 {
-	struct rlimit files;
-
-	child_leave(in_out, in_out, err);
-	if (s->proc->start.jailed != 0 &&
-	    (setgroups(1, &s->gid) == -1 ||
-		setresgid(s->gid, s->gid, s->gid) == -1 ||
-		setresuid(s->uid, s->uid, s->uid) == -1))
+	child_leave((const int[]){ in_out, in_out, err }, 3);
+	if (s->proc->start.jailed != 0 && !user_become_alone(s->uid, s->gid))
 		_exit(71);
-	if (getrlimit(RLIMIT_NOFILE, &files) == 0 &&
-	    files.rlim_cur > FILES_SOFT) {
-		files.rlim_cur = FILES_SOFT;
-		setrlimit(RLIMIT_NOFILE, &files);
-	}
+	child_limit_files();
+	child_no_more_rights();
 	child_die_with(parent);
 	execve(c->path, c->argv, clean_env);
 	dprintf(STDERR_FILENO, "%s: %s\n", c->path, strerror(errno));
@@ -214,14 +212,12 @@ on_prog_ask(void *self, struct ipc_chan *from, struct ipc_msg *msg)
 		if (pid == -1)
 			why = strerror(errno);
 	}
+	started_is(&is.outcome, why);
 	if (why != NULL) {
-		outcome_set(&is.outcome, LATER, WIDTH_SITE, 0, "4.3.0", "%s",
-		    why);
 		prog_is_send(from, msg->id, &is, -1);
 		return;
 	}
 	s->program[ask->table] = pid;
-	outcome_set(&is.outcome, DONE, WIDTH_SITE, 0, NULL, "started");
 	prog_stderr_send(from, 0, &says, err[0]);
 	prog_is_send(from, msg->id, &is, in_out[0]);
 	close(in_out[0]);
@@ -238,29 +234,18 @@ become_pam(const char *path, int sock, int null, pid_t parent)
 	static char name[] = "pam";
 	char *argv[] = { name, NULL };
 
-	child_leave(sock, sock, null);
+	child_leave((const int[]){ sock, sock, null }, 3);
+	child_no_more_rights();
 	child_die_with(parent);
 	execve(path, argv, clean_env);
 	_exit(72);
-}
-
-static struct helper *
-free_helper(struct spawn *s)
-{
-	size_t i;
-
-	for (i = 0; i < PAM_MAX; i++) {
-		if (s->pam[i].pid == 0)
-			return &s->pam[i];
-	}
-	return NULL;
 }
 
 /* NULL, or why not; *ours is lookup's end. */
 static const char *
 start_pam(struct spawn *s, int *ours)
 {
-	struct helper *h = free_helper(s);
+	struct helper *h = helpers_free(s->pam, PAM_MAX);
 	pid_t me = getpid(), pid = -1;
 	const char *why = NULL;
 	char path[PATH_MAX + 8];
@@ -298,11 +283,7 @@ on_pam_ask(void *self, struct ipc_chan *from, struct ipc_msg *msg)
 
 	memset(&is, 0, sizeof(is));
 	why = start_pam(self, &fd);
-	if (why != NULL)
-		outcome_set(&is.outcome, LATER, WIDTH_SITE, 0, "4.3.0", "%s",
-		    why);
-	else
-		outcome_set(&is.outcome, DONE, WIDTH_SITE, 0, NULL, "started");
+	started_is(&is.outcome, why);
 	pam_is_send(from, msg->id, &is, fd);
 	if (fd != -1)
 		close(fd);
@@ -316,16 +297,67 @@ on_token_ask(void *self, struct ipc_chan *from, struct ipc_msg *msg)
 	token_runs_ask(&s->tokens, from, msg);
 }
 
+/* ---- mail ---- */
+
+static void
+on_local_take(void *self, struct ipc_chan *from, struct ipc_msg *msg)
+{
+	struct spawn *s = self;
+
+	local_runs_take(&s->locals, from, msg);
+}
+
+static void
+on_local_noted(void *self, struct ipc_chan *from, struct ipc_msg *msg)
+{
+	struct spawn *s = self;
+
+	(void)from;
+	local_runs_noted(&s->locals, msg);
+}
+
+static void
+on_text_ask(void *self, struct ipc_chan *from, struct ipc_msg *msg)
+{
+	struct spawn *s = self;
+
+	local_runs_read(&s->locals, from, msg);
+}
+
+static void
+on_sock_ask(void *self, struct ipc_chan *from, struct ipc_msg *msg)
+{
+	struct spawn *s = self;
+
+	socks_ask(&s->socks, from, msg);
+}
+
+static void
+on_peer_up(void *self, struct ipc_chan *c)
+{
+	struct spawn *s = self;
+
+	if (c->peer == PROC_QUEUE)
+		local_runs_list(&s->locals, c);
+}
+
+static void
+drain(void *self)
+{
+	struct spawn *s = self;
+
+	local_runs_drain(&s->locals);
+}
+
 /* ---- ends ---- */
 
+/* Who works for somebody that waits; deliveries go on. */
 static void
 kill_helpers(struct spawn *s)
 {
-	size_t i;
-
-	for (i = 0; i < PAM_MAX; i++)
-		helper_kill(&s->pam[i]);
+	helpers_kill(s->pam, PAM_MAX);
 	token_runs_kill(&s->tokens);
+	local_runs_kill_reads(&s->locals);
 }
 
 static void
@@ -336,9 +368,9 @@ forget(struct spawn *s, pid_t pid)
 	for (i = 0; i < s->proc->conf->table.n; i++)
 		if (s->program[i] == pid)
 			s->program[i] = 0;
-	for (i = 0; i < PAM_MAX; i++)
-		helper_forget(&s->pam[i], pid);
+	helpers_forget(s->pam, PAM_MAX, pid);
 	token_runs_forget(&s->tokens, pid);
+	local_runs_forget(&s->locals, pid);
 }
 
 /* The rest of its group goes with it, before its number is free again. */
@@ -423,6 +455,8 @@ start(void *self, struct proc *p)
 	find_own(s);
 	check_commands(s);
 	token_runs_check(&s->tokens);
+	socks_start(&s->socks);
+	local_runs_start(&s->locals);
 	watch_signal(p->loop, &s->sig_chld, SIGCHLD, on_chld, s);
 }
 
@@ -430,6 +464,10 @@ static ipc_handler *const handlers[IPC_TYPES] = {
 	[IPC_PROG_ASK] = on_prog_ask,
 	[IPC_PAM_ASK] = on_pam_ask,
 	[IPC_TOKEN_ASK] = on_token_ask,
+	[IPC_TEXT_ASK] = on_text_ask,
+	[IPC_LOCAL_TAKE] = on_local_take,
+	[IPC_LOCAL_NOTED] = on_local_noted,
+	[IPC_SOCK_ASK] = on_sock_ask,
 };
 
 static const struct proc_hooks hooks = {
@@ -437,8 +475,10 @@ static const struct proc_hooks hooks = {
 	.handlers = handlers,
 	.pre_jail = prepare,
 	.start = start,
+	.peer_up = on_peer_up,
 	.peer_down = on_peer_down,
 	.stop = stop,
+	.drain = drain,
 };
 
 int

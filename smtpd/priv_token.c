@@ -6,13 +6,9 @@
  */
 #include "priv_token.h"
 
-#include <sys/stat.h>
-
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
 #include <limits.h>
-#include <pwd.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -20,134 +16,53 @@
 
 #include "log.h"
 #include "priv_command.h"
+#include "priv_user.h"
 
 #define TOKEN_LIFE 30000 /* ms that a command may take */
 #define ENV        5     /* pointers of its environment */
 
 static char path_env[] = PRIV_PATH;
 
-/* Whom a command runs as. */
-struct priv_user {
-	uid_t uid; /* 0: nobody to become */
-	gid_t gid;
-	char name[64];
-	/* "HOME=..." and so on */
-	char home[PATH_MAX + 8], user[72], logname[72];
+/* ---- commands ---- */
+
+/* Its environment, "NAME=value" each. */
+struct token_env {
+	char home[PATH_MAX + 8], user[LOCAL_USER_MAX + 8],
+	    logname[LOCAL_USER_MAX + 16];
+	char *vars[ENV];
 };
 
-/* ---- users ---- */
-
-/* True: it fits. */
-static bool
-put(char *out, size_t size, const char *name, const char *value)
-{
-	int n = snprintf(out, size, "%s%s", name, value);
-
-	return n >= 0 && (size_t)n < size;
-}
-
-static const char *
-user_find(const char *name, struct priv_user *out)
-{
-	const struct passwd *pw = getpwnam(name);
-
-	memset(out, 0, sizeof(*out));
-	if (pw == NULL)
-		return "there is no such user";
-	if (pw->pw_uid == 0)
-		return "it would run as root";
-	if (!put(out->name, sizeof(out->name), "", pw->pw_name) ||
-	    !put(out->home, sizeof(out->home), "HOME=", pw->pw_dir) ||
-	    !put(out->user, sizeof(out->user), "USER=", pw->pw_name) ||
-	    !put(out->logname, sizeof(out->logname), "LOGNAME=", pw->pw_name))
-		return "the user's name or home is too long";
-	out->uid = pw->pw_uid;
-	out->gid = pw->pw_gid;
-	return NULL;
-}
-
-static bool
-user_become(const struct priv_user *u)
-{
-	/* Groups first: afterwards there is no right to set them. */
-	return u->uid != 0 && initgroups(u->name, u->gid) == 0 &&
-	    setresgid(u->gid, u->gid, u->gid) == 0 &&
-	    setresuid(u->uid, u->uid, u->uid) == 0;
-}
-
 static char **
-user_env(const struct priv_user *u, char *env[ENV])
+make_env(const struct priv_user *u, struct token_env *e)
 {
-	struct priv_user *of = (struct priv_user *)u;
 	size_t n = 0;
 
-	env[n++] = path_env;
+	e->vars[n++] = path_env;
 	if (u->uid != 0) {
-		env[n++] = of->home;
-		env[n++] = of->user;
-		env[n++] = of->logname;
+		snprintf(e->home, sizeof(e->home), "HOME=%s", u->home);
+		snprintf(e->user, sizeof(e->user), "USER=%s", u->name);
+		snprintf(e->logname, sizeof(e->logname), "LOGNAME=%s", u->name);
+		e->vars[n++] = e->home;
+		e->vars[n++] = e->user;
+		e->vars[n++] = e->logname;
 	}
-	env[n] = NULL;
-	return env;
+	e->vars[n] = NULL;
+	return e->vars;
 }
-
-/* ---- files ---- */
-
-/* A symbolic link leads only to what belongs to who made it: who may write to
- * the folder must not choose among root's files, nor put another in the place
- * of the link that was followed. */
-static bool
-link_is_good(const char *path, const struct stat *opened)
-{
-	struct stat st;
-
-	if (lstat(path, &st) == -1)
-		return false;
-	if (S_ISLNK(st.st_mode))
-		return st.st_uid == opened->st_uid;
-	return st.st_dev == opened->st_dev && st.st_ino == opened->st_ino;
-}
-
-static const char *
-open_secret(const char *path, int *fd)
-{
-	struct stat st;
-	const char *why = NULL;
-	/* A FIFO, or a device, would keep us waiting. */
-	int got = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-
-	*fd = -1;
-	if (got == -1)
-		return strerror(errno);
-	if (fstat(got, &st) == -1)
-		why = strerror(errno);
-	else if (!S_ISREG(st.st_mode))
-		why = "not a regular file";
-	else if (!link_is_good(path, &st))
-		why =
-		    "a symbolic link to another user's file, or it was replaced just now";
-	if (why != NULL) {
-		close(got);
-		return why;
-	}
-	*fd = got;
-	return NULL;
-}
-
-/* ---- commands ---- */
 
 /* Between fork and exec: the command of a token, as its user. */
 static _Noreturn void
 become_token(const struct token_runs *s, const struct priv_user *u,
     const struct command *c, const int fd[3], pid_t parent)
 {
-	char *env[ENV];
+	struct token_env env;
 
-	child_leave(fd[0], fd[1], fd[2]);
+	child_leave(fd, 3);
 	if (s->proc->start.jailed != 0 && !user_become(u))
 		_exit(71);
+	child_no_more_rights();
 	child_die_with(parent);
-	execve(c->path, c->argv, user_env(u, env));
+	execve(c->path, c->argv, make_env(u, &env));
 	dprintf(STDERR_FILENO, "%s: %s\n", c->path, strerror(errno));
 	_exit(72);
 }
@@ -240,7 +155,7 @@ start_token(struct token_runs *s, uint32_t row, int *out, int *err)
 		return "no such token";
 	t = CONF_TOKEN(conf, row);
 	if (conf_text(conf, t->file)[0] != '\0')
-		return open_secret(conf_text(conf, t->file), out);
+		return user_open(conf_text(conf, t->file), O_RDONLY, 0, out);
 	if ((why = find_token_command(s, row, &c)) != NULL)
 		return why;
 	return run_token(s, row, &c, out, err);
@@ -258,11 +173,7 @@ token_runs_ask(struct token_runs *s, struct ipc_chan *from,
 
 	memset(&is, 0, sizeof(is));
 	why = start_token(s, ask->token, &out, &err);
-	if (why != NULL)
-		outcome_set(&is.outcome, LATER, WIDTH_SITE, 0, "4.3.0", "%s",
-		    why);
-	else
-		outcome_set(&is.outcome, DONE, WIDTH_SITE, 0, NULL, "started");
+	started_is(&is.outcome, why);
 	if (err != -1) {
 		token_stderr_send(from, 0, &says, err);
 		close(err);
@@ -307,17 +218,11 @@ token_runs_init(struct token_runs *s, struct proc *p)
 void
 token_runs_kill(struct token_runs *s)
 {
-	uint32_t i;
-
-	for (i = 0; i < s->proc->conf->token.n; i++)
-		helper_kill(&s->run[i]);
+	helpers_kill(s->run, s->proc->conf->token.n);
 }
 
 void
 token_runs_forget(struct token_runs *s, pid_t pid)
 {
-	uint32_t i;
-
-	for (i = 0; i < s->proc->conf->token.n; i++)
-		helper_forget(&s->run[i], pid);
+	helpers_forget(s->run, s->proc->conf->token.n, pid);
 }
