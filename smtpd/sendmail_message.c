@@ -1,6 +1,6 @@
 /*
- * Messages from programs: reading them, their recipients, their author.
- * Runs in sendmail, as whoever calls it.  Never holds a body in memory.
+ * Messages from programs: reading them.  Runs in sendmail, as whoever calls
+ * it.  Never holds a large body in memory.
  *
  * SPDX-License-Identifier: ISC
  */
@@ -8,35 +8,36 @@
 
 #include <string.h>
 #include <sysexits.h>
-#include <unistd.h>
-
-#include "session_address.h"
 
 #define HEADER_MAX (4 * 1024 * 1024) /* memory for it */
+#define BEGIN_MAX  (256 * 1024)      /* of a body in memory */
 #define LINE_PIECE (16 * 1024)       /* of a line at once */
-#define WORD_MAX   60                /* RFC 2047 2: 75 with its frame */
 
 /* ---- lines ---- */
 
 enum got {
 	GOT_LINE, /* a line, or the last part of one */
-	GOT_PART, /* LINE_PIECE bytes of a line that goes on */
+	GOT_PART, /* LINE_PIECE bytes at most of a line that goes on */
 	GOT_END   /* nothing more */
 };
 
 struct lines {
 	FILE *in;
 	bool after_cr; /* an LF now is the rest of a CRLF */
+	bool inside;   /* of a line: the last was a part */
 	bool eight;
+	uint64_t nuls; /* bytes that were dropped */
 };
 
 static enum got
 next_line(struct lines *l, struct buf *line)
 {
+	bool any = l->inside;
 	unsigned char byte;
-	bool any = false;
+	size_t n = 0;
 	int c;
 
+	l->inside = false;
 	buf_drain(line, line->len);
 	while ((c = getc_unlocked(l->in)) != EOF) {
 		if (c == '\n' && l->after_cr) {
@@ -47,16 +48,19 @@ next_line(struct lines *l, struct buf *line)
 		l->after_cr = c == '\r';
 		if (c == '\r' || c == '\n')
 			return GOT_LINE;
-		/* No message may hold it (RFC 5322 4.1), and a program that
-		 * printed one would lose its mail. */
-		if (c == '\0')
-			continue;
 		byte = (unsigned char)c;
 		if (byte > 127)
 			l->eight = true;
-		buf_add(line, &byte, 1);
-		if (line->len >= LINE_PIECE)
+		/* No message may hold it (RFC 5322 4.1), and a program that
+		 * printed one would lose its mail. */
+		if (byte == '\0')
+			l->nuls++;
+		else
+			buf_add(line, &byte, 1);
+		if (++n >= LINE_PIECE) {
+			l->inside = true;
 			return GOT_PART;
+		}
 	}
 	return any ? GOT_LINE : GOT_END;
 }
@@ -85,8 +89,8 @@ field_name(struct slice line)
 	return i < line.len && line.p[i] == ':' ? name : 0;
 }
 
-static bool
-add_field(struct message *m, struct slice text)
+bool
+message_add_field(struct message *m, struct slice text, struct field *after)
 {
 	struct field *f = arena_alloc(&m->arena, sizeof *f);
 	char *copy = arena_copyn(&m->arena, text.p, text.len);
@@ -95,16 +99,29 @@ add_field(struct message *m, struct slice text)
 		return false;
 	f->text = (struct slice){ copy, text.len };
 	f->name = field_name(f->text);
-	STAILQ_INSERT_TAIL(&m->fields, f, entry);
+	if (after == NULL)
+		STAILQ_INSERT_TAIL(&m->fields, f, entry);
+	else
+		STAILQ_INSERT_AFTER(&m->fields, after, f, entry);
 	return true;
+}
+
+static bool
+write_bytes(struct message *m, const char *p, size_t len)
+{
+	m->size += len;
+	if (m->rest == NULL && buf_add(&m->begin, p, len))
+		return true;
+	if (m->rest == NULL && (m->rest = tmpfile()) == NULL)
+		return false;
+	return fwrite(p, 1, len, m->rest) == len;
 }
 
 static bool
 write_body(struct message *m, struct slice text, bool end)
 {
-	m->size += text.len + (end ? 2 : 0);
-	return fwrite(text.p, 1, text.len, m->body) == text.len &&
-	    (!end || fwrite("\r\n", 1, 2, m->body) == 2);
+	return write_bytes(m, text.p, text.len) &&
+	    (!end || write_bytes(m, "\r\n", 2));
 }
 
 static bool
@@ -113,44 +130,76 @@ is_dot(struct slice line)
 	return line.len == 1 && line.p[0] == '.';
 }
 
-/* A line of an mbox, which some programs pipe in; "From :" is a field. */
+/* A line of an mbox, perhaps quoted, which some programs pipe in; "From :" is a
+ * field. */
 static bool
 is_from_line(struct slice line)
 {
+	while (line.len > 0 && line.p[0] == '>') {
+		line.p++;
+		line.len--;
+	}
 	return line.len >= 5 && memcmp(line.p, "From ", 5) == 0 &&
 	    field_name(line) == 0;
 }
 
 enum step { STEP_HEADER, STEP_BODY, STEP_END };
 
+/* A line, or its first part, that goes on the field before it. */
+static bool
+is_folded(const struct buf *field, struct slice line)
+{
+	return line.len > 0 && (line.p[0] == ' ' || line.p[0] == '\t') &&
+	    field->len > 0;
+}
+
 /*
  * One line of the header; field collects the one under way.  A line that is
  * neither a field nor its continuation begins the body, and needs no empty
- * line before it.
+ * line before it; whole: it is not its first part only.
  */
 static enum step
 header_line(struct message *m, struct buf *field, struct slice line, bool first,
-    bool *ok)
+    bool whole, bool *ok)
 {
-	bool more = line.len > 0 && (line.p[0] == ' ' || line.p[0] == '\t') &&
-	    field->len > 0;
-	bool fits = true;
+	bool more = is_folded(field, line), fits;
 
 	if (first && is_from_line(line))
 		return STEP_HEADER;
 	if (!more && field->len > 0) {
-		*ok = add_field(m, text_of(field));
+		*ok = message_add_field(m, text_of(field), NULL);
 		buf_drain(field, field->len);
 	}
 	if (!*ok || line.len == 0)
 		return STEP_BODY;
 	if (!more && field_name(line) == 0) {
-		*ok = write_body(m, line, true);
+		*ok = write_body(m, line, whole);
 		return STEP_BODY;
 	}
 	fits = buf_add(field, line.p, line.len) && buf_add(field, "\r\n", 2);
 	*ok = *ok && fits;
 	return STEP_HEADER;
+}
+
+/*
+ * A line that can be one of the header, into line: whole, however long.  Of
+ * one that can not, the first part is enough.  False: too large.
+ */
+static bool
+read_header_line(struct lines *l, const struct buf *field, struct buf *line,
+    struct buf *piece, enum got *got)
+{
+	bool ok;
+
+	buf_drain(line, line->len);
+	do {
+		*got = next_line(l, piece);
+		ok = buf_add(line, buf_data(piece), piece->len) &&
+		    l->nuls < HEADER_MAX;
+	} while (ok && *got == GOT_PART &&
+	    (line->len == 0 || is_folded(field, text_of(line)) ||
+		field_name(text_of(line)) > 0));
+	return ok;
 }
 
 static bool
@@ -165,211 +214,137 @@ read_header(struct message *m, struct lines *l, bool dots, enum step *step)
 	buf_init(&field, HEADER_MAX);
 	*step = STEP_HEADER;
 	while (ok && *step == STEP_HEADER) {
-		buf_drain(&line, line.len);
-		do {
-			got = next_line(l, &piece);
-			ok = buf_add(&line, buf_data(&piece), piece.len);
-		} while (ok && got == GOT_PART);
+		ok = read_header_line(l, &field, &line, &piece, &got);
 		if (got == GOT_END || (!dots && is_dot(text_of(&line))))
 			*step = STEP_END;
 		else if (ok)
-			*step =
-			    header_line(m, &field, text_of(&line), first, &ok);
-		first = false;
+			*step = header_line(m, &field, text_of(&line), first,
+			    got == GOT_LINE, &ok);
+		/* There may be several. */
+		first = first && is_from_line(text_of(&line));
 	}
 	if (ok && field.len > 0)
-		ok = add_field(m, text_of(&field));
+		ok = message_add_field(m, text_of(&field), NULL);
 	buf_free(&line);
 	buf_free(&piece);
 	buf_free(&field);
 	return ok;
 }
 
-static bool
-read_body(struct message *m, struct lines *l, bool dots)
+/* Whether another line may follow; asks for the limit when the body leaves
+ * our memory, which most never do. */
+static const char *
+may_go_on(uint64_t size, const struct message_how *how, bool *asked,
+    uint64_t *max, int *status)
 {
+	if (!*asked && how->limit != NULL && size > BEGIN_MAX) {
+		*asked = true;
+		*status = EX_TEMPFAIL;
+		if (!how->limit(how->arg, max))
+			return "nobody says how large a message may be";
+	}
+	*status = EX_UNAVAILABLE;
+	if (*max != 0 && size > *max)
+		return "the message is larger than smtpd takes";
+	return NULL;
+}
+
+static const char *
+read_body(struct message *m, struct lines *l, const struct message_how *how,
+    int *status)
+{
+	bool start = !l->inside, asked = false, ok = true;
+	const char *why = NULL;
+	uint64_t max = 0;
 	struct buf line;
 	enum got got;
-	bool ok = true, start = true;
 
 	buf_init(&line, 0);
-	while (ok && (got = next_line(l, &line)) != GOT_END) {
-		if (!dots && start && got == GOT_LINE && is_dot(text_of(&line)))
+	while (why == NULL && (got = next_line(l, &line)) != GOT_END) {
+		if (!how->dots && start && got == GOT_LINE &&
+		    is_dot(text_of(&line)))
 			break;
 		ok = write_body(m, text_of(&line), got == GOT_LINE);
 		start = got == GOT_LINE;
+		if (ok)
+			why = may_go_on(m->size + l->nuls, how, &asked, &max,
+			    status);
+		else {
+			*status = EX_TEMPFAIL;
+			why = "no room for the message";
+		}
 	}
 	buf_free(&line);
-	return ok;
+	return why;
 }
 
 const char *
-message_read(struct message *m, FILE *in, bool dots, int *status)
+message_read(struct message *m, FILE *in, const struct message_how *how,
+    int *status)
 {
 	struct lines l = { .in = in };
+	const char *why = NULL;
 	enum step step;
 
 	*m = (struct message){ 0 };
 	arena_init(&m->arena, HEADER_MAX);
+	buf_init(&m->begin, BEGIN_MAX);
 	STAILQ_INIT(&m->fields);
-	*status = EX_TEMPFAIL;
-	if ((m->body = tmpfile()) == NULL)
-		return "no temporary file for the message";
-	if (!read_header(m, &l, dots, &step)) {
+	if (!read_header(m, &l, how->dots, &step)) {
 		*status = EX_DATAERR;
-		return ferror(m->body) ? "no room for the message" :
-					 "the header is too large";
+		return "the header is too large";
 	}
-	if (step == STEP_BODY && !read_body(m, &l, dots))
-		return "no room for the message";
+	if (step == STEP_BODY)
+		why = read_body(m, &l, how, status);
+	if (why != NULL)
+		return why;
 	if (ferror(in)) {
-		*status = EX_IOERR;
+		*status = EX_NOINPUT;
 		return "standard input cannot be read";
 	}
-	if (fflush(m->body) != 0)
+	if (m->rest != NULL && fflush(m->rest) != 0) {
+		*status = EX_TEMPFAIL;
 		return "no room for the message";
-	rewind(m->body);
+	}
 	m->eight = l.eight;
+	message_rewind(m);
 	*status = EX_OK;
 	return NULL;
+}
+
+void
+message_rewind(struct message *m)
+{
+	m->read = 0;
+	if (m->rest != NULL)
+		rewind(m->rest);
+}
+
+size_t
+message_body(struct message *m, void *p, size_t len, bool *ok)
+{
+	size_t left = m->begin.len - m->read;
+
+	*ok = true;
+	if (left > 0) {
+		len = len < left ? len : left;
+		memcpy(p, buf_data(&m->begin) + m->read, len);
+		m->read += len;
+		return len;
+	}
+	if (m->rest == NULL)
+		return 0;
+	len = fread(p, 1, len, m->rest);
+	*ok = !ferror(m->rest);
+	return len;
 }
 
 void
 message_free(struct message *m)
 {
 	arena_free(&m->arena);
-	if (m->body != NULL)
-		fclose(m->body);
+	buf_free(&m->begin);
+	if (m->rest != NULL)
+		fclose(m->rest);
 	*m = (struct message){ 0 };
-}
-
-/* ---- fields ---- */
-
-static bool
-is_field(const struct field *f, const char *name)
-{
-	return slice_eqcase((struct slice){ f->text.p, f->name },
-	    slice_of(name));
-}
-
-static bool
-is_one_of(const struct field *f, const char *const *names)
-{
-	for (; *names != NULL; names++) {
-		if (is_field(f, *names))
-			return true;
-	}
-	return false;
-}
-
-static struct slice
-field_value(const struct field *f)
-{
-	const char *colon = memchr(f->text.p, ':', f->text.len);
-	size_t skip = (size_t)(colon + 1 - f->text.p);
-
-	return (struct slice){ colon + 1, f->text.len - skip };
-}
-
-const char *
-list_rcpts(struct slice list,
-    const char *(*fn)(void *arg, struct slice address), void *arg)
-{
-	const char *why = NULL;
-	struct address a;
-
-	do {
-		why = address_next(&list, &a);
-		if (why == NULL && a.odd)
-			why = "an address with a blank in it";
-		if (why == NULL && a.spec.len > 0)
-			why = fn(arg, a.spec);
-	} while (why == NULL && a.entry.len > 0);
-	return why;
-}
-
-const char *
-message_rcpts(const struct message *m,
-    const char *(*fn)(void *arg, struct slice address), void *arg)
-{
-	static const char *const plain[] = { "To", "Cc", "Bcc", NULL };
-	static const char *const resent[] = { "Resent-To", "Resent-Cc",
-		"Resent-Bcc", NULL };
-	const char *const *names = plain;
-	const struct field *f;
-	const char *why = NULL;
-
-	STAILQ_FOREACH(f, &m->fields, entry) {
-		if (is_one_of(f, resent))
-			names = resent;
-	}
-	STAILQ_FOREACH(f, &m->fields, entry) {
-		if (why == NULL && is_one_of(f, names))
-			why = list_rcpts(field_value(f), fn, arg);
-	}
-	return why;
-}
-
-/* Adds a full name in front of an address: quoted, or as RFC 2047 writes what
- * is not ASCII; one that is too long for that is left out. */
-static bool
-put_name(struct buf *out, const char *name)
-{
-	struct buf word;
-	bool eight = false, ok = true;
-	const char *p;
-
-	for (p = name; *p != '\0'; p++)
-		eight = eight || (unsigned char)*p > 126;
-	buf_init(&word, 0);
-	for (p = name; *p != '\0'; p++) {
-		unsigned char c = (unsigned char)*p;
-
-		if (c < ' ')
-			continue;
-		if (eight && (c > 126 || strchr("=?_ \"(),.:;<>@[\\]", c)))
-			buf_printf(&word, "=%02X", c);
-		else if (!eight && (c == '"' || c == '\\'))
-			buf_printf(&word, "\\%c", c);
-		else
-			buf_add(&word, &c, 1);
-	}
-	if (eight && word.len <= WORD_MAX)
-		ok = buf_printf(out, "=?UTF-8?Q?%.*s?= ", (int)word.len,
-		    (const char *)buf_data(&word));
-	else if (!eight && word.len > 0)
-		ok = buf_printf(out, "\"%.*s\" ", (int)word.len,
-		    (const char *)buf_data(&word));
-	buf_free(&word);
-	return ok;
-}
-
-bool
-message_add_from(struct message *m, const struct message_sender *who)
-{
-	const struct field *f;
-	struct buf out;
-	bool ok;
-
-	STAILQ_FOREACH(f, &m->fields, entry) {
-		if (is_field(f, "From"))
-			return true;
-	}
-	buf_init(&out, HEADER_MAX);
-	ok = buf_puts(&out, "From: ") && put_name(&out, who->name) &&
-	    buf_printf(&out, "<%s>\r\n", who->address) &&
-	    add_field(m, text_of(&out));
-	buf_free(&out);
-	return ok;
-}
-
-bool
-message_header(const struct message *m, struct buf *out)
-{
-	const struct field *f;
-	bool ok = true;
-
-	STAILQ_FOREACH(f, &m->fields, entry)
-		ok = ok && buf_add(out, f->text.p, f->text.len);
-	return ok && buf_puts(out, "\r\n");
 }

@@ -17,12 +17,14 @@ written(struct message *m)
 {
 	struct buf out;
 	uint8_t *room;
+	bool ok;
 
 	buf_init(&out, 0);
 	MUST(message_header(m, &out));
 	if (m->size > 0) {
 		room = buf_room(&out, m->size + 1);
-		MUST(fread(room, 1, m->size + 1, m->body) == m->size);
+		MUST(message_body(m, room, m->size + 1, &ok) == m->size && ok);
+		MUST(message_body(m, room + m->size, 1, &ok) == 0 && ok);
 		buf_filled(&out, m->size);
 	}
 	return out;
@@ -52,12 +54,13 @@ must_be_inside(void *arg, struct slice address)
 static bool
 pass(const void *p, size_t len, bool dots, struct buf *out)
 {
+	const struct message_how how = { .dots = dots };
 	struct message m;
 	FILE *in = fmemopen((void *)(uintptr_t)p, len, "r");
 	bool good;
 	int status;
 
-	good = message_read(&m, in, dots, &status) == NULL;
+	good = message_read(&m, in, &how, &status) == NULL;
 	MUST(good == (status == 0));
 	fclose(in);
 	if (good) {
