@@ -316,6 +316,16 @@ session_conf(const struct session *s)
 	return s->server->proc.conf;
 }
 
+/* What stands behind the '@' of an address that came without (RFC 6409 6.1):
+ * the mail name, by default our name on this listener. */
+static inline const char *
+session_mail_name(const struct session *s)
+{
+	return session_conf(s)->mail_name != 0 ?
+	    conf_mail_name(session_conf(s)) :
+	    s->hostname;
+}
+
 /* As it was when greeted: TLS began, or XCLIENT named another client (RFC 3207
  * 4.2).  No transaction may be open. */
 void session_forget(struct session *s);

@@ -49,6 +49,7 @@ header_begin(struct session *s)
 	struct tx *tx = &s->tx;
 	struct header_wish wish = { .sender = tx->sender,
 		.hostname = s->hostname,
+		.mail_name = session_mail_name(s),
 		.id = tx->id,
 		.when = time(NULL) };
 

@@ -22,11 +22,12 @@
 #include "buf.h"
 
 struct header_wish {
-	const char *from;     /* new address of From (`masquerade`), or NULL */
-	const char *sender;   /* of MAIL, "" for nobody */
-	const char *hostname; /* ours: bare names, Message-ID */
-	uint64_t id;          /* of the message: Message-ID */
-	int64_t when;         /* Date */
+	const char *from;      /* new address of From (`masquerade`), or NULL */
+	const char *sender;    /* of MAIL, "" for nobody */
+	const char *hostname;  /* ours: Message-ID */
+	const char *mail_name; /* ours: bare names */
+	uint64_t id;           /* of the message: Message-ID */
+	int64_t when;          /* Date */
 };
 
 struct header;

@@ -182,7 +182,7 @@ field_rewrite(const struct header_wish *wish, struct slice text, size_t name,
 	struct rewrite w = { .from = from ? wish->from : NULL };
 
 	if (w.from == NULL && (*seen & SEEN_SIGNED) == 0)
-		w.host = wish->hostname;
+		w.host = wish->mail_name;
 	buf_init(&w.out, text.len + GROWS_MAX);
 	buf_add(&w.out, text.p, skip);
 	why =
@@ -220,7 +220,7 @@ add_from(const struct header_wish *wish, struct buf *out)
 	/* RFC 5322 3.6 wants one, also from nobody. */
 	if (wish->sender[0] == '\0')
 		return buf_printf(out, "From: <MAILER-DAEMON@%s>\r\n",
-		    wish->hostname);
+		    wish->mail_name);
 	return put_from(wish->sender, out);
 }
 

@@ -50,6 +50,27 @@ utf8_check(const char *addr, bool smtputf8, enum reply bad, const char **why)
 	return *why == NULL ? REPLY_NONE : bad;
 }
 
+/* The end of "<local part>" without a domain, NULL if it is no such path: '>'
+ * and '@' in a quoted string (RFC 5321 4.1.2) are not those. */
+static const char *
+bare_end(struct slice arg)
+{
+	bool quoted = false;
+	size_t i;
+
+	for (i = 1; i < arg.len && i < LOCAL_PART_MAX + 2; i++) {
+		if (quoted && arg.p[i] == '\\')
+			i++;
+		else if (arg.p[i] == '"')
+			quoted = !quoted;
+		else if (!quoted && arg.p[i] == '@')
+			return NULL;
+		else if (!quoted && arg.p[i] == '>')
+			return i > 1 ? arg.p + i : NULL;
+	}
+	return NULL;
+}
+
 /*
  * RFC 6409 4.2: all domains are whole when one of ours has handed a message
  * in, so "<bob>" is bob at this host.  NULL, or why the path is no good.
@@ -58,21 +79,18 @@ static const char *
 path_parse(const struct session *s, struct slice arg, char *addr,
     struct slice *rest)
 {
-	const char *why = smtp_path_parse_utf8(arg, addr, rest);
-	const char *end = memchr(arg.p, '>', arg.len);
+	const char *why = smtp_path_parse_utf8(arg, addr, rest), *end;
 	char whole[ADDR_MAX + 3]; /* and the brackets, and a NUL */
 	struct slice none;
 	size_t len;
 	int n;
 
-	if (why == NULL || end == NULL || (s->facts.flags & FACT_SUBMIT) == 0)
+	if (why == NULL || (s->facts.flags & FACT_SUBMIT) == 0 ||
+	    (end = bare_end(arg)) == NULL)
 		return why;
 	len = (size_t)(end - arg.p);
-	if (len < 2 || len > LOCAL_PART_MAX + 1 ||
-	    memchr(arg.p, '@', len) != NULL || memchr(arg.p, '"', len) != NULL)
-		return why;
 	n = snprintf(whole, sizeof whole, "%.*s@%s>", (int)len, arg.p,
-	    s->hostname);
+	    session_mail_name(s));
 	if (n < 0 || (size_t)n >= sizeof whole)
 		return why;
 	*rest = (struct slice){ end + 1, arg.len - len - 1 };
@@ -180,7 +198,8 @@ rcpt_path(const struct session *s, struct slice arg, char *rcpt,
 
 	if (skip_word(&arg, postmaster)) {
 		*rest = arg;
-		n = snprintf(rcpt, ADDR_MAX + 1, "postmaster@%s", s->hostname);
+		n = snprintf(rcpt, ADDR_MAX + 1, "postmaster@%s",
+		    session_mail_name(s));
 		return n > ADDR_MAX ? "our own name is too long" : NULL;
 	}
 	if ((why = path_parse(s, arg, rcpt, rest)) != NULL)

@@ -79,6 +79,7 @@ LLVMFuzzerTestOneInput(const uint8_t *in, size_t len)
 {
 	struct header_wish wish = { .sender = "ann@c.test",
 		.hostname = "mx.test",
+		.mail_name = "mx.test",
 		.id = 1,
 		.when = 1700000000 };
 	struct buf one, two;

@@ -230,6 +230,7 @@ wish_of(int masks)
 	return (struct header_wish){ .from = masks ? "ann@c.test" : NULL,
 		.sender = "ann@c.test",
 		.hostname = "mx.test",
+		.mail_name = "mx.test",
 		.id = 1,
 		.when = WHEN };
 }
@@ -352,6 +353,23 @@ test_long_field(void)
 	CHECK("long From, masqueraded", is(&out, want, strlen(want)));
 }
 
+/* Bare names are the mail's, and the Message-ID is of this host. */
+static void
+test_mail_name(void)
+{
+	static const char in[] = "To: bob\r\nDate: x\r\n" BODY;
+	static const char want[] =
+	    "To: bob@home.test\r\nDate: x\r\n"
+	    "From: <MAILER-DAEMON@home.test>\r\n" MSGID BODY;
+	struct header_wish wish = wish_of(0);
+	struct buf out;
+
+	wish.mail_name = "home.test";
+	wish.sender = "";
+	out = pass(&wish, HELD, in, sizeof in - 1, 0);
+	CHECK("mail name", is(&out, want, strlen(want)));
+}
+
 /* Names that would make a field many times its size are left bare. */
 static void
 test_growth(void)
@@ -362,7 +380,7 @@ test_growth(void)
 	size_t n, i;
 
 	memset(host, 'h', 250);
-	wish.hostname = host;
+	wish.hostname = wish.mail_name = host;
 	n = (size_t)snprintf(in, sizeof in, ALL "To: a");
 	for (i = 0; i < 10000; i++)
 		n += (size_t)snprintf(in + n, sizeof in - n, ",a%s",
@@ -382,7 +400,7 @@ test_long_line(void)
 	struct buf out;
 
 	memset(host, 'h', 60);
-	wish.hostname = host;
+	wish.hostname = wish.mail_name = host;
 	n = (size_t)snprintf(in, sizeof in, ALL "Cc: a");
 	for (i = 0; n < 990; i++)
 		n += (size_t)snprintf(in + n, sizeof in - n, ",u%zu", i);
@@ -476,6 +494,7 @@ main(void)
 	test_rows("masquerade", masked, sizeof masked / sizeof masked[0], 1);
 	test_short();
 	test_long_field();
+	test_mail_name();
 	test_growth();
 	test_long_line();
 	test_binary();
