@@ -15,7 +15,6 @@
 #include "dsn_param.h"
 #include "facts.h"
 #include "idn.h"
-#include "reply_class.h"
 #include "smtp_addr.h"
 
 #define PARAMS_MAX (ORCPT_MAX + ENVID_MAX + 128)

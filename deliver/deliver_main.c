@@ -5,6 +5,7 @@
  *	holds    descriptors of messages (read-only), connections to servers
  *	asks     keys: sign this digest, this handshake; the DNS
  *	         lookup: relay_ask, helo_ask, sasl_ask
+ *	         spawn: the socket of an action (sock_ask)
  *	told by  control: hosts_ask
  *	         queue: job_take, job_rcpt, job_field, job_go, job_noted,
  *	         group_ask

@@ -126,7 +126,8 @@ say_tls(struct explain *e)
 
 	if (!e->route.list) {
 		say_tls_of(e, "", &e->route,
-		    dest_of_route(e->about.route, dest));
+		    e->route.lmtp ? e->route.name :
+				    dest_of_route(e->about.route, dest));
 		return;
 	}
 	for (i = 0; i < e->n_host; i++) {
@@ -193,6 +194,11 @@ say_key(struct explain *e)
 	uint32_t first, rows[DKIM_SIGS];
 	int i, n;
 
+	if (e->route.lmtp) {
+		step(e, "key", NULL,
+		    "none: the mail is for users of this host");
+		return;
+	}
 	if (c->dkim.n == 0) {
 		step(e, "key", NULL, "none: no dkim line");
 		return;
@@ -326,6 +332,18 @@ answer(struct explain *e)
 		for (k = 0; k < h->list.n; k++)
 			say_host(e, &h->route, &h->list.addr[k], at);
 	}
+	hosts_is_send(e->from, e->id, &e->is, -1);
+	explain_free(e);
+}
+
+/* Its socket is the only way, and there is no TLS on it. */
+static void
+answer_socket(struct explain *e)
+{
+	say_helo(e);
+	step(e, "tls", NULL, "never: it is a socket of this host");
+	say_key(e);
+	step(e, "host", &action_of(e)->at, "%s", e->route.name);
 	hosts_is_send(e->from, e->id, &e->is, -1);
 	explain_free(e);
 }
@@ -478,7 +496,9 @@ explain_on_hosts(void *self, struct ipc_chan *from, struct ipc_msg *msg)
 		say_no(from, msg->id, "no such action in this configuration");
 		return;
 	}
-	if ((why = mx_route_parse(ask->about.route, &route)) != NULL) {
+	if ((why = mx_route_parse(ask->about.route, &route)) != NULL ||
+	    (why = mx_route_server(d->conf, ask->about.action, &route)) !=
+		NULL) {
 		say_no(from, msg->id, why);
 		return;
 	}
@@ -501,7 +521,9 @@ explain_on_hosts(void *self, struct ipc_chan *from, struct ipc_msg *msg)
 	    conf_text(d->conf, a->helo != 0 ? a->helo : d->conf->hostname);
 	dest_limit(d->conf, dest_of_route(e->about.route, dest), &e->limit);
 	e->group = CONF_NONE;
-	if (route.list || a->src != CONF_NONE)
+	if (route.socket)
+		answer_socket(e);
+	else if (route.list || a->src != CONF_NONE)
 		relay_find(d->relays, &e->relay, e->about.action, on_relay, e);
 	else
 		find_hosts(e, &e->route, 1);

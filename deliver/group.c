@@ -12,7 +12,6 @@
 #include "dest.h"
 #include "log.h"
 #include "mx.h"
-#include "reply_class.h"
 
 struct group {
 	TAILQ_ENTRY(group) entry;

@@ -16,7 +16,6 @@
 #include "deliver.h"
 #include "log.h"
 #include "relay.h"
-#include "reply_class.h"
 
 /* Of one address of one action; those without waiters go when there are too
  * many, the longest unused first. */

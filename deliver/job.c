@@ -14,7 +14,6 @@
 #include <bsd/string.h>
 
 #include "job_7bit.h"
-#include "reply_class.h"
 
 #define SLOW_MS 3000 /* without a step: others have its place */
 

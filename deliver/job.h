@@ -103,6 +103,7 @@ struct job {
 	char want_of[HOST_MAX + 1]; /* want is about this host; empty: none */
 	struct helo_wait helo;
 	struct count_wait count;
+	struct ipc_req sock; /* job_sock.c */
 	struct client_how how;
 	bool no_tls;                  /* its handshake failed: without */
 	unsigned int without;         /* EXT_* that it offers, but not does */
@@ -183,8 +184,13 @@ void job_walk_end(struct job *j);
 /* Lets go of what is asked. */
 void job_walk_free(struct job *j);
 
-/* job_talk.c: over a connection that is to be made, or is there. */
+/* job_sock.c: by the socket of its route, which is all that there is. */
+void job_sock(struct job *j);
+
+/* job_talk.c: over a connection that is to be made, or is there (fd: without a
+ * word yet, and taken over). */
 void job_connect(struct job *j, const struct mx_addr *addr);
+void job_adopt(struct job *j, const struct mx_addr *addr, int fd);
 void job_reuse(struct job *j, struct client *c);
 /* The server is not for this message, as o says; nothing was said of it. */
 void job_unfit(struct job *j, const struct outcome *o);

@@ -13,7 +13,6 @@
 
 #include "job.h"
 #include "log.h"
-#include "reply_class.h"
 
 /* ---- what 8-bit text is that says nothing of it ---- */
 

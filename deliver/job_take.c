@@ -80,6 +80,19 @@ job_take(struct deliver *d, const struct job_take *m, int fd)
 	assert(j->rcpt != NULL && j->to != NULL && j->to_row != NULL);
 }
 
+/* What is said of a recipient: to the LMTP server of an action the user's name,
+ * where it does not want the address. */
+static const char *
+say_of(struct job *j, const char *rcpt)
+{
+	const struct conf_action *a = CONF_ACTION(j->d->conf, j->take.action);
+	const char *at = strrchr(rcpt, '@');
+
+	if (a->method != METHOD_LMTP || a->lmtp_rcpt_to || at == NULL)
+		return arena_copy(&j->arena, rcpt);
+	return arena_printf(&j->arena, "%.*s", (int)(at - rcpt), rcpt);
+}
+
 void
 job_rcpt(struct deliver *d, const struct job_rcpt *m)
 {
@@ -89,7 +102,7 @@ job_rcpt(struct deliver *d, const struct job_rcpt *m)
 	if (j == NULL || j->state != JOB_TAKING || j->n_rcpt == j->take.n_rcpt)
 		return;
 	r = &j->rcpt[j->n_rcpt];
-	if ((r->addr = arena_copy(&j->arena, m->rcpt)) == NULL)
+	if ((r->addr = say_of(j, m->rcpt)) == NULL)
 		return; /* no result: queue tries again */
 	r->orcpt = "";
 	if (m->params.orcpt[0] != '\0' &&
@@ -181,7 +194,9 @@ job_go(struct deliver *d, const struct job_go *m)
 	}
 	if (j->state != JOB_TAKING)
 		return;
-	if ((why = mx_route_parse(j->take.route, &j->route)) != NULL) {
+	if ((why = mx_route_parse(j->take.route, &j->route)) != NULL ||
+	    (why = mx_route_server(d->conf, j->take.action, &j->route)) !=
+		NULL) {
 		job_end_later(j, "4.3.5", why);
 		return;
 	}

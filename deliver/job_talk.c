@@ -329,18 +329,34 @@ transaction(struct job *j)
 
 /* ---- public ---- */
 
+/* A client that is to be connected. */
+static void
+begin(struct job *j, struct client_owner *owner)
+{
+	job_enter(j, JOB_TALKING);
+	j->since = loop_msec();
+	j->suspected = false;
+	owner_of(j, owner);
+	count_seat(&j->count);
+	j->client = client_new(j->d->p->loop);
+}
+
 void
 job_connect(struct job *j, const struct mx_addr *addr)
 {
 	struct client_owner owner;
 
-	job_enter(j, JOB_TALKING);
-	j->since = loop_msec();
-	j->suspected = false;
-	owner_of(j, &owner);
-	count_seat(&j->count);
-	j->client = client_new(j->d->p->loop);
+	begin(j, &owner);
 	client_connect(j->client, addr, &j->how, &owner);
+}
+
+void
+job_adopt(struct job *j, const struct mx_addr *addr, int fd)
+{
+	struct client_owner owner;
+
+	begin(j, &owner);
+	client_adopt(j->client, fd, addr, &j->how, &owner);
 }
 
 void

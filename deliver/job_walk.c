@@ -17,7 +17,6 @@
 
 #include "dest.h"
 #include "log.h"
-#include "reply_class.h"
 #include "source.h"
 
 enum { FAMILY_4 = 1, FAMILY_6 = 2 }; /* bits of job.unreached */
@@ -64,14 +63,13 @@ static void __attribute__((format(printf, 6, 7)))
 not_tried(struct job *j, const struct mx_addr *a, enum cause cause,
     enum stage stage, const char *ecode, const char *fmt, ...)
 {
-	char text[OUTCOME_TEXT_MAX + 1], relay[RELAY_MAX + 1] = "";
+	char relay[RELAY_MAX + 1] = "";
 	struct outcome o;
 	va_list ap;
 
 	va_start(ap, fmt);
-	vsnprintf(text, sizeof text, fmt, ap);
+	outcome_vset(&o, LATER, WIDTH_SITE, 0, ecode, fmt, ap);
 	va_end(ap);
-	outcome_set(&o, LATER, WIDTH_SITE, 0, ecode, "%s", text);
 	outcome_of_us(&o, cause, stage);
 	if (a != NULL)
 		mx_addr_print(a, relay);
@@ -242,7 +240,7 @@ ask_policy(struct job *j, const struct mx_addr *a)
 		.dest = host->name,
 		.host = a->name };
 
-	if (!j->route.list)
+	if (!j->route.list && !j->route.lmtp)
 		about.dest = dest_of_route(j->take.route, name);
 	policy_ask(j->d, &j->policy, &about, on_policy, j);
 }
@@ -304,6 +302,10 @@ void
 job_walk_again(struct job *j)
 {
 	job_enter(j, JOB_FINDING);
+	if (j->route.socket) {
+		job_sock(j);
+		return;
+	}
 	/* Also if it is down to others now: we have just been there. */
 	try_addr(j);
 }
@@ -490,7 +492,10 @@ job_walk(struct job *j)
 	j->without = 0;
 	j->unfit = false;
 	j->unreached = 0;
-	if (j->route.list || CONF_ACTION(j->d->conf, action)->src != CONF_NONE)
+	if (j->route.socket)
+		job_sock(j);
+	else if (j->route.list ||
+	    CONF_ACTION(j->d->conf, action)->src != CONF_NONE)
 		relay_find(j->d->relays, &j->relay, action, on_relay, j);
 	else
 		walk_hosts(j, &j->route, 1);
@@ -575,5 +580,6 @@ job_walk_free(struct job *j)
 	relay_cancel(&j->relay);
 	helo_cancel(&j->helo);
 	policy_cancel(&j->policy);
+	ipc_cancel(&j->sock);
 	mx_free(&j->find);
 }

@@ -18,7 +18,6 @@
 #include <bsd/string.h>
 
 #include "log.h"
-#include "reply_class.h"
 #include "resolv.h"
 
 /* ---- hosts in order ---- */
@@ -240,13 +239,11 @@ tell(struct mx_find *f)
 static void __attribute__((format(printf, 4, 5))) later(struct mx_find *f,
     enum cause cause, const char *ecode, const char *fmt, ...)
 {
-	char text[OUTCOME_TEXT_MAX + 1];
 	va_list ap;
 
 	va_start(ap, fmt);
-	vsnprintf(text, sizeof text, fmt, ap);
+	outcome_vset(&f->why, LATER, WIDTH_SITE, 0, ecode, fmt, ap);
 	va_end(ap);
-	outcome_set(&f->why, LATER, WIDTH_SITE, 0, ecode, "%s", text);
 	outcome_of_us(&f->why, cause, STAGE_DNS);
 }
 
@@ -255,13 +252,11 @@ static void __attribute__((format(printf, 5, 6)))
 never(struct mx_find *f, enum cause cause, unsigned int code, const char *ecode,
     const char *fmt, ...)
 {
-	char text[OUTCOME_TEXT_MAX + 1];
 	va_list ap;
 
 	va_start(ap, fmt);
-	vsnprintf(text, sizeof text, fmt, ap);
+	outcome_vset(&f->why, NEVER, WIDTH_MESSAGE, code, ecode, fmt, ap);
 	va_end(ap);
-	outcome_set(&f->why, NEVER, WIDTH_MESSAGE, code, ecode, "%s", text);
 	outcome_of_us(&f->why, cause, STAGE_DNS);
 }
 
@@ -373,6 +368,32 @@ ask_addresses(struct mx_find *f)
 	}
 }
 
+/* RFC 6761 6.3: the DNS is not asked for these. */
+static bool
+is_localhost(const char *name)
+{
+	static const char localhost[] = ".localhost";
+	const size_t tail = strlen(localhost), len = strlen(name);
+
+	return strcasecmp(name, localhost + 1) == 0 ||
+	    (len > tail && strcasecmp(name + len - tail, localhost) == 0);
+}
+
+static void
+loopback(struct mx_host *h)
+{
+	h->status = DNS_FOUND;
+	h->n4 = h->n6 = 1;
+	h->a[0].s_addr = htonl(INADDR_LOOPBACK);
+	h->aaaa[0] = in6addr_loopback;
+}
+
+static void
+on_loopback(void *arg)
+{
+	addresses_known(arg);
+}
+
 /* The one host is name itself. */
 static void
 only_host(struct mx_find *f)
@@ -380,7 +401,11 @@ only_host(struct mx_find *f)
 	f->n = 1;
 	strlcpy(f->host[0].name, f->route.name, sizeof f->host[0].name);
 	f->host[0].status = DNS_NODATA;
-	ask_addresses(f);
+	if (is_localhost(f->route.name)) {
+		loopback(&f->host[0]);
+		timer_set(f->loop, &f->soon, 0, on_loopback, f);
+	} else
+		ask_addresses(f);
 }
 
 /* RFC 5321 5.1: the implicit MX. */

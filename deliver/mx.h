@@ -5,6 +5,7 @@
  *   mx:[192.0.2.1]                      that address
  *   host:smtps://label@relay.net:465    that host, as in a relay URL
  *   hosts:NAME                          those of the action (relay.h)
+ *   lmtp:NAME                           the server of the action
  *
  * SPDX-License-Identifier: ISC
  */
@@ -28,6 +29,8 @@
 struct mx_route {
 	bool mx;        /* by MX records; else name is the host */
 	bool list;      /* the hosts of its action, one after the other */
+	bool lmtp;      /* the server that its action, `lmtp`, names */
+	bool socket;    /* name is the path of one (job_sock.c) */
 	bool literal;   /* name is an address */
 	uint8_t scheme; /* enum conf_scheme */
 	uint16_t port;  /* 0: the action says */
@@ -37,6 +40,11 @@ struct mx_route {
 
 /* NULL, or why text is no route. */
 const char *mx_route_parse(const char *text, struct mx_route *r);
+
+/* Finds what stands in the action, where the route says so: of lmtp:NAME.
+ * NULL, or why that is no server. */
+const char *mx_route_server(const struct conf *conf, uint32_t action,
+    struct mx_route *r);
 
 /* The same of a relay URL with its port. */
 const char *mx_url_parse(const char *url, struct mx_route *r);
@@ -71,7 +79,11 @@ struct mx_list {
 	struct mx_addr addr[MX_ADDRS];
 };
 
-/* "host[address]:port" to out (RELAY_MAX + 1 bytes).  Returns out. */
+/* The socket of a route that has one.  False: its path is too long. */
+bool mx_socket(const struct mx_route *r, struct mx_addr *a);
+
+/* "host[address]:port", or the path of a socket, to out (RELAY_MAX + 1 bytes).
+ * Returns out. */
 const char *mx_addr_print(const struct mx_addr *a, char *out);
 
 /* A host and what is known of its addresses. */

@@ -6,6 +6,8 @@
  */
 #include "mx.h"
 
+#include <sys/un.h>
+
 #include <arpa/inet.h>
 #include <netinet/in.h>
 
@@ -105,18 +107,60 @@ mx_url_parse(const char *url, struct mx_route *r)
 const char *
 mx_route_parse(const char *text, struct mx_route *r)
 {
-	static const char mx[] = "mx:", host[] = "host:", list[] = "hosts:";
+	static const char mx[] = "mx:", host[] = "host:", list[] = "hosts:",
+			  lmtp[] = "lmtp:";
 
 	if (strncmp(text, host, strlen(host)) == 0)
 		return mx_url_parse(text + strlen(host), r);
 	memset(r, 0, sizeof *r);
 	r->list = strncmp(text, list, strlen(list)) == 0;
-	if (r->list)
+	r->lmtp = strncmp(text, lmtp, strlen(lmtp)) == 0;
+	if (r->list || r->lmtp)
 		return NULL;
 	if (strncmp(text, mx, strlen(mx)) != 0)
 		return "a route of no kind that is known";
 	r->mx = true;
 	return set_name(r, slice_of(text + strlen(mx)));
+}
+
+const char *
+mx_route_server(const struct conf *conf, uint32_t action, struct mx_route *r)
+{
+	const struct conf_action *a = CONF_ACTION(conf, action);
+	const char *arg = conf_text(conf, a->arg), *why;
+	char url[sizeof("lmtp://") + RELAY_MAX];
+	int n;
+
+	if (!r->lmtp)
+		return NULL;
+	if (a->method != METHOD_LMTP)
+		return "the action of the route has no LMTP server";
+	if (arg[0] == '/') {
+		r->socket = true;
+		r->scheme = SCHEME_LMTP;
+		return slice_copy(slice_of(arg), r->name, sizeof r->name) ?
+		    NULL :
+		    "a path that is too long";
+	}
+	n = snprintf(url, sizeof url, "lmtp://%s", arg);
+	if (n < 0 || (size_t)n >= sizeof url)
+		return "a name of a wrong length";
+	why = mx_url_parse(url, r);
+	r->lmtp = true;
+	return why;
+}
+
+bool
+mx_socket(const struct mx_route *r, struct mx_addr *a)
+{
+	struct sockaddr_un *un = (struct sockaddr_un *)&a->ss;
+
+	memset(a, 0, sizeof *a);
+	un->sun_family = AF_UNIX;
+	a->len = sizeof *un;
+	strlcpy(a->name, r->name, sizeof a->name);
+	return strlcpy(un->sun_path, r->name, sizeof un->sun_path) <
+	    sizeof un->sun_path;
 }
 
 /* ---- ourselves ---- */
@@ -280,6 +324,10 @@ mx_addr_print(const struct mx_addr *a, char *out)
 	uint8_t bytes[16];
 	size_t len = addr_bytes(&a->ss, bytes);
 
+	if (a->ss.ss_family == AF_UNIX) {
+		snprintf(out, RELAY_MAX + 1, "%s", a->name);
+		return out;
+	}
 	if (len != 0)
 		inet_ntop(len == 4 ? AF_INET : AF_INET6, bytes, ip, sizeof ip);
 	snprintf(out, RELAY_MAX + 1, "%s[%s]:%u", a->name, ip,

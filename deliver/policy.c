@@ -13,7 +13,6 @@
 
 #include "deliver.h"
 #include "dest.h"
-#include "reply_class.h"
 
 /* What a URL wants by its scheme.  Columns: level, from the first byte, who
  * says so. */
@@ -240,6 +239,13 @@ changes_how(const struct conf_tls *rule)
 	    rule->ciphers != 0 || rule->protocols != 0;
 }
 
+/* Its mail leaves by us. */
+static bool
+may_talk(const struct conf_action *a)
+{
+	return a->method == METHOD_RELAY || a->method == METHOD_LMTP;
+}
+
 void
 policy_each(const struct conf *c, policy_each_fn *fn, void *arg)
 {
@@ -251,7 +257,7 @@ policy_each(const struct conf *c, policy_each_fn *fn, void *arg)
 
 	for (i = 0; i < c->action.n; i++) {
 		a = CONF_ACTION(c, i);
-		for (r = 0; r <= c->tls.n && a->method == METHOD_RELAY; r++) {
+		for (r = 0; r <= c->tls.n && may_talk(a); r++) {
 			rule = r == 0 ? NULL : CONF_TLS(c, r - 1);
 			w = (struct tls_want){ .at = rule == NULL ? &a->at :
 								    &rule->at };

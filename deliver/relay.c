@@ -14,7 +14,6 @@
 
 #include "deliver.h"
 #include "log.h"
-#include "reply_class.h"
 #include "resolv.h"
 
 TAILQ_HEAD(relay_waits, relay_wait);

@@ -274,10 +274,3 @@ reply_class(const struct client_reply *r, enum stage stage, struct outcome *o)
 	if (r->code / 100 == 4)
 		o->after = reply_after(words, REPLY_AFTER_MAX);
 }
-
-void
-outcome_of_us(struct outcome *o, enum cause cause, enum stage stage)
-{
-	o->cause = (uint8_t)cause;
-	o->stage = (uint8_t)stage;
-}

@@ -26,7 +26,4 @@
 void reply_class(const struct client_reply *r, enum stage stage,
     struct outcome *o);
 
-/* The same for an outcome of ours that has no reply: sets cause and stage. */
-void outcome_of_us(struct outcome *o, enum cause cause, enum stage stage);
-
 #endif

@@ -7,6 +7,7 @@
 #include "seen.h"
 
 #include <sys/queue.h>
+#include <sys/un.h>
 
 #include <netinet/in.h>
 
@@ -94,8 +95,12 @@ key_addr(const struct seen *s, const struct sockaddr_storage *ss)
 {
 	const struct sockaddr_in *in = (const struct sockaddr_in *)ss;
 	const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)ss;
+	const struct sockaddr_un *un = (const struct sockaddr_un *)ss;
 	uint8_t b[16 + 2 + 1] = { 0 };
 
+	if (ss->ss_family == AF_UNIX)
+		return XXH3_64bits_withSeed(un->sun_path,
+		    strnlen(un->sun_path, sizeof un->sun_path), s->seed);
 	if (ss->ss_family == AF_INET6)
 		memcpy(b, &in6->sin6_addr, 16);
 	else

@@ -1,7 +1,7 @@
 /*
  * mx_route_parse(), mx_url_parse(): of whatever text, a route that is good has
  * a name for the DNS or an address, a known scheme and a port where it needs
- * one.
+ * one, or names its hosts elsewhere.
  *
  * SPDX-License-Identifier: ISC
  */
@@ -17,9 +17,12 @@ must_be_route(const struct mx_route *r, bool url)
 
 	MUST(memchr(r->name, '\0', sizeof r->name) != NULL);
 	MUST(memchr(r->label, '\0', sizeof r->label) != NULL);
-	MUST(!r->list || (!r->mx && !url && r->name[0] == '\0'));
-	if (r->list)
+	MUST(!r->list || !r->lmtp);
+	/* Its hosts are named elsewhere. */
+	if (r->list || r->lmtp) {
+		MUST(!r->mx && !url && r->name[0] == '\0');
 		return;
+	}
 	MUST(r->name[0] != '\0');
 	MUST(r->mx != url);
 	MUST(r->scheme <= SCHEME_LMTP);

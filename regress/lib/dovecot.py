@@ -44,6 +44,9 @@ service lmtp {{
     address = {address}
     port = {port}
   }}
+  unix_listener {dir}/lmtp {{
+    mode = 0600
+  }}
 }}
 {settings}
 """
@@ -68,7 +71,8 @@ def available():
 
 class Dovecot:
     """One instance with mailboxes for these users; cert: of lib.pki, for
-    STARTTLS.  settings are lines of dovecot.conf."""
+    STARTTLS.  settings are lines of dovecot.conf.  It listens at the socket
+    .path too, which root may use."""
 
     def __init__(self, directory, users, cert=None, settings="",
                  address=base.LOOPBACK, port=None, hostname="peer.test"):
@@ -96,6 +100,10 @@ class Dovecot:
         (etc / "conf").write_text(CONF.format(
             dir=self.dir, address=address, port=self.port, tls=tls,
             hostname=hostname, settings=settings))
+        self.path = self.dir / "lmtp"
+        self.start()
+
+    def start(self):
         self.child = base.Child(
             ["unshare", "-m", "--propagation", "private", "sh", "-c",
              SCRIPT.format(dir=self.dir, core=CORE)],
@@ -128,6 +136,10 @@ class Dovecot:
         box = self.home(user) / "mail/new"
         return sorted(box.iterdir()) if box.is_dir() else []
 
-    def stop(self):
+    def end(self):
+        """To be started again."""
         self.child.stop(15)
+
+    def stop(self):
+        self.end()
         shutil.rmtree(self.dir / "lib", ignore_errors=True)

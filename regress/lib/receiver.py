@@ -52,6 +52,8 @@ AUTH:
     need_auth  MAIL is 530 before it
 
 Others:
+    path=PATH  at a socket of this path, not at an address; .peer of a session
+               is then the client's (pid, uid, gid)
     lmtp=True  LHLO, and a reply for each recipient after the content
     accept=False   connections are never accepted: they stay in the backlog
     one_at_a_time=True   what came behind a command is lost
@@ -570,7 +572,8 @@ class Receiver:
                  cert=None, key=None, ca=None, need_cert=False, tls_min=None,
                  tls_max=None, ciphers=None, tickets=None, auth=None,
                  mechs=None, auth_in_clear=False, need_auth=False, lmtp=False,
-                 accept=True, one_at_a_time=False, content_pace=None, **table):
+                 accept=True, one_at_a_time=False, content_pace=None,
+                 path=None, **table):
         self.table = dict(DEFAULT, **table)
         assert set(self.table) == set(DEFAULT), set(self.table) - set(DEFAULT)
         self.extensions = extensions
@@ -598,8 +601,13 @@ class Receiver:
         self.gone = threading.Event()
         self.lock = threading.Lock()
         self.used = {}
+        self.path = path
+        if path is not None:
+            self.port = None
+            self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            self.sock.bind(os.fspath(path))
         family = socket.AF_INET6 if ":" in address else socket.AF_INET
-        while True:
+        while path is None:
             self.port = port or base.free_port(
                 base.LOOPBACK if ":" in address else address)
             self.sock = socket.socket(family, socket.SOCK_STREAM)
@@ -688,11 +696,15 @@ class Receiver:
                 self.most_open = max(self.most_open, self.open)
                 self.conns.add(conn)
                 number = self.sessions
-            threading.Thread(target=self._one, args=(conn, number, peer[0]),
+            peer = peer[0] if self.path is None else struct.unpack(
+                "3i", conn.getsockopt(socket.SOL_SOCKET,
+                                      socket.SO_PEERCRED, 12))
+            threading.Thread(target=self._one, args=(conn, number, peer),
                              daemon=True).start()
 
     def _one(self, conn, number, peer):
-        conn.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if self.path is None:
+            conn.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         session = _Session(self, conn, number, peer)
         try:
             session.serve()

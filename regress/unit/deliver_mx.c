@@ -46,6 +46,8 @@ static const struct {
 	{ "host:smtp://::1:25", 1, 0, 0, 1, SCHEME_SMTP, 25, "", "::1" },
 	{ "host:smtp://[IPv6:::1]:25", 1, 0, 0, 1, SCHEME_SMTP, 25, "", "::1" },
 	{ "hosts:out", 1, 0, 1, 0, 0, 0, "", "" },
+	{ "lmtp:box", 1, 0, 0, 0, 0, 0, "", "" },
+	{ "lmtp", 0, 0, 0, 0, 0, 0, "", NULL },
 	{ "", 0, 0, 0, 0, 0, 0, "", NULL },
 	{ "mx", 0, 0, 0, 0, 0, 0, "", NULL },
 	{ "mx:", 0, 0, 0, 0, 0, 0, "", NULL },
@@ -92,6 +94,85 @@ parse(void)
 		    (why == NULL) == routes[i].good &&
 			(why != NULL || route_is(&r, i)));
 	}
+}
+
+/* ---- the server of an action ---- */
+
+#define PATH107 "/" L64 L16 L16 "0123456789"
+_Static_assert(sizeof(PATH107) == 108, "what sun_path holds");
+
+/* Columns: name, what stands in the action; good, a socket, address; port,
+ * name; what is printed of a socket, NULL: it does not fit one. */
+static const struct {
+	const char *name, *arg;
+	bool good, socket, literal;
+	unsigned int port;
+	const char *host, *printed;
+} servers[] = {
+	{ "path", "/run/dovecot/lmtp", 1, 1, 0, 0, "/run/dovecot/lmtp",
+	    "/run/dovecot/lmtp" },
+	{ "path, longest", PATH107, 1, 1, 0, 0, PATH107, PATH107 },
+	{ "path, too long", PATH107 "x", 1, 1, 0, 0, PATH107 "x", NULL },
+	{ "path, far too long", PATH107 PATH107 PATH107, 0, 0, 0, 0, "", NULL },
+	{ "host", "localhost:24", 1, 0, 0, 24, "localhost", NULL },
+	{ "address", "192.0.2.1:2424", 1, 0, 1, 2424, "192.0.2.1", NULL },
+	{ "IPv6", "[2001:db8::1]:24", 1, 0, 1, 24, "2001:db8::1", NULL },
+	{ "no port", "localhost", 0, 0, 0, 0, "", NULL },
+	{ "no host", ":24", 0, 0, 0, 0, "", NULL },
+	{ "port 0", "localhost:0", 0, 0, 0, 0, "", NULL },
+	{ "a service", "localhost:lmtp", 0, 0, 0, 0, "", NULL },
+	{ "nothing", "", 0, 0, 0, 0, "", NULL },
+};
+
+static bool
+server_is(const struct mx_route *r, size_t i)
+{
+	char out[RELAY_MAX + 1];
+	struct mx_addr a;
+	bool fits;
+
+	if (r->socket != servers[i].socket || !r->lmtp ||
+	    r->scheme != SCHEME_LMTP || r->literal != servers[i].literal ||
+	    r->port != servers[i].port || strcmp(r->name, servers[i].host) != 0)
+		return false;
+	if (!r->socket)
+		return true;
+	fits = mx_socket(r, &a);
+	return fits == (servers[i].printed != NULL) &&
+	    (!fits || strcmp(mx_addr_print(&a, out), servers[i].printed) == 0);
+}
+
+static void
+server(void)
+{
+	struct conf_action a = { .method = METHOD_LMTP };
+	struct mx_route r;
+	struct conf *c;
+	char name[64];
+	const char *why;
+	size_t i;
+
+	for (i = 0; i < sizeof servers / sizeof servers[0]; i++) {
+		c = image_new();
+		a.arg = image_text(c, servers[i].arg);
+		image_rows(c, &c->action, &a, 1, sizeof a);
+		mx_route_parse("lmtp:box", &r);
+		why = mx_route_server(c, 0, &r);
+		snprintf(name, sizeof name, "server: %s", servers[i].name);
+		CHECK(name,
+		    (why == NULL) == servers[i].good &&
+			(why != NULL || server_is(&r, i)));
+		free(c);
+	}
+	c = image_new();
+	a.method = METHOD_RELAY;
+	image_rows(c, &c->action, &a, 1, sizeof a);
+	mx_route_parse("lmtp:box", &r);
+	CHECK("server: of another method", mx_route_server(c, 0, &r) != NULL);
+	mx_route_parse("mx:example.org", &r);
+	CHECK("server: of another route",
+	    mx_route_server(c, 0, &r) == NULL && r.mx);
+	free(c);
 }
 
 /* ---- ourselves ---- */
@@ -504,12 +585,13 @@ arrange(const struct mx_self *self)
 int
 main(void)
 {
-	const struct conf *c = own_conf();
+	struct conf *c = own_conf();
 	struct mx_self self = { .conf = c,
 		.helo = "helo.example.org",
 		.port = 25 };
 
 	parse();
+	server();
 	ourselves(&self);
 	order(&self);
 	backup(&self);
@@ -517,5 +599,6 @@ main(void)
 	skipped();
 	status();
 	arrange(&self);
+	free(c);
 	return unit_end();
 }
