@@ -20,6 +20,7 @@
 #include "dsn_param.h"
 #include "log.h"
 #include "spool_read.h"
+#include "write_all.h"
 
 #define TRACE_SHARE (DSN_HEADER_MAX / 2)
 
@@ -104,12 +105,22 @@ server_of(const struct index_rcpt *row, struct arena *a)
 	char host[DOMAIN_MAX + 1];
 	const char *copy;
 
-	if (strncmp(row->route, "mx:", 3) == 0 || row->route[0] == '\0')
+	if (strncmp(row->route, "mx:", 3) == 0 || row->route[0] == '\0' ||
+	    way_delivers(row->route))
 		return "";
 	if (dest_of_route(row->route, host)[0] == '\0')
 		return relay_host(row->relay, a);
 	copy = arena_copy(a, host);
 	return copy == NULL ? "" : copy;
+}
+
+/* It went nowhere else: a mailbox took it, or a list with an owner. */
+static bool
+was_here(const struct index_rcpt *row)
+{
+	return way_delivers(row->route) ||
+	    (row->state == RCPT_DELIVERED_OWED && row->last.verdict == DONE &&
+		row->route[0] == '\0' && row->relay[0] == '\0');
 }
 
 static void
@@ -126,6 +137,7 @@ fill_rcpts(struct queue *qu, const struct notice *no, struct index_rcpt *rows,
 		    r->state == RCPT_EXPANDED_OWED ? r->addr : rcpt_target(r);
 		rcpts[i].orcpt = original_rcpt(r, parent, a);
 		rcpts[i].expanded = r->state == RCPT_EXPANDED_OWED;
+		rcpts[i].here = was_here(&rows[i]);
 		rcpts[i].until = schedule_end(qu, no->msg, r->ttl);
 		rcpts[i].relay = rows[i].relay;
 		rcpts[i].server = server_of(&rows[i], a);
@@ -171,24 +183,6 @@ compose(struct queue *qu, const struct notice *no, struct tx *tx,
 	free(rcpts);
 	free(rows);
 	return ok;
-}
-
-static bool
-write_all(int fd, const void *p, size_t len)
-{
-	const char *at = p;
-	ssize_t n;
-
-	while (len > 0) {
-		n = write(fd, at, len);
-		if (n == -1 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return false;
-		at += n;
-		len -= (size_t)n;
-	}
-	return true;
 }
 
 static uint32_t

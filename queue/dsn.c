@@ -62,6 +62,30 @@ dsn_is_double(uint64_t id)
 _Static_assert(2 + 2 * (RCPT_MAX - 1) <= ID_STEP - 1 - DSN_DOUBLES,
     "ids of notifications do not meet those of double bounces");
 
+/* RFC 3464 2.3.3: "delivered" is for who need not be told by anybody else. */
+static const char *
+action_of(enum dsn_kind kind, const struct dsn_rcpt *r)
+{
+	if (kind == DSN_SUCCESS && r->expanded)
+		return "expanded";
+	if (kind == DSN_SUCCESS && r->here)
+		return "delivered";
+	return kinds[kind].action;
+}
+
+static const char *
+subject_of(const struct dsn *d)
+{
+	uint32_t i;
+
+	for (i = 0; i < d->n_rcpt && d->kind == DSN_SUCCESS; i++) {
+		if (d->rcpt[i].expanded || !d->rcpt[i].here)
+			break;
+	}
+	return d->n_rcpt > 0 && i == d->n_rcpt ? "Your message was delivered" :
+						 kinds[d->kind].subject;
+}
+
 static const unsigned int classes[] = {
 	[DSN_FAILED] = 5,
 	[DSN_DELAYED] = 4,
@@ -238,7 +262,7 @@ put_header(const struct printer *p)
 		"From: Mail Delivery System <MAILER-DAEMON@%s>\r\nTo: <",
 		d->hostname) &&
 	    put_safe(p, d->to) &&
-	    buf_printf(out, ">\r\nSubject: %s%s%s\r\n", kinds[d->kind].subject,
+	    buf_printf(out, ">\r\nSubject: %s%s%s\r\n", subject_of(d),
 		brief == NULL ? "" : ": ", brief == NULL ? "" : brief) &&
 	    put_message_id(p) &&
 	    buf_puts(out, "Auto-Submitted: auto-replied\r\n") &&
@@ -347,7 +371,8 @@ put_original_rcpt(const struct printer *p, const struct dsn_rcpt *r)
 	return put_addr(p, "Original-Recipient", type, addr);
 }
 
-/* "host[192.0.2.1]:25" is "host", and "[192.0.2.1]:25" "[192.0.2.1]". */
+/* "host[192.0.2.1]:25" is "host", and "[192.0.2.1]:25" "[192.0.2.1]"; a path,
+ * of a socket, is nobody's name. */
 static bool
 put_remote(const struct printer *p, const char *relay)
 {
@@ -356,7 +381,7 @@ put_remote(const struct printer *p, const char *relay)
 
 	if (len == 0)
 		len = strcspn(relay, "]") + (strchr(relay, ']') != NULL);
-	if (len == 0)
+	if (len == 0 || relay[0] == '/')
 		return true;
 	snprintf(host, sizeof host, "%.*s", (int)len, relay);
 	return put_field(p, "Remote-MTA", "dns", host);
@@ -368,19 +393,20 @@ put_rcpt_status(const struct printer *p, const struct dsn_rcpt *r)
 {
 	char text[OUTCOME_TEXT_MAX + 64], status[20], id[ID_LEN + 1];
 	enum dsn_kind kind = p->d->kind;
-	bool expanded = kind == DSN_SUCCESS && r->expanded;
+	/* Where it is kept is the recipient's affair. */
+	bool silent = kind == DSN_SUCCESS && (r->expanded || r->here);
 	bool spoke = !r->last.local && r->last.code != 0;
 
 	if (!buf_puts(p->out, "\r\n") || !put_original_rcpt(p, r) ||
 	    !put_addr(p, "Final-Recipient", "rfc822", r->addr) ||
 	    !buf_printf(p->out, "Action: %s\r\nStatus: %s\r\n",
-		expanded ? "expanded" : kinds[kind].action,
+		action_of(kind, r),
 		dsn_status(kind, &r->last, status, sizeof status)))
 		return false;
 	if (spoke && !put_remote(p, r->relay))
 		return false;
 	dsn_said(&r->last, text, sizeof text);
-	if (text[0] != '\0' && !expanded &&
+	if (text[0] != '\0' && !silent &&
 	    !put_field(p, "Diagnostic-Code", spoke ? "smtp" : "X-Postern",
 		text))
 		return false;

@@ -23,7 +23,8 @@ enum dsn_kind {
 	DSN_FAILED,
 	DSN_DELAYED,
 	DSN_DOUBLE, /* to postmaster: a notification failed */
-	DSN_SUCCESS /* asked for: relayed to who does not tell, or expanded */
+	DSN_SUCCESS /* asked for: delivered here, relayed to who does not tell,
+		     * or expanded */
 };
 
 /* "failed", "delayed", "double", "success". */
@@ -33,6 +34,7 @@ struct dsn_rcpt {
 	const char *addr;  /* that was tried: Final-Recipient */
 	const char *orcpt; /* as in RCPT: Original-Recipient; "": not known */
 	bool expanded;     /* DSN_SUCCESS: it stands for several */
+	bool here;         /* its mailbox is, or a program or file */
 	const char *relay; /* host[address]:port, or empty */
 	/* The host that all mail of its action goes to; "": the mail servers
 	 * of its domain were asked. */

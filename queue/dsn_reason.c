@@ -29,6 +29,7 @@
 static const struct dsn_reason reasons[] = {
 #define ANY     CAUSES_N
 #define PUT_OFF (CAUSES_N + 1) /* of CAUSE_RATE: greylisting and the like */
+#define PROGRAM (CAUSES_N + 2) /* of CAUSE_MAILBOX: what a user runs here */
 	/* ---- what an enhanced code tells more exactly ---- */
 	{ ANY, REASON_REFUSED, 2, 2, "the mailbox is full",
 	    "The mailbox of {a} is full.",
@@ -89,6 +90,16 @@ static const struct dsn_reason reasons[] = {
 	{ CAUSE_MAILBOX, REASON_DELAYED, 0, 0, "the mailbox takes no mail now",
 	    "The mailbox of {a} takes no mail at the moment.",
 	    "The mailboxes of {a} take no mail at the moment." },
+
+	{ PROGRAM, REASON_REFUSED, 0, 0, "it was refused",
+	    "The program that takes the mail of {a} refused the message.",
+	    "The programs that take the mail of {a} refused the message." },
+	{ PROGRAM, REASON_EXPIRED, 0, 0, "it was not taken",
+	    "For {t}, the program that takes the mail of {a} did not take the message.",
+	    "For {t}, the programs that take the mail of {a} did not take the message." },
+	{ PROGRAM, REASON_DELAYED, 0, 0, "it was not taken yet",
+	    "The program that takes the mail of {a} did not yet take the message.",
+	    "The programs that take the mail of {a} did not yet take the message." },
 
 	{ CAUSE_CONTENT, REASON_REFUSED, 0, 0, "its content was refused",
 	    "{S} refused the message because of its content: its size, its format, or because it looks like spam or a virus.", NULL },
@@ -163,6 +174,8 @@ static const struct dsn_reason reasons[] = {
 	/* ---- what went well ---- */
 	{ ANY, REASON_RELAYED, 0, 0, NULL,
 	    "The message for {a} was accepted by {s}. That server sends no notice of what becomes of it.", NULL },
+	{ ANY, REASON_DELIVERED, 0, 0, NULL,
+	    "The message was delivered to {a}.", NULL },
 	{ ANY, REASON_EXPANDED, 0, 0, NULL,
 	    "The address {a} stands for several others, who are sent the message.",
 	    "{a} stand for several others, who are sent the message." },
@@ -174,8 +187,10 @@ static const struct dsn_reason reasons[] = {
 static enum reason_kind
 kind_of(enum dsn_kind kind, const struct dsn_rcpt *r)
 {
+	if (kind == DSN_SUCCESS && r->expanded)
+		return REASON_EXPANDED;
 	if (kind == DSN_SUCCESS)
-		return r->expanded ? REASON_EXPANDED : REASON_RELAYED;
+		return r->here ? REASON_DELIVERED : REASON_RELAYED;
 	if (kind == DSN_DELAYED)
 		return REASON_DELAYED;
 	return r->last.verdict == LATER ? REASON_EXPIRED : REASON_REFUSED;
@@ -216,6 +231,9 @@ dsn_reason_of(enum dsn_kind kind, const struct dsn_rcpt *r)
 
 	if (cause == CAUSE_RATE && is_put_off(&r->last))
 		cause = PUT_OFF;
+	/* X.3.0: it is there, and something else is wrong. */
+	if (cause == CAUSE_MAILBOX && r->here && code[1] == 3)
+		cause = PROGRAM;
 	for (row = reasons; row < reasons + N_REASONS; row++) {
 		if (row->kind == kind_of(kind, r) &&
 		    (row->cause == CAUSES_N || row->cause == cause) &&
@@ -372,10 +390,13 @@ put_where(const struct filling *f)
 	return dsn_text(f->out, smtp_addr_domain(f->r->addr));
 }
 
-/* Where nobody else was asked: lookup, or preparing it. */
+/* Where nobody else was asked: lookup, or preparing it; or nobody else is to
+ * be. */
 static bool
 is_here(const struct dsn_rcpt *r)
 {
+	if (r->here)
+		return true;
 	return r->last.local != 0 && r->relay[0] == '\0' &&
 	    (r->last.stage == STAGE_LOOKUP || r->last.stage == STAGE_PREPARE);
 }

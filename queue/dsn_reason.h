@@ -19,6 +19,7 @@ enum reason_kind {
 	REASON_EXPIRED, /* tried until it was too old */
 	REASON_DELAYED,
 	REASON_RELAYED,
+	REASON_DELIVERED,
 	REASON_EXPANDED,
 	REASON_KINDS
 };

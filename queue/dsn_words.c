@@ -176,6 +176,9 @@ add_who_said(struct buf *line, const struct dsn *d, const struct dsn_rcpt *r)
 
 	if (!spoke || r->relay[0] == '\0')
 		return buf_printf(line, "%s reported", d->hostname);
+	/* A path, of a socket, tells strangers nothing. */
+	if (r->relay[0] == '/')
+		return buf_puts(line, "The server of its mailbox said");
 	return dsn_text(line, r->relay) && buf_puts(line, " said");
 }
 
@@ -220,9 +223,11 @@ put_group(struct words *w, uint32_t i)
 	const struct reason_group *g = &w->group[i];
 	bool said = w->n_group == 1 && w->d->kind != DSN_DOUBLE;
 
+	bool silent = g->reason->kind == REASON_EXPANDED ||
+	    g->reason->kind == REASON_DELIVERED;
+
 	return buf_puts(w->out, "\r\n") && (said || put_sentence(w, g)) &&
-	    put_addresses(w, i) &&
-	    (g->reason->kind == REASON_EXPANDED || put_reason(w, g));
+	    put_addresses(w, i) && (silent || put_reason(w, g));
 }
 
 /* ---- the whole ---- */

@@ -213,7 +213,7 @@ add_all(struct flush *f, struct flush_batch *b, struct went *w)
 		added = op->message ?
 		    add_message(f, op, &tmp_flushed, &w->large) :
 		    journal_add(&f->journal, REC_STATE, op->id, 0, &op->state,
-			1);
+			!op->ids);
 		op->ok = added == ADDED;
 		b->full = b->full || added == ADD_FULL;
 		w->messages += op->message && op->ok;
@@ -235,7 +235,7 @@ settle_files(struct flush *f, struct flush_batch *b)
 	for (i = 0; i < b->n_ops; i++) {
 		op = &b->ops[i];
 		if (!op->message) {
-			if (!op->ok)
+			if (!op->ok && !op->ids)
 				keep_state(&f->kept, &op->state);
 			continue;
 		}

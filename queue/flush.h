@@ -15,9 +15,10 @@
 #include "journal.h"
 #include "spool_file.h"
 
-/* One message, or one state. */
+/* One message, or one state, or ids. */
 struct flush_op {
-	bool message; /* else a state, in `state` */
+	bool message; /* else a state, in `state`, or: */
+	bool ids;     /* those up to id are in use */
 	bool ok;      /* told: it would survive a power cut */
 	uint64_t id;
 	int fd;                  /* borrowed */

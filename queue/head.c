@@ -83,9 +83,9 @@ put_escaped(char *p, const char *s)
 }
 
 static const char *
-orcpt_of_rcpt(const struct head *h, uint32_t i)
+said(const char *text)
 {
-	return h->rcpt[i].orcpt == NULL ? "" : h->rcpt[i].orcpt;
+	return text == NULL ? "" : text;
 }
 
 static size_t
@@ -104,9 +104,12 @@ room_needed(const struct head *h)
 		    ESCAPED_MAX *
 			strlen((const char *)&h->facts + fact_lines[i].off);
 	for (i = 0; i < h->n_rcpt; i++)
-		n += sizeof "rcpt: q <> NOTIFY= ORCPT=\n" + NOTIFY_TEXT_MAX +
+		n += sizeof "rcpt: q <> NOTIFY= ORCPT= FOR=\n" +
+		    NOTIFY_TEXT_MAX +
 		    ESCAPED_MAX *
-			(strlen(h->rcpt[i].addr) + strlen(orcpt_of_rcpt(h, i)));
+			(strlen(h->rcpt[i].addr) +
+			    strlen(said(h->rcpt[i].orcpt)) +
+			    strlen(said(h->rcpt[i].leaf)));
 	return n;
 }
 
@@ -155,7 +158,8 @@ put_rcpt(char *p, const struct head *h, uint32_t i)
 	p = put_escaped(put(p, "q <"), h->rcpt[i].addr);
 	p = put_param(put(p, ">"), "NOTIFY",
 	    notify_print(h->rcpt[i].notify, notify));
-	p = put_param(p, "ORCPT", orcpt_of_rcpt(h, i));
+	p = put_param(p, "ORCPT", said(h->rcpt[i].orcpt));
+	p = put_param(p, "FOR", said(h->rcpt[i].leaf));
 	return put(p, "\n");
 }
 

@@ -15,14 +15,17 @@
  *   params: BODY=8BITMIME RET=HDRS ENVID=QQ314159
  *   rcpt: q <bob@example.net> NOTIFY=SUCCESS,FAILURE ORCPT=rfc822;b@example.net
  *   rcpt: q <carol@example.com>
+ *   rcpt: q <dave@example.org> FOR=m%20inbox%20dave
  *   sum: 0123456789abcdef
  *   (an empty line)
  *
  * The sum is XXH3-64 of all before it, with each state byte as 'q'.  Empty
  * facts are left out (the client's address is then '-'), and so are parameters
  * of MAIL and RCPT that were not said.  Only a child has "of": the message,
- * the number of its recipient and its address, which stands for the recipients
- * here.  Lines end in LF.
+ * the number of its recipient, and the address that stands for the recipients
+ * here; and only a child's recipients have FOR, a leaf: what it is on this host
+ * beside an address, in lookup's words (struct expand_is), which are kept and
+ * not understood here.  Lines end in LF.
  * Bytes other than printable ASCII in a value are written %HH, and so are
  * blanks and '%'.
  *
@@ -66,7 +69,8 @@ bool rcpt_state_known(int state);
 
 /* Bytes of the longest head: all recipients, each byte escaped. */
 #define HEAD_LEN_MAX                                                           \
-	((size_t)(RCPT_MAX + 8) * (3 * (ADDR_MAX + ORCPT_MAX) + 64))
+	((size_t)(RCPT_MAX + 8) *                                              \
+	    (3 * (ADDR_MAX + ORCPT_MAX + LEAF_TEXT_MAX) + 64))
 
 struct head_rcpt {
 	size_t off; /* of its state byte, from the start of the file */
@@ -74,6 +78,7 @@ struct head_rcpt {
 	const char *addr;
 	uint8_t notify;    /* NOTIFY_* */
 	const char *orcpt; /* as it came; "" or NULL: not said */
+	const char *leaf;  /* "" or NULL: it is an address and no more */
 };
 
 struct head {

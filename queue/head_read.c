@@ -221,14 +221,14 @@ read_params(struct slice line, struct mail_params *m)
 	return line.len == 0 ? NULL : "head: not a parameter of MAIL";
 }
 
-/* Those of RCPT, behind the address. */
+/* Those of RCPT and the leaf, behind the address. */
 static const char *
 read_rcpt_params(struct slice line, struct arena *a, struct head_rcpt *rcpt)
 {
-	char orcpt[ORCPT_MAX + 1];
+	char orcpt[ORCPT_MAX + 1], leaf[LEAF_TEXT_MAX + 1];
 	struct slice value;
 
-	rcpt->orcpt = "";
+	rcpt->orcpt = rcpt->leaf = "";
 	if (take_param(&line, "NOTIFY", &value) &&
 	    notify_parse(value, &rcpt->notify) != NULL)
 		return "head: not a NOTIFY";
@@ -236,6 +236,12 @@ read_rcpt_params(struct slice line, struct arena *a, struct head_rcpt *rcpt)
 		if (!unescape(value, orcpt, sizeof orcpt) || value.len == 0)
 			return "head: not an ORCPT";
 		if ((rcpt->orcpt = arena_copy(a, orcpt)) == NULL)
+			return "head: no room for it";
+	}
+	if (take_param(&line, "FOR", &value)) {
+		if (!unescape(value, leaf, sizeof leaf) || value.len == 0)
+			return "head: not a leaf";
+		if ((rcpt->leaf = arena_copy(a, leaf)) == NULL)
 			return "head: no room for it";
 	}
 	return line.len == 0 ? NULL : "head: not a parameter of RCPT";
@@ -298,6 +304,8 @@ read_rcpts(struct reader *r, struct arena *a, struct head *h,
 			return why;
 		if ((why = read_rcpt_params(*line, a, rcpt)) != NULL)
 			return why;
+		if (rcpt->leaf[0] != '\0' && h->of.addr == NULL)
+			return "head: a leaf, but no parent";
 		h->n_rcpt++;
 	}
 	if (r->more)

@@ -59,6 +59,8 @@ struct index_msg {
 	char sender[ADDR_MAX + 1];
 	char dkim[SIG_MAX + 1]; /* signature of the first attempt, or empty */
 	struct mail_params params;
+	/* Of a child: the address that stands for its recipients, or empty */
+	char of[ADDR_MAX + 1];
 };
 
 /* What a recipient waits for, beside its time. */
@@ -84,6 +86,7 @@ struct index_rcpt {
 	char relay[RELAY_MAX + 1];
 	struct outcome last;
 	struct rcpt_params params;
+	char leaf[LEAF_TEXT_MAX + 1]; /* as in the head, or empty */
 };
 
 /* State of a route. */

@@ -15,11 +15,12 @@
 #include <bsd/string.h>
 #include <xxhash.h>
 
-#define VERSION      1
-#define VERSION_MORE 2   /* what few rows have stands at the end */
-#define VERSION_DSN  3   /* ... and parameters of RCPT */
-#define VERSION_FULL 4   /* all of that, and what its outcome is about */
-#define TEXT_LONGEST 512 /* no row has a longer text in a key */
+#define VERSION       1
+#define VERSION_MORE  2   /* what few rows have stands at the end */
+#define VERSION_DSN   3   /* ... and parameters of RCPT */
+#define VERSION_FULL  4   /* all of that, and what its outcome is about */
+#define VERSION_CHILD 5   /* ... and what only children have */
+#define TEXT_LONGEST  512 /* no row has a longer text in a key */
 
 #define NOTIFY_ALL                                                             \
 	(NOTIFY_NEVER | NOTIFY_SUCCESS | NOTIFY_FAILURE | NOTIFY_DELAY)
@@ -80,11 +81,12 @@ size_t
 row_pack_msg(const struct index_msg *m, uint8_t *out)
 {
 	const struct mail_params *params = &m->params;
-	bool more = params->body != BODY_UNSAID || params->ret != RET_UNSAID ||
-	    params->envid[0] != '\0';
+	bool child = m->of[0] != '\0';
+	bool more = child || params->body != BODY_UNSAID ||
+	    params->ret != RET_UNSAID || params->envid[0] != '\0';
 	uint8_t *p = out;
 
-	*p++ = more ? VERSION_MORE : VERSION;
+	*p++ = child ? VERSION_CHILD : more ? VERSION_MORE : VERSION;
 	p = put_number(p, (uint64_t)m->arrived);
 	p = put_number(p, m->head);
 	p = put_number(p, m->content);
@@ -109,6 +111,8 @@ row_pack_msg(const struct index_msg *m, uint8_t *out)
 		*p++ = params->ret;
 		p = put_text(p, params->envid);
 	}
+	if (child)
+		p = put_text(p, m->of);
 	assert(p - out <= ROW_MAX);
 	return (size_t)(p - out);
 }
@@ -116,15 +120,16 @@ row_pack_msg(const struct index_msg *m, uint8_t *out)
 size_t
 row_pack_rcpt(const struct index_rcpt *r, uint8_t *out)
 {
-	bool full = has_about(&r->last);
+	bool child = r->leaf[0] != '\0', full = child || has_about(&r->last);
 	bool dsn = full || r->params.notify != 0 || r->params.orcpt[0] != '\0';
 	bool more = dsn || r->target[0] != '\0' || r->ttl != 0;
 	uint8_t *p = out;
 
-	*p++ = full ? VERSION_FULL :
-	    dsn     ? VERSION_DSN :
-	    more    ? VERSION_MORE :
-		      VERSION;
+	*p++ = child ? VERSION_CHILD :
+	    full     ? VERSION_FULL :
+	    dsn      ? VERSION_DSN :
+	    more     ? VERSION_MORE :
+		       VERSION;
 	p = put_number(p, r->off);
 	*p++ = (uint8_t)r->state;
 	*p++ = r->parked;
@@ -145,6 +150,8 @@ row_pack_rcpt(const struct index_rcpt *r, uint8_t *out)
 	}
 	if (full)
 		p = put_about(p, &r->last);
+	if (child)
+		p = put_text(p, r->leaf);
 	assert(p - out <= ROW_MAX);
 	return (size_t)(p - out);
 }
@@ -186,6 +193,8 @@ row_set_params(struct index_rcpt *row, const struct head_rcpt *rcpt)
 	if (rcpt->orcpt != NULL)
 		strlcpy(row->params.orcpt, rcpt->orcpt,
 		    sizeof row->params.orcpt);
+	if (rcpt->leaf != NULL)
+		strlcpy(row->leaf, rcpt->leaf, sizeof row->leaf);
 }
 
 /* ---- unpacking ---- */
@@ -194,9 +203,10 @@ row_set_params(struct index_rcpt *row, const struct head_rcpt *rcpt)
 struct unpack {
 	const uint8_t *p, *end;
 	bool bad;
-	bool more; /* VERSION_MORE, or: */
-	bool dsn;  /* VERSION_DSN, or: */
-	bool full; /* VERSION_FULL */
+	bool more;  /* VERSION_MORE, or: */
+	bool dsn;   /* VERSION_DSN, or: */
+	bool full;  /* VERSION_FULL, or: */
+	bool child; /* VERSION_CHILD */
 };
 
 static struct unpack
@@ -205,7 +215,8 @@ unpack_begin(const void *in, size_t len)
 	struct unpack u = { .p = in, .end = (const uint8_t *)in + len };
 
 	if (len > 0) {
-		u.full = *u.p == VERSION_FULL;
+		u.child = *u.p == VERSION_CHILD;
+		u.full = *u.p == VERSION_FULL || u.child;
 		u.dsn = *u.p == VERSION_DSN || u.full;
 		u.more = *u.p == VERSION_MORE || u.dsn;
 	}
@@ -297,7 +308,7 @@ row_unpack_msg(const void *in, size_t len, struct index_msg *m)
 {
 	struct unpack u = unpack_begin(in, len);
 
-	u.bad = u.bad || u.dsn;
+	u.bad = u.bad || (u.dsn && !u.child);
 	memset(m, 0, sizeof *m);
 	m->arrived = (int64_t)get_number(&u, UINT64_MAX);
 	m->head = get_number(&u, UINT64_MAX);
@@ -324,8 +335,12 @@ row_unpack_msg(const void *in, size_t len, struct index_msg *m)
 		get_text(&u, m->params.envid, sizeof m->params.envid);
 		u.bad = u.bad || m->params.body > BODY_BINARYMIME ||
 		    m->params.ret > RET_HDRS ||
-		    (m->params.body == 0 && m->params.ret == 0 &&
+		    (!u.child && m->params.body == 0 && m->params.ret == 0 &&
 			m->params.envid[0] == '\0');
+	}
+	if (u.child) {
+		get_text(&u, m->of, sizeof m->of);
+		u.bad = u.bad || m->of[0] == '\0';
 	}
 	return unpack_end(&u);
 }
@@ -360,7 +375,11 @@ row_unpack_rcpt(const void *in, size_t len, struct index_rcpt *r)
 			r->params.orcpt[0] == '\0');
 	}
 	if (u.full)
-		get_about(&u, &r->last, false);
+		get_about(&u, &r->last, u.child);
+	if (u.child) {
+		get_text(&u, r->leaf, sizeof r->leaf);
+		u.bad = u.bad || r->leaf[0] == '\0';
+	}
 	return unpack_end(&u) && rcpt_state_known(r->state) &&
 	    r->parked <= PARKED_RATE;
 }
@@ -372,7 +391,7 @@ row_unpack_way(const void *in, size_t len, struct index_way *w)
 	uint32_t i;
 
 	memset(w, 0, sizeof *w);
-	u.bad = u.bad || (u.dsn && !u.full);
+	u.bad = u.bad || (u.dsn && !u.full) || u.child;
 	get_text(&u, w->route, sizeof w->route);
 	w->failures = (uint32_t)get_number(&u, UINT32_MAX);
 	w->next = (int64_t)get_number(&u, UINT64_MAX);

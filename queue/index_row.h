@@ -25,7 +25,7 @@ bool row_unpack_msg(const void *in, size_t len, struct index_msg *m);
 bool row_unpack_rcpt(const void *in, size_t len, struct index_rcpt *r);
 bool row_unpack_way(const void *in, size_t len, struct index_way *w);
 
-/* What RCPT said, from the head. */
+/* What RCPT said, and the leaf, from the head. */
 void row_set_params(struct index_rcpt *row, const struct head_rcpt *rcpt);
 
 #define KEY_MAX  256 /* LMDB takes 511 */

@@ -1,7 +1,9 @@
 /*
  * Work for the deliver processes: the due recipients of one message for one
  * route make a job; a process that wants one gets it, with a descriptor of
- * its own.  Runs in the queue process; decides nothing about results.
+ * its own.  One whose route ends here has one recipient, and is local_job.c's
+ * once its turn comes.  Runs in the queue process; decides nothing about
+ * results.
  *
  * SPDX-License-Identifier: ISC
  */
@@ -16,6 +18,7 @@
 #include <bsd/string.h>
 
 #include "dsn_param.h"
+#include "flying.h"
 #include "log.h"
 
 #define UNREAD_MAX 4000 /* messages a process may leave unread */
@@ -45,14 +48,19 @@ job_free(struct queue *qu, struct job *j)
 		TAILQ_REMOVE(&j->deliverer->jobs, j, entry);
 		j->deliverer->n_jobs--;
 		j->deliverer->held[j->trust]--;
+	}
+	if (j->flies) {
 		hash_del(&qu->jobs, &j->node);
 		j->msg->n_flying--;
 	} else if (j->waiting) {
 		j->msg->n_waiting--;
 		way_remove(&qu->ways, &j->turn);
 		route_refill_soon(qu, w);
-	} else if (j->gathers)
+	} else if (j->gathers) {
 		TAILQ_REMOVE(&j->msg->gather, j, entry);
+		way_gathers(&qu->ways, w, false);
+	}
+	local_free(&j->local);
 	free(j->as_sender);
 	free(j->worst);
 	free(j);
@@ -87,17 +95,30 @@ job_fits(const struct job *j, const struct way *w, const struct route_is *is)
 	    strcmp(sender, is->sender) == 0;
 }
 
+/* One that gathers and takes one more like this; those that end here stand
+ * behind all others, and are each for one. */
+static struct job *
+find_open(const struct msg *m, const struct way *w, const struct route_is *is)
+{
+	struct job *j;
+
+	TAILQ_FOREACH(j, &m->gather, entry) {
+		if (j->local != NULL || is->local.what != LOCAL_NONE)
+			return NULL;
+		if (job_fits(j, w, is))
+			return j;
+	}
+	return NULL;
+}
+
 void
 job_gather(struct queue *qu, struct rcpt *r, struct way *w,
     const struct route_is *is)
 {
 	struct msg *m = r->msg;
-	struct job *j;
+	/* Of ten thousand routes each is a new one: nothing is looked for. */
+	struct job *j = w->gathering == 0 ? NULL : find_open(m, w, is);
 
-	TAILQ_FOREACH(j, &m->gather, entry) {
-		if (job_fits(j, w, is))
-			break;
-	}
 	if (j == NULL) {
 		j = job_new(m);
 		j->turn.way = w;
@@ -106,7 +127,12 @@ job_gather(struct queue *qu, struct rcpt *r, struct way *w,
 		if (is->sender[0] != '\0')
 			j->as_sender = xstrdup(is->sender);
 		j->gathers = true;
-		TAILQ_INSERT_HEAD(&m->gather, j, entry);
+		way_gathers(&qu->ways, w, true);
+		if (is->local.what != LOCAL_NONE) {
+			j->local = local_new(qu, j, &is->local);
+			TAILQ_INSERT_TAIL(&m->gather, j, entry);
+		} else
+			TAILQ_INSERT_HEAD(&m->gather, j, entry);
 	}
 	job_add_rcpt(qu, j, r, AT_JOB);
 }
@@ -131,6 +157,7 @@ job_ready(struct queue *qu, struct msg *m)
 		m->n_waiting++;
 		j->turn.rcpts = j->n_rcpt;
 		way_add(&qu->ways, w, &j->turn);
+		way_gathers(&qu->ways, w, false);
 		queue_run_soon(qu);
 	}
 }
@@ -148,7 +175,7 @@ may_have(const struct queue *qu, const struct deliverer *d,
 	    d->chan->n_out > UNREAD_MAX)
 		return false;
 	memcpy(places.held, d->held, sizeof places.held);
-	return way_share(&qu->ways, &places, trust);
+	return way_share(&qu->ways.side[WAY_OUT], &places, trust);
 }
 
 /* Of which routes any process may have a job now. */
@@ -311,6 +338,7 @@ say_job(struct queue *qu, struct job *j, int fd)
 		rcpt.n = r->n;
 		strlcpy(rcpt.rcpt, rcpt_target(r), sizeof rcpt.rcpt);
 		fill_params(r, &rcpt.params);
+		flying_mark(fd, r->off);
 		job_rcpt_send(c, 0, &rcpt, -1);
 	}
 	job_go_send(c, 0, &go, -1);
@@ -323,17 +351,39 @@ job_fly(struct queue *qu, struct job *j, struct deliverer *d, uint64_t number)
 
 	j->deliverer = d;
 	j->number = number;
+	j->flies = true;
 	hash_add(&qu->jobs, &j->node, number);
 	j->trust = (uint8_t)way_trust(j->turn.way);
-	TAILQ_INSERT_TAIL(&d->jobs, j, entry);
-	d->n_jobs++;
-	d->held[j->trust]++;
+	if (d != NULL) {
+		TAILQ_INSERT_TAIL(&d->jobs, j, entry);
+		d->n_jobs++;
+		d->held[j->trust]++;
+	}
 	j->msg->n_flying++;
 	TAILQ_FOREACH(r, &j->rcpts, entry)
 		r->at = AT_FLYING;
 }
 
-/* A job whose turn it is; it runs already, as far as its route knows. */
+/* Where it can be had.  Takes fd over. */
+static void
+begin(struct queue *qu, struct job *j, struct deliverer *d, int fd)
+{
+	struct way *w = j->turn.way;
+
+	if (d == NULL) {
+		local_begin(qu, j, fd);
+	} else {
+		way_at(w, d->chan->instance, loop_msec());
+		d->credit--;
+		job_fly(qu, j, d, ++qu->last_job);
+		say_job(qu, j, fd);
+		close(fd);
+	}
+	route_refill(qu, w);
+}
+
+/* A job whose turn it is; it runs already, as far as its route knows.  d: who
+ * has it; NULL: spawn. */
 static void
 give(struct queue *qu, struct job *j, struct deliverer *d)
 {
@@ -346,12 +396,7 @@ give(struct queue *qu, struct job *j, struct deliverer *d)
 	error = errno;
 	why = fd == -1 ? NULL : check_states(qu, j, fd);
 	if (why == NULL && fd != -1 && j->n_rcpt > 0) {
-		way_at(w, d->chan->instance, loop_msec());
-		d->credit--;
-		job_fly(qu, j, d, ++qu->last_job);
-		say_job(qu, j, fd);
-		close(fd);
-		route_refill(qu, w);
+		begin(qu, j, d, fd);
 		return;
 	}
 	way_undo(&qu->ways, w);
@@ -388,7 +433,10 @@ match(struct queue *qu, struct way **w, struct deliverer **d)
 	bool may[WAY_TRUSTS];
 	uint32_t home;
 
-	while (look_round(qu, may) && (*w = way_turn(&qu->ways, may)) != NULL) {
+	struct way_side *out = &qu->ways.side[WAY_OUT];
+
+	while (look_round(qu, may) &&
+	    (*w = way_turn(&qu->ways, out, may)) != NULL) {
 		if ((*d = choose(qu, *w, &home)) != NULL)
 			return true;
 		/* Another process may have room, but not for this one. */
@@ -400,28 +448,49 @@ match(struct queue *qu, struct way **w, struct deliverer **d)
 	return false;
 }
 
-void
-job_run(struct queue *qu)
+static bool
+match_local(struct queue *qu, struct way **w, struct deliverer **d)
 {
+	*d = NULL;
+	return local_turn(qu, w);
+}
+
+/* As many of one side as one turn of the loop may begin.  False: there may be
+ * more. */
+static bool
+run_side(struct queue *qu,
+    bool (*find)(struct queue *qu, struct way **w, struct deliverer **d))
+{
+	int64_t now = now_usec() / 1000;
 	struct way_marks marks;
 	struct deliverer *d;
 	struct way *w;
 	struct job *j;
-	int64_t now = now_usec() / 1000;
 	int i;
 
-	if (!qu->open || qu->stopping || qu->paused ||
-	    !STAILQ_EMPTY(&qu->unsaved))
-		return;
-	route_feed(qu);
 	for (i = 0; i < SLICE; i++) {
-		if (!match(qu, &w, &d))
-			return;
+		if (!find(qu, &w, &d))
+			return true;
 		j = job_of_turn(way_take(&qu->ways, w, now, &marks));
 		route_took(qu, w, &marks);
 		j->waiting = false;
 		j->msg->n_waiting--;
 		give(qu, j, d);
 	}
-	queue_run_soon(qu);
+	return false;
+}
+
+void
+job_run(struct queue *qu)
+{
+	bool out, here;
+
+	if (!qu->open || qu->stopping || qu->paused ||
+	    !STAILQ_EMPTY(&qu->unsaved))
+		return;
+	route_feed(qu);
+	out = run_side(qu, match);
+	here = run_side(qu, match_local);
+	if (!out || !here)
+		queue_run_soon(qu);
 }

@@ -32,7 +32,9 @@ job_find(const struct queue *qu, uint64_t number, const struct ipc_chan *c)
 {
 	struct job *j = (struct job *)hash_get(&qu->jobs, number);
 
-	return j != NULL && j->deliverer->chan == c ? j : NULL;
+	return j != NULL && j->deliverer != NULL && j->deliverer->chan == c ?
+	    j :
+	    NULL;
 }
 
 /* Nobody else holds a job of before: the schedule begins. */
@@ -48,23 +50,26 @@ begin(struct queue *qu)
 	queue_run_soon(qu);
 }
 
-/* Who is here, of whatever generation, was here when we came; who comes later
- * has just begun to live and holds nothing. */
+void
+job_listed(struct queue *qu)
+{
+	const struct deliverer *d;
+	uint32_t i;
+
+	for (i = 0; i < PROC_MAX; i++) {
+		d = &qu->deliverer[i];
+		if (d->chan != NULL && d->chan->fd != -1 && !d->listed)
+			return;
+	}
+	if (local_all_listed(qu))
+		begin(qu);
+}
+
 static void
 listed(struct queue *qu, struct deliverer *d)
 {
-	const struct deliverer *other;
-	uint32_t i;
-
 	d->listed = true;
-	for (i = 0; i < PROC_MAX; i++) {
-		other = &qu->deliverer[i];
-		if (other->chan != NULL && other->chan->fd != -1 &&
-		    !other->listed)
-			return;
-	}
-	timer_clear(&qu->listing);
-	begin(qu);
+	job_listed(qu);
 }
 
 void
@@ -182,6 +187,7 @@ job_on_result(void *self, struct ipc_chan *from, struct ipc_msg *msg)
 	struct result result = { .outcome = &m->outcome,
 		.relay = m->relay,
 		.tls = m->tls,
+		.method = "relay",
 		.flags = m->flags,
 		.from = from,
 		.job = m->job };
@@ -195,8 +201,10 @@ job_on_result(void *self, struct ipc_chan *from, struct ipc_msg *msg)
 		}
 		j = NULL;
 	}
-	if (j != NULL)
+	if (j != NULL) {
 		note(j, &m->outcome);
+		result.method = local_method(qu, j);
+	}
 	of = r->msg;
 	result_record(qu, r, j == NULL ? NULL : j->turn.way, &result);
 	msg_settle(qu, of);
@@ -285,8 +293,8 @@ job_peer_up(struct queue *qu, struct ipc_chan *c)
 	d->wants = false;
 }
 
-static void
-lost_job(struct queue *qu, struct job *j)
+void
+job_lost(struct queue *qu, struct job *j, const char *why)
 {
 	struct way *w = j->turn.way;
 	struct msg *m = j->msg;
@@ -298,8 +306,7 @@ lost_job(struct queue *qu, struct job *j)
 		 * so more and more seldom. */
 		r->attempts++;
 		wait = r->attempts * LOST_AGAIN;
-		result_again(qu, r, wait < LOST_MAX ? wait : LOST_MAX,
-		    "the process that delivered it was lost");
+		result_again(qu, r, wait < LOST_MAX ? wait : LOST_MAX, why);
 	}
 	job_free(qu, j);
 	way_undo(&qu->ways, w);
@@ -316,7 +323,7 @@ job_peer_down(struct queue *qu, struct ipc_chan *c)
 	d->credit = 0;
 	d->wants = false;
 	while ((j = TAILQ_FIRST(&d->jobs)) != NULL)
-		lost_job(qu, j);
+		job_lost(qu, j, "the process that delivered it was lost");
 	way_back(&qu->ways, c->instance, UINT32_MAX);
 	/* It holds nothing any more. */
 	listed(qu, d);
@@ -328,7 +335,7 @@ on_listing(void *arg)
 {
 	struct queue *qu = arg;
 
-	log_debug("not each deliver process has said what it holds");
+	log_debug("not each process has said what it holds");
 	begin(qu);
 }
 
@@ -339,6 +346,7 @@ job_start(struct queue *qu)
 
 	for (i = 0; i < PROC_MAX; i++)
 		TAILQ_INIT(&qu->deliverer[i].jobs);
+	local_start(qu);
 	/* Never a number of an earlier life. */
 	qu->last_job = id_now();
 	timer_set(qu->p.loop, &qu->listing, LISTING_MSEC, on_listing, qu);

@@ -39,7 +39,7 @@ enum record_type {
 	REC_NONE,
 	REC_MESSAGE, /* id is committed; the whole file is in the record */
 	REC_LARGE,   /* id is committed; its file was flushed before */
-	REC_STATE,   /* nothing but settles */
+	REC_STATE,   /* nothing but settles; without any: id was given out */
 	REC_GONE     /* id is no more */
 };
 

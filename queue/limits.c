@@ -52,6 +52,19 @@ step(const struct queue *qu, struct explain_is *is, const char *name,
 		is->text[used] = '\0';
 }
 
+/* Of a route that ends here. */
+static void
+say_here(const struct queue *qu, const char *route, struct explain_is *is)
+{
+	const struct way *w = way_find(&qu->ways, route);
+
+	step(qu, is, "limit", NULL, "at most %u deliveries at once, %u now",
+	    way_here_max(qu->p.conf, route), w == NULL ? 0 : w->running);
+	step(qu, is, "limit", NULL,
+	    "at most %u deliveries on this host at once, %u now", LOCAL_MAX,
+	    qu->locals.n);
+}
+
 static void
 say_limits(const struct queue *qu, const char *route, const char *name,
     struct explain_is *is)
@@ -238,7 +251,10 @@ answer(const struct queue *qu, struct ipc_chan *from, uint64_t question,
 	outcome_set(&m.is.outcome, DONE, WIDTH_RCPT, 0, NULL, "known");
 	dest_of_route(r->route, of_route);
 	dest_of_addr(r->rcpt, of_rcpt);
-	say_limits(qu, r->route, of_route, &m.is);
+	if (way_where(r->route) == WAY_HERE)
+		say_here(qu, r->route, &m.is);
+	else
+		say_limits(qu, r->route, of_route, &m.is);
 	if (limit != CONF_NONE)
 		say_group(qu, limit, &m.is);
 	if (why != NULL)

@@ -65,8 +65,8 @@ warned_until(const struct index_rcpt *row)
 struct rcpt *
 rcpt_add(struct queue *qu, struct msg *m, const struct index_rcpt *row)
 {
-	size_t len = strlen(row->addr) + 1;
-	struct rcpt *r = xcalloc(1, sizeof *r + len);
+	size_t len = strlen(row->addr) + 1, leaf = strlen(row->leaf) + 1;
+	struct rcpt *r = xcalloc(1, sizeof *r + len + leaf);
 
 	r->msg = m;
 	r->n = row->n;
@@ -81,6 +81,7 @@ rcpt_add(struct queue *qu, struct msg *m, const struct index_rcpt *row)
 	if (row->params.orcpt[0] != '\0')
 		r->orcpt = xstrdup(row->params.orcpt);
 	memcpy(r->addr, row->addr, len);
+	r->leaf = memcpy(r->addr + len, row->leaf, leaf);
 	hash_add(&qu->rcpts, &r->node, rcpt_key(m->id, r->n));
 	m->n_mem++;
 	return r;
@@ -151,6 +152,7 @@ rcpt_row(struct queue *qu, const struct rcpt *r, struct index_rcpt *row)
 		strlcpy(row->addr, r->addr, sizeof row->addr);
 	}
 	rcpt_params(r, &row->params);
+	strlcpy(row->leaf, r->leaf, sizeof row->leaf);
 	row->off = r->off;
 	row->state = r->state;
 	row->attempts = r->attempts;
@@ -223,6 +225,8 @@ msg_add(struct queue *qu, const struct index_msg *im)
 	m->facts = xcalloc(1, sizeof *m->facts);
 	*m->facts = im->facts;
 	m->params = im->params;
+	if (im->of[0] != '\0')
+		m->of = xstrdup(im->of);
 	memcpy(m->sender, im->sender, len);
 	TAILQ_INIT(&m->gather);
 	TAILQ_INIT(&m->owed);

@@ -9,6 +9,7 @@
  *   group.c     routes that have limits in common
  *   job.c       work for the deliver processes
  *   job_said.c  what they say of it
+ *   local_job.c what is done here, by spawn (local_feed.c: its content)
  *   result.c    what became of a recipient: file, index, log
  *   expand.c    a recipient that stands for several: a message to them
  *   bounce.c    telling the sender (bounce_make.c: the message;
@@ -39,6 +40,7 @@
 #include "head.h"
 #include "history.h"
 #include "index.h"
+#include "local_job.h"
 #include "proc.h"
 #include "spool.h"
 #include "way.h"
@@ -89,12 +91,15 @@ struct rcpt {
 	uint32_t attempts;
 	uint64_t off;
 	int64_t tried;
-	int64_t warned;  /* warnings of a delay due by then were given */
-	uint32_t ttl;    /* of its action, seconds; 0: the queue's */
-	char *target;    /* the one address it stands for; NULL: itself */
-	uint8_t notify;  /* NOTIFY_* */
-	char *orcpt;     /* as it came; NULL: not said */
-	struct job *job; /* AT_JOB, AT_FLYING */
+	int64_t warned; /* warnings of a delay due by then were given */
+	uint32_t ttl;   /* of its action, seconds; 0: the queue's */
+	char *target;   /* the one address it stands for; NULL: itself */
+	uint8_t notify; /* NOTIFY_* */
+	char *orcpt;    /* as it came; NULL: not said */
+	/* What it is on this host beside addr, behind which it stands; "": an
+	 * address and no more. */
+	const char *leaf;
+	struct job *job;             /* AT_JOB, AT_FLYING */
 	struct expansion *expansion; /* AT_EXPANDS */
 	struct way *for_way; /* taken from the index for it (way.asking) */
 	struct rcpt_list *list;
@@ -133,8 +138,9 @@ struct msg {
 	struct facts *facts;
 	struct mail_params params;
 	char *field; /* a signature for its row */
-	/* A child's: the address that stands for its recipients; NULL: not
-	 * asked for yet (msg_of()). */
+	/* A child's: the address that stands for its recipients (that of a
+	 * list, where they are a part of it); NULL: not asked for yet
+	 * (msg_of()). */
 	char *of;
 	char sender[];
 };
@@ -147,7 +153,9 @@ struct job {
 	struct way_job turn;
 	uint64_t number;
 	struct msg *msg;
-	struct deliverer *deliverer; /* NULL: not given out */
+	bool flies; /* given out; to: */
+	struct deliverer *deliverer;
+	struct local *local; /* of a route that ends here; else NULL */
 	uint32_t action, flags;
 	char *as_sender; /* is said as the sender; NULL: the message's */
 	uint32_t n_rcpt;
@@ -209,8 +217,10 @@ struct tx {
 	void (*told)(struct queue *qu, struct tx *tx, bool ok);
 	struct msg *about;
 	uint8_t kind;      /* of a notification: enum dsn_kind */
-	const char *orcpt; /* of a child: what its recipients inherit */
-	bool large;        /* a child of many: counted in queue.n_large */
+	const char *orcpt; /* of a child: what its recipients inherit, and: */
+	uint8_t notify;
+	bool large;          /* a child of many: counted in queue.n_large */
+	uint64_t fresh_last; /* ids_fresh() gave ids up to this one */
 	struct rcpt_list rcpts;
 	TAILQ_ENTRY(tx) entry; /* in tx_of[] */
 	TAILQ_ENTRY(tx) answer;
@@ -268,6 +278,7 @@ struct queue {
 
 	struct ways ways;
 	struct deliverer deliverer[PROC_MAX];
+	struct locals locals;
 	struct hash jobs;
 	uint64_t last_job;
 	struct timer listing;
@@ -327,8 +338,8 @@ struct msg *msg_find(const struct queue *qu, uint64_t id);
 struct msg *msg_load(struct queue *qu, uint64_t id);
 /* A message whose row is im. */
 struct msg *msg_add(struct queue *qu, const struct index_msg *im);
-/* The address of which m is a child, as its file has it; "": it is no child,
- * or the file does not say so now. */
+/* The address of which m is a child, as index or file have it; "": it is no
+ * child, or the file does not say so now. */
 const char *msg_of(struct queue *qu, struct msg *m);
 /* Its row in the index is behind. */
 void msg_changed(struct queue *qu, struct msg *m);
@@ -448,7 +459,7 @@ struct job *job_new(struct msg *m);
 void job_free(struct queue *qu, struct job *j);
 void job_add_rcpt(struct queue *qu, struct job *j, struct rcpt *r,
     enum rcpt_at at);
-/* It is d's from now on, under this number. */
+/* It is d's from now on, or spawn's (d NULL), under this number. */
 void job_fly(struct queue *qu, struct job *j, struct deliverer *d,
     uint64_t number);
 /* All its recipients, as result_again(). */
@@ -466,6 +477,10 @@ void job_gather(struct queue *qu, struct rcpt *r, struct way *w,
 void job_ready(struct queue *qu, struct msg *m);
 /* Gives out what may run. */
 void job_run(struct queue *qu);
+/* Who had it is gone: its recipients are tried again, later and later. */
+void job_lost(struct queue *qu, struct job *j, const char *why);
+/* Another process has said what it holds; begins when all have. */
+void job_listed(struct queue *qu);
 /* r was taken out; an empty job that was not given out is freed. */
 void job_lost_rcpt(struct queue *qu, struct job *j);
 void job_peer_up(struct queue *qu, struct ipc_chan *c);
@@ -475,13 +490,14 @@ ipc_handler job_on_want, job_on_signed, job_on_result, job_on_end, job_on_held,
 
 /* result.c */
 
-/* What became of r, by deliver over way w, or by lookup (w NULL; relay and tls
- * empty). */
+/* What became of r, by deliver or spawn over way w, or by lookup (w NULL; relay
+ * and tls empty). */
 struct result {
 	const struct outcome *outcome;
 	const char *relay, *tls;
+	const char *method;    /* how; a constant, NULL: it was not tried */
 	uint32_t flags;        /* RESULT_* */
-	struct ipc_chan *from; /* told with job_noted; NULL: nobody */
+	struct ipc_chan *from; /* told that it is noted; NULL: nobody */
 	uint64_t job;
 };
 /* Records it: file, index, log; r leaves its place, and its message is to be

@@ -3,7 +3,8 @@
  * Holds: spool, journal and index; who waits for what, and since when.
  * Asked by: session (tx_data, tx_commit, tx_abort, grey_ask), control
  * (ctl_ask, limits_ask).
- * Asks: lookup (route_ask, expand_ask), deliver (group_ask).
+ * Asks: lookup (route_ask, expand_ask), deliver (group_ask), spawn
+ * (local_take).
  * Never: opens a network socket, reads content but a header to be returned.
  *
  * This file: start, stop, peers, and the one place where the index is
@@ -128,8 +129,12 @@ on_stop(void *arg)
 {
 	struct queue *qu = arg;
 
-	/* Jobs outlive us: deliver names them to the queue that comes. */
-	if (loop_msec() < qu->stop_at && qu->n_flushing > 0) {
+	/* Jobs outlive us: deliver and spawn name them to the queue that comes;
+	 * but who has not had all content yet would have to begin again.  When
+	 * all stop, what is not heard now is never heard. */
+	if (loop_msec() < qu->stop_at &&
+	    (qu->n_flushing > 0 ||
+		(qu->p.stopping ? qu->locals.n : qu->locals.n_fed) > 0)) {
 		timer_set(qu->p.loop, &qu->stop, STOP_LOOK, on_stop, qu);
 		return;
 	}
@@ -162,6 +167,8 @@ peer_up(void *self, struct ipc_chan *c)
 {
 	if (c->peer == PROC_DELIVER)
 		job_peer_up(self, c);
+	if (c->peer == PROC_SPAWN)
+		local_peer_up(self, c);
 }
 
 static void
@@ -169,6 +176,8 @@ peer_down(void *self, struct ipc_chan *c)
 {
 	if (c->peer == PROC_DELIVER)
 		job_peer_down(self, c);
+	if (c->peer == PROC_SPAWN)
+		local_peer_down(self, c);
 	if (c->peer == PROC_SESSION)
 		tx_peer_down(self, c);
 	if (c->peer == PROC_CONTROL)
@@ -265,6 +274,8 @@ static ipc_handler *const handlers[IPC_TYPES] = {
 	[IPC_JOB_END] = job_on_end,
 	[IPC_JOB_HELD] = job_on_held,
 	[IPC_JOB_LISTED] = job_on_listed,
+	[IPC_LOCAL_HELD] = local_on_held,
+	[IPC_LOCAL_LISTED] = local_on_listed,
 	[IPC_GREY_ASK] = grey_on_ask,
 	[IPC_CTL_ASK] = ctl_on_ask,
 	[IPC_LIMITS_ASK] = limits_on_ask,

@@ -92,6 +92,8 @@ restore_msg(struct queue *qu, const struct spool_found *f, uint32_t n_open)
 		im.facts = f->head.facts;
 		im.params = f->head.params;
 		strlcpy(im.sender, f->head.sender, sizeof im.sender);
+		if (f->head.of.addr != NULL)
+			strlcpy(im.of, f->head.of.addr, sizeof im.of);
 	}
 	im.n_open = n_open;
 	im.place = (uint8_t)f->place;

@@ -30,6 +30,7 @@ struct unsaved {
 	char relay[RELAY_MAX + 1];
 	char tls[TLS_TEXT_MAX + 1];
 	char route[ROUTE_MAX + 1];
+	const char *method;
 	uint32_t flags;
 	struct ipc_chan *from;
 	uint64_t job;
@@ -90,13 +91,14 @@ log_result(const struct rcpt *r, const struct result *result)
 	msecs = (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000 -
 	    r->msg->arrived / 1000;
 	log_event(r->msg->id, "delivery",
-	    "to=%s%s%s n=%u result=%s attempts=%u delay=%lld.%03lld cause=%s stage=%s relay=%s tls=%s reply=%s",
+	    "to=%s%s%s n=%u result=%s attempts=%u delay=%lld.%03lld cause=%s stage=%s method=%s relay=%s tls=%s reply=%s",
 	    q(rcpt_target(r)), r->target == NULL ? "" : " orig_to=",
 	    r->target == NULL ? "" : q(r->addr), r->n,
 	    result_names[o->verdict <= NEVER ? o->verdict : LATER], r->attempts,
 	    (long long)(msecs / 1000), (long long)(msecs % 1000),
 	    o->verdict == DONE ? "none" : cause_name(o->cause),
 	    o->verdict == DONE ? "none" : stage_name(o->stage),
+	    result->method == NULL ? "none" : result->method,
 	    result->relay[0] == '\0' ? "none" : q(result->relay),
 	    result->tls[0] == '\0' ? "none" : q(result->tls),
 	    q(outcome_print(o, text, sizeof text)));
@@ -216,6 +218,7 @@ fill_row(const struct rcpt *r, const struct way *w, const struct result *result,
 	row->last = *result->outcome;
 	row->ttl = r->ttl;
 	rcpt_params(r, &row->params);
+	strlcpy(row->leaf, r->leaf, sizeof row->leaf);
 	strlcpy(row->addr, r->addr, sizeof row->addr);
 	if (r->target != NULL)
 		strlcpy(row->target, r->target, sizeof row->target);
@@ -231,6 +234,10 @@ say_noted(const struct result *result, uint32_t n)
 
 	if (result->from == NULL)
 		return;
+	if (result->from->peer == PROC_SPAWN) {
+		local_noted(result->from, result->job);
+		return;
+	}
 	memset(&noted, 0, sizeof noted);
 	noted.job = result->job;
 	noted.n = n;
@@ -300,6 +307,7 @@ on_unsaved(void *arg)
 		result = (struct result){ .outcome = &copy.outcome,
 			.relay = copy.relay,
 			.tls = copy.tls,
+			.method = copy.method,
 			.flags = copy.flags,
 			.from = copy.from,
 			.job = copy.job };
@@ -332,6 +340,7 @@ result_record(struct queue *qu, struct rcpt *r, struct way *w,
 	strlcpy(u->tls, result->tls, sizeof u->tls);
 	if (w != NULL)
 		strlcpy(u->route, w->route, sizeof u->route);
+	u->method = result->method;
 	u->flags = result->flags;
 	u->from = result->from;
 	u->job = result->job;

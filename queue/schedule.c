@@ -17,6 +17,7 @@
 #include <bsd/string.h>
 
 #include "index_row.h"
+#include "leaf.h"
 #include "log.h"
 
 #define ASK_MSEC   30000
@@ -119,7 +120,8 @@ expands(struct queue *qu, struct rcpt *r, const struct route_is *is)
 	struct outcome o;
 
 	r->ttl = is->ttl;
-	if ((r->msg->fact_flags & FACT_EXPANDED) == 0) {
+	if ((r->msg->fact_flags & FACT_EXPANDED) == 0 ||
+	    leaf_is_part(r->leaf)) {
 		rcpt_set_target(r, "");
 		expand_begin(qu, r);
 		return;
@@ -128,6 +130,15 @@ expands(struct queue *qu, struct rcpt *r, const struct route_is *is)
 	outcome_set(&o, LATER, WIDTH_RCPT, 451, "4.4.6",
 	    "what an alias stands for is not expanded again");
 	refused(qu, r, &o);
+}
+
+/* Who delivers it is said by the name of its route, and by what is to be done
+ * here. */
+static bool
+is_whole(const struct route_is *is)
+{
+	return (way_where(is->route) == WAY_HERE) ==
+	    (is->local.what != LOCAL_NONE);
 }
 
 static void
@@ -139,6 +150,8 @@ routed(struct queue *qu, struct rcpt *r, const struct route_is *is)
 	rcpt_set_target(r, is->rcpt);
 	if (schedule_expired(qu, r->msg, r->ttl, now_sec()))
 		result_expire(qu, r);
+	else if (!is_whole(is))
+		result_again(qu, r, LATER_SECS, "its route is not understood");
 	else if ((w = route_get(qu, is->route)) == NULL)
 		result_again(qu, r, LATER_SECS, "too many routes are down");
 	else {
@@ -174,14 +187,22 @@ on_route(void *arg, struct ipc_msg *answer)
 static void
 ask(struct queue *qu, struct ipc_chan *lookup, struct rcpt *r)
 {
+	struct msg *about = r->msg;
+	const char *of =
+	    qu->asks_of || r->leaf[0] != '\0' ? msg_of(qu, about) : "";
 	struct route_ask m;
 
+	if (r->leaf[0] != '\0' && of[0] == '\0') {
+		result_again(qu, r, AGAIN, "its file could not be read");
+		msg_settle(qu, about);
+		return;
+	}
 	memset(&m, 0, sizeof m);
 	m.facts = *r->msg->facts;
 	strlcpy(m.sender, r->msg->sender, sizeof m.sender);
 	strlcpy(m.rcpt, r->addr, sizeof m.rcpt);
-	if (qu->asks_of)
-		strlcpy(m.of, msg_of(qu, r->msg), sizeof m.of);
+	strlcpy(m.leaf, r->leaf, sizeof m.leaf);
+	strlcpy(m.of, of, sizeof m.of);
 	TAILQ_REMOVE(&qu->asks, r, entry);
 	r->list = NULL;
 	r->at = AT_LOOKUP;
@@ -409,6 +430,8 @@ schedule_fresh(struct queue *qu, const struct head *h, const struct trailer *t,
 	im.facts = h->facts;
 	im.params = h->params;
 	strlcpy(im.sender, h->sender, sizeof im.sender);
+	if (h->of.addr != NULL)
+		strlcpy(im.of, h->of.addr, sizeof im.of);
 	queue_index_ok(qu, index_put_msg(qu->index, &im));
 	queue_changed(qu);
 	remember_accepted(qu, h, t);
@@ -423,8 +446,6 @@ schedule_fresh(struct queue *qu, const struct head *h, const struct trailer *t,
 		queue_index_ok(qu, index_put_rcpt(qu->index, &row));
 		if (m == NULL)
 			m = msg_add(qu, &im);
-		if (m->of == NULL && h->of.addr != NULL)
-			m->of = xstrdup(h->of.addr);
 		schedule_ask(qu, rcpt_add(qu, m, &row));
 	}
 }

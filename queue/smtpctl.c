@@ -15,9 +15,7 @@
 #include <unistd.h>
 
 #include "log.h"
-
-#define SPOOL_DIR "/var/spool/postern"
-#define RUN_DIR   "/run/postern"
+#include "places.h"
 
 static void
 set_paths(struct smtpctl *c, const char *dir)
@@ -26,13 +24,14 @@ set_paths(struct smtpctl *c, const char *dir)
 	char *const out[] = { c->sock, c->pid };
 	int n, i;
 
-	n = dir == NULL ? snprintf(c->spool, sizeof c->spool, SPOOL_DIR) :
-			  snprintf(c->spool, sizeof c->spool, "%s/spool", dir);
+	n = dir == NULL ?
+	    snprintf(c->spool, sizeof c->spool, "%s", places_spool) :
+	    snprintf(c->spool, sizeof c->spool, "%s/spool", dir);
 	if (n >= (int)sizeof c->spool)
 		errx(EX_USAGE, "-R: the path is too long");
 	for (i = 0; i < 2; i++) {
 		n = snprintf(out[i], sizeof c->sock, "%s/%s",
-		    dir == NULL ? RUN_DIR : dir, run_files[i]);
+		    dir == NULL ? places_run : dir, run_files[i]);
 		if (n >= (int)sizeof c->sock)
 			errx(EX_USAGE, "-R: the path is too long");
 	}

@@ -64,11 +64,23 @@ bool smtpctl_flush(struct smtpctl *c);
 
 /* Connects once.  0, EX_TEMPFAIL (not running), EX_NOPERM; says nothing. */
 int smtpctl_connect(struct smtpctl *c);
+/* The same, and says so. */
+int smtpctl_reach(struct smtpctl *c);
 
 /* Asks, waits for the answer.  0 when there is one, else the exit status,
  * and why was said. */
 int smtpctl_ask(struct smtpctl *c, const struct ctl_ask *ask,
     struct ctl_is *is);
+
+/* The same about each recipient that the selector fits, one after the other,
+ * for who is named by a part of something: is has the sums.  (smtpctl_each.c)
+ * Goes to the spool. */
+int smtpctl_ask_each(struct smtpctl *c, const struct selector *sel,
+    struct ctl_ask *ask, struct ctl_is *is);
+
+/* Prints an answer.  Returns the exit status. */
+int smtpctl_answer(struct smtpctl *c, const struct ctl_ask *ask,
+    const struct ctl_is *is);
 
 /* The same for any question that control passes on; is: the struct of its
  * answer (size bytes), which begins with its outcome. */
@@ -108,6 +120,8 @@ struct message {
  * readable, or (errno EBADMSG) its head is damaged: *why. */
 bool message_open(struct message *m, uint64_t id, const char **why);
 void message_close(struct message *m);
+/* Its file; -1: not there. */
+int message_fd(uint64_t id);
 
 /* Calls fn for each message file in new/ and cur/, in the order of their ids;
  * files that cannot be read are named on stderr.  Stops when fn returns
@@ -129,12 +143,19 @@ struct next_try {
 	bool known;
 	bool held;    /* its route is held */
 	int64_t when; /* seconds since 1970, 0: not by time */
+	bool trying;  /* right now */
 };
 
 /* Looks at the recipient's row and its route's; ix may be NULL. */
 void next_try_of(struct index *ix, const struct index_rcpt *r,
     struct next_try *next);
-/* "in 4m10s", "now", "held", "-".  size: PRINT_TIME + 8.  Returns out. */
+/* What the file knows better than the row of one that may be tried now: its
+ * state, and whether it is.  fd: -1, or the file's. */
+void next_try_look(int fd, int64_t now, struct index_rcpt *r,
+    struct next_try *next);
+/* True if it may be. */
+bool next_try_now(const struct next_try *next, int64_t now);
+/* "trying", "in 4m10s", "now", "held", "-".  size: PRINT_TIME + 8.  Returns out. */
 const char *next_try_print(const struct next_try *next, int64_t now, char *out,
     size_t size);
 /* Members of a JSON object; begin as in json_member(). */

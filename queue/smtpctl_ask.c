@@ -65,6 +65,14 @@ no_daemon(const struct smtpctl *c, int status)
 }
 
 int
+smtpctl_reach(struct smtpctl *c)
+{
+	int status = smtpctl_connect(c);
+
+	return status == 0 ? 0 : no_daemon(c, status);
+}
+
+int
 smtpctl_call(struct smtpctl *c, enum ipc_type question, const void *ask,
     void *is, size_t size)
 {
@@ -74,8 +82,8 @@ smtpctl_call(struct smtpctl *c, enum ipc_type question, const void *ask,
 	long n;
 
 	assert(size == ipc_rows[ipc_rows[question].answer].size);
-	if ((status = smtpctl_connect(c)) != 0)
-		return no_daemon(c, status);
+	if ((status = smtpctl_reach(c)) != 0)
+		return status;
 	/* Also when saying it fails: why may already be there to read. */
 	if (!ipc_send_block(c->daemon, question, ask, -1) && errno != EPIPE)
 		warn("%s", c->sock);
@@ -168,9 +176,9 @@ answer_text(struct smtpctl *c, const struct ctl_ask *ask,
 	buf_puts(b, "\n");
 }
 
-/* Prints the answer; returns the status. */
-static int
-answer(struct smtpctl *c, const struct ctl_ask *ask, const struct ctl_is *is)
+int
+smtpctl_answer(struct smtpctl *c, const struct ctl_ask *ask,
+    const struct ctl_is *is)
 {
 	int status = smtpctl_outcome(&is->outcome);
 
@@ -197,11 +205,13 @@ ask_selected(struct smtpctl *c, int argc, char **argv)
 	memset(&ask, 0, sizeof ask);
 	ask.verb = c->verb->ctl;
 	if ((why = selector_parse(argc, argv, &sel)) != NULL ||
-	    (why = selector_ask(&sel, &ask)) != NULL)
+	    (!selector_has(&sel) && (why = selector_ask(&sel, &ask)) != NULL))
 		return smtpctl_usage(c, why);
-	if ((status = smtpctl_ask(c, &ask, &is)) != 0)
+	status = selector_has(&sel) ? smtpctl_ask_each(c, &sel, &ask, &is) :
+				      smtpctl_ask(c, &ask, &is);
+	if (status != 0)
 		return status;
-	status = answer(c, &ask, &is);
+	status = smtpctl_answer(c, &ask, &is);
 	if (status == EX_OK && is.matched == 0 && selector_names(&sel) &&
 	    !holds_route(&ask)) {
 		warnx("nothing matches");
@@ -222,7 +232,7 @@ smtpctl_ask_verb(struct smtpctl *c)
 	ask.n = CONF_NONE;
 	if ((status = smtpctl_ask(c, &ask, &is)) != 0)
 		return status;
-	return answer(c, &ask, &is);
+	return smtpctl_answer(c, &ask, &is);
 }
 
 int

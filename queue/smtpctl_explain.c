@@ -23,6 +23,7 @@
 #include "slice.h"
 #include "smtpctl.h"
 #include "smtpctl_print.h"
+#include "way.h"
 
 #define EXIT_REFUSED 1
 #define ROUTES_SHOWN 8 /* that deliver and queue are asked about */
@@ -63,12 +64,20 @@ static const struct {
 	{ "no-alias", "alias", true },
 	{ "table", "table", false },
 	{ "user", "user", false },
+	{ "include", "list", false },
+	{ "forward", "forward", false },
+	{ "no-forward", "forward", false },
+	{ "owner", "owner", false },
+	{ "nobody", "nobody", false },
 	{ "merged", "again", false },
 	{ "bad", "bad", false },
 	{ "never", "never", false },
 	{ "later", "later", false },
 	{ "several", "several", false },
 	{ "action", "action", false },
+	{ "mailbox", "mailbox", false },
+	{ "program", "program", false },
+	{ "file", "file", false },
 	{ "srs", "sender", false },
 	{ "mail-from", "sender", false },
 	{ "relay", "relay", false },
@@ -288,10 +297,12 @@ ask_route(struct explain *e, const struct explain_route *r)
 	int status;
 
 	print_step(e, "route", &s, NULL);
-	status = ask_page(e, IPC_HOSTS_ASK, &hosts_ask, r->route, &is);
-	if (status != 0)
-		return status;
-	take_outcome(e, &is.outcome);
+	if (way_where(r->route) == WAY_OUT) {
+		status = ask_page(e, IPC_HOSTS_ASK, &hosts_ask, r->route, &is);
+		if (status != 0)
+			return status;
+		take_outcome(e, &is.outcome);
+	}
 	status = ask_page(e, IPC_LIMITS_ASK, &limits_ask, r->route, &is);
 	if (status != 0)
 		return status;

@@ -14,6 +14,7 @@
 
 #include "dsn_param.h"
 #include "id.h"
+#include "leaf.h"
 #include "smtpctl.h"
 #include "smtpctl_print.h"
 
@@ -99,12 +100,17 @@ rcpt_text(struct view *v, const struct index_rcpt *r,
 {
 	char span[PRINT_TIME], when[PRINT_TIME + 8];
 	char last[OUTCOME_TEXT_MAX + 64], about[PRINT_ABOUT];
-	char notify[NOTIFY_TEXT_MAX];
+	char notify[NOTIFY_TEXT_MAX], leaf[LEAF_WORDS_MAX];
 	struct buf *b = &v->c->out;
 
 	buf_printf(b, "rcpt %u: %s <", r->n, state_name(r->state));
 	print_text(b, r->addr);
 	buf_puts(b, ">\n");
+	if (r->leaf[0] != '\0') {
+		buf_puts(b, "    for: ");
+		print_text(b, leaf_words(r->leaf, leaf));
+		buf_puts(b, "\n");
+	}
 	if (r->params.notify != 0)
 		buf_printf(b, "    notify: %s\n",
 		    notify_print(r->params.notify, notify));
@@ -120,7 +126,7 @@ rcpt_text(struct view *v, const struct index_rcpt *r,
 		print_text(b, r->target);
 		buf_puts(b, ">\n");
 	}
-	if (rcpt_state_open(r->state))
+	if (rcpt_state_open(r->state) || next->trying)
 		buf_printf(b, "    attempts: %u, next: %s\n", r->attempts,
 		    next_try_print(next, v->now, when, sizeof when));
 	if (r->parked == PARKED_RATE)
@@ -165,6 +171,7 @@ rcpts_print(struct view *v)
 			ix = NULL;
 		}
 		next_try_of(ix, &r, &next);
+		next_try_look(v->m.fd, v->now, &r, &next);
 		if (v->c->json) {
 			rcpt_json(&v->c->out, n == 0 ? "{" : ",{", &r, &next,
 			    ix != NULL);

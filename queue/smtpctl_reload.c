@@ -108,20 +108,24 @@ do_reload(struct smtpctl *c, int argc, char **argv)
 int
 do_update(struct smtpctl *c, int argc, char **argv)
 {
+	const char *name;
 	struct parent_is is;
 	int status;
 
-	if (argc != 1 || argv[0][0] == '\0')
+	if (argc > 1 || (argc == 1 && argv[0][0] == '\0'))
 		return smtpctl_usage(c, NULL);
-	status = smtpctl_parent(c, PARENT_UPDATE, argv[0], 0, &is);
+	name = argc == 1 ? argv[0] : "";
+	status = smtpctl_parent(c, PARENT_UPDATE, name, 0, &is);
 	if (status != 0)
 		return status;
 	if (is.outcome.verdict != DONE) {
-		warnx("%s: %s", argv[0], is.outcome.text);
+		warnx("%s%s%s", name, name[0] == '\0' ? "" : ": ",
+		    is.outcome.text);
 		return smtpctl_outcome(&is.outcome);
 	}
-	buf_puts(&c->out, "table ");
-	print_text(&c->out, argv[0]);
-	buf_puts(&c->out, " is being read again\n");
+	buf_puts(&c->out, argc == 1 ? "table " : "all tables");
+	print_text(&c->out, name);
+	buf_puts(&c->out,
+	    argc == 1 ? " is being read again\n" : " are being read again\n");
 	return smtpctl_flush(c) ? EX_OK : EX_IOERR;
 }

@@ -14,6 +14,7 @@
 #include "id.h"
 #include "num.h"
 #include "smtp_addr.h"
+#include "way.h"
 
 /* Columns: byte in the file, name.  Two bytes may have one name. */
 static const struct {
@@ -133,6 +134,20 @@ is_id(const char *word, uint64_t *id, const char **number)
 	return id_parse(text, id);
 }
 
+static bool
+is_route(const char *word)
+{
+	static const char *const kinds[] = { "mx:", "host:", "hosts:",
+		"lmtp:" };
+	size_t i;
+
+	for (i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
+		if (strncmp(word, kinds[i], strlen(kinds[i])) == 0)
+			return true;
+	}
+	return way_where(word) == WAY_HERE;
+}
+
 static const char *
 word_parse(const char *word, struct selector *s)
 {
@@ -147,8 +162,7 @@ word_parse(const char *word, struct selector *s)
 	}
 	if (is_id(word, &id, &number))
 		return set_id(s, id, number);
-	if (strncmp(word, "mx:", 3) == 0 || strncmp(word, "host:", 5) == 0 ||
-	    strncmp(word, "hosts:", 6) == 0)
+	if (is_route(word))
 		return set_route(s, word);
 	if (strchr(word, '@') != NULL)
 		return set_rcpt(s, word);
@@ -156,6 +170,32 @@ word_parse(const char *word, struct selector *s)
 	if (strchr(word, '.') == NULL)
 		return "neither all, an id, a route, an address nor a domain with a dot (use --domain)";
 	return set_domain(s, word);
+}
+
+static const char *
+set_has(const char **where, const char *text)
+{
+	return text[strspn(text, "!")] == '\0' ?
+	    "an empty word selects nothing" :
+	    set_text(where, text);
+}
+
+static const char *
+set_id_has(struct selector *s, const char *text)
+{
+	return set_has(&s->has[HAS_ID], text);
+}
+
+static const char *
+set_rcpt_has(struct selector *s, const char *text)
+{
+	return set_has(&s->has[HAS_RCPT], text);
+}
+
+static const char *
+set_sender_has(struct selector *s, const char *text)
+{
+	return set_has(&s->has[HAS_SENDER], text);
 }
 
 /* Columns: option, what takes its value. */
@@ -168,6 +208,9 @@ static const struct {
 	{ "--to", set_rcpt },
 	{ "--route", set_route },
 	{ "--state", set_state },
+	{ "--id-has", set_id_has },
+	{ "--to-has", set_rcpt_has },
+	{ "--from-has", set_sender_has },
 };
 
 #define N_OPTIONS (sizeof options / sizeof options[0])
@@ -183,7 +226,7 @@ option_parse(const char *name, const char *value, struct selector *s)
 		return value == NULL ? "an option without its value" :
 				       options[i].set(s, value);
 	}
-	return "no such option: --domain, --from, --to, --route or --state";
+	return "no such option: --domain, --from, --to, --route, --state, --id-has, --to-has or --from-has";
 }
 
 const char *
@@ -210,10 +253,23 @@ selector_parse(int argc, char **argv, struct selector *s)
 }
 
 bool
+selector_has(const struct selector *s)
+{
+	size_t i;
+
+	for (i = 0; i < SELECTOR_PARTS; i++) {
+		if (s->has[i] != NULL)
+			return true;
+	}
+	return false;
+}
+
+bool
 selector_names(const struct selector *s)
 {
 	return s->has_id || s->domain != NULL || s->sender != NULL ||
-	    s->rcpt != NULL || s->route != NULL || s->state != NULL;
+	    s->rcpt != NULL || s->route != NULL || s->state != NULL ||
+	    selector_has(s);
 }
 
 bool
@@ -242,6 +298,8 @@ selector_ask(const struct selector *s, struct ctl_ask *ask)
 		return "say which: all, an id, an address, a domain or a route";
 	if (s->state != NULL)
 		return "--state is for listings";
+	if (selector_has(s))
+		return "who has that in his name is not known there";
 	ask->by = CTL_BY_ALL;
 	ask->n = CONF_NONE;
 	if (s->has_id) {
@@ -270,10 +328,23 @@ same(const char *wanted, const char *is)
 	return wanted == NULL || strcasecmp(wanted, is) == 0;
 }
 
+/* Whether wanted is a part of it, or with "!" is none. */
+static bool
+has(const char *wanted, const char *is)
+{
+	bool without = wanted != NULL && wanted[0] == '!';
+
+	if (wanted == NULL)
+		return true;
+	return (strcasestr(is, wanted + (without ? 1 : 0)) != NULL) != without;
+}
+
 bool
 selector_match(const struct selector *s, const struct index_msg *m,
     const struct index_rcpt *r)
 {
+	char id[ID_LEN + 1];
+
 	if (s->has_id &&
 	    (r->id != s->id || (s->n != CONF_NONE && r->n != s->n)))
 		return false;
@@ -285,5 +356,8 @@ selector_match(const struct selector *s, const struct index_msg *m,
 	}
 	return same(s->domain, smtp_addr_domain(r->addr)) &&
 	    same(s->sender, m->sender) && same(s->rcpt, r->addr) &&
-	    same(s->route, r->route);
+	    same(s->route, r->route) &&
+	    has(s->has[HAS_ID], id_print(r->id, id)) &&
+	    has(s->has[HAS_RCPT], r->addr) &&
+	    has(s->has[HAS_SENDER], m->sender);
 }

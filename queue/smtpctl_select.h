@@ -13,6 +13,8 @@
 #include "index.h"
 #include "ipc_table.h"
 
+enum selector_part { HAS_ID, HAS_RCPT, HAS_SENDER, SELECTOR_PARTS };
+
 /* A recipient must fit everything that is set. */
 struct selector {
 	bool all;    /* `all` was written */
@@ -24,6 +26,8 @@ struct selector {
 	const char *rcpt;
 	const char *route;
 	const char *state; /* name of a state */
+	/* A part of it, by enum selector_part; "!" in front: what has it not. */
+	const char *has[SELECTOR_PARTS];
 };
 
 /*
@@ -36,6 +40,9 @@ const char *selector_parse(int argc, char **argv, struct selector *s);
 /* What the daemon is asked: exactly one thing must be named.  NULL, or why
  * it cannot be said in one question. */
 const char *selector_ask(const struct selector *s, struct ctl_ask *ask);
+
+/* True if a part of something was named: who is meant only a listing knows. */
+bool selector_has(const struct selector *s);
 
 /* True if nothing was said at all. */
 bool selector_empty(const struct selector *s);

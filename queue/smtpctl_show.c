@@ -11,11 +11,14 @@
 #include <string.h>
 #include <sysexits.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <bsd/string.h>
 
 #include "dsn_param.h"
+#include "flying.h"
 #include "id.h"
+#include "leaf.h"
 #include "smtp_addr.h"
 #include "smtpctl.h"
 #include "smtpctl_print.h"
@@ -29,6 +32,8 @@ struct listing {
 	struct index *ix; /* NULL: from the files */
 	int64_t now;
 	struct index_msg msg; /* the last one looked at */
+	int fd;               /* its file, or -1 */
+	uint64_t fd_of;       /* of this one; 0: of none */
 	unsigned int looked;  /* since the last batch */
 	uint64_t printed;
 	bool broken; /* nobody reads what is printed */
@@ -64,12 +69,35 @@ next_try_of(struct index *ix, const struct index_rcpt *r, struct next_try *next)
 		next->when = way.next > way.ready ? way.next : way.ready;
 }
 
+bool
+next_try_now(const struct next_try *next, int64_t now)
+{
+	return next->known && !next->held && next->when <= now;
+}
+
+void
+next_try_look(int fd, int64_t now, struct index_rcpt *r, struct next_try *next)
+{
+	unsigned char state;
+
+	/* With a later one its attempt is over, though the descriptor may be
+	 * open for others. */
+	if (fd == -1 || !next_try_now(next, now))
+		return;
+	/* The operator's word on one that is being tried. */
+	if (pread(fd, &state, 1, (off_t)r->off) == 1 && rcpt_state_known(state))
+		r->state = (char)state;
+	next->trying = flying_is(fd, r->off);
+}
+
 const char *
 next_try_print(const struct next_try *next, int64_t now, char *out, size_t size)
 {
 	char span[PRINT_TIME];
 
-	if (!next->known)
+	if (next->trying)
+		snprintf(out, size, "trying");
+	else if (!next->known)
 		snprintf(out, size, "-");
 	else if (next->held)
 		snprintf(out, size, "held");
@@ -85,11 +113,13 @@ void
 rcpt_json(struct buf *b, const char *begin, const struct index_rcpt *r,
     const struct next_try *next, bool indexed)
 {
-	char notify[NOTIFY_TEXT_MAX];
+	char notify[NOTIFY_TEXT_MAX], leaf[LEAF_WORDS_MAX];
 
 	json_number(b, begin, "n", r->n);
 	json_member(b, ",", "state", state_name(r->state));
 	json_member(b, ",", "recipient", r->addr);
+	if (r->leaf[0] != '\0')
+		json_member(b, ",", "for", leaf_words(r->leaf, leaf));
 	if (r->params.notify != 0)
 		json_member(b, ",", "notify",
 		    notify_print(r->params.notify, notify));
@@ -103,6 +133,7 @@ rcpt_json(struct buf *b, const char *begin, const struct index_rcpt *r,
 	json_time(b, ",", "tried", r->tried);
 	json_time(b, ",", "next", next->known && !next->held ? next->when : 0);
 	json_member(b, ",", "route", r->route);
+	json_bool(b, ",", "trying", next->trying);
 	json_bool(b, ",", "parked", r->parked == PARKED_ROUTE);
 	if (r->parked == PARKED_RATE)
 		json_member(b, ",", "waits", "rate");
@@ -136,13 +167,28 @@ header_text(struct buf *b)
 	    "ID               STATE     SIZE    AGE    TRIES NEXT        SENDER                   RECIPIENT                CAUSE              LAST REPLY\n");
 }
 
+#define RCPT_WORDS_MAX (ADDR_MAX + LEAF_WORDS_MAX + 4)
+
+/* Its address, and what it is on this host beside that. */
+static const char *
+rcpt_words(const struct index_rcpt *r, char out[RCPT_WORDS_MAX])
+{
+	char leaf[LEAF_WORDS_MAX];
+
+	if (r->leaf[0] == '\0')
+		return r->addr;
+	snprintf(out, RCPT_WORDS_MAX, "%s (%s)", r->addr,
+	    leaf_words(r->leaf, leaf));
+	return out;
+}
+
 static void
 row_text(struct listing *l, const struct index_rcpt *r,
     const struct next_try *next)
 {
 	struct buf *b = &l->c->out;
 	char id[ID_LEN + 1], text[ID_LEN + 16], span[PRINT_TIME];
-	char about[PRINT_ABOUT], when[PRINT_TIME + 8],
+	char rcpt[RCPT_WORDS_MAX], about[PRINT_ABOUT], when[PRINT_TIME + 8],
 	    last[OUTCOME_TEXT_MAX + 64];
 
 	snprintf(text, sizeof text, "%s:%u", id_print(r->id, id), r->n);
@@ -158,7 +204,7 @@ row_text(struct listing *l, const struct index_rcpt *r,
 			    next_try_print(next, l->now, when, sizeof when),
 	    11);
 	print_column(b, l->msg.sender[0] == '\0' ? "<>" : l->msg.sender, 24);
-	print_column(b, r->addr, 24);
+	print_column(b, rcpt_words(r, rcpt), 24);
 	print_column(b, print_about(&r->last, about), 18);
 	print_text(b, outcome_print(&r->last, last, sizeof last));
 	buf_puts(b, "\n");
@@ -175,14 +221,42 @@ batch(struct listing *l)
 		l->broken = true;
 }
 
+static void
+close_file(struct listing *l)
+{
+	if (l->fd != -1)
+		close(l->fd);
+	l->fd = -1;
+	l->fd_of = 0;
+}
+
+/* One that may be tried now: what its file says of it. */
+static void
+look(struct listing *l, struct index_rcpt *r, struct next_try *next)
+{
+	if (!next_try_now(next, l->now))
+		return;
+	if (l->fd_of != r->id) {
+		close_file(l);
+		l->fd = message_fd(r->id);
+		l->fd_of = r->id;
+	}
+	next_try_look(l->fd, l->now, r, next);
+}
+
 /* False: stop. */
 static bool
-row(struct listing *l, const struct index_rcpt *r)
+row(struct listing *l, struct index_rcpt *r)
 {
-	struct next_try next;
+	struct next_try next = { 0 };
+	bool listed = selector_match(&l->sel, &l->msg, r);
 
-	if (selector_match(&l->sel, &l->msg, r)) {
+	if (l->ix != NULL && (listed || l->sel.state != NULL)) {
 		next_try_of(l->ix, r, &next);
+		look(l, r, &next);
+		listed = selector_match(&l->sel, &l->msg, r);
+	}
+	if (listed) {
 		if (l->c->json)
 			row_json(l, r, &next);
 		else
@@ -345,7 +419,7 @@ list_files(struct listing *l)
 int
 show_queue(struct smtpctl *c, int argc, char **argv)
 {
-	struct listing l = { .c = c, .now = (int64_t)time(NULL) };
+	struct listing l = { .c = c, .fd = -1, .now = (int64_t)time(NULL) };
 	enum index_error e = INDEX_OK;
 	const char *why;
 	int status;
@@ -365,6 +439,7 @@ show_queue(struct smtpctl *c, int argc, char **argv)
 	}
 	batch(&l);
 	index_close(&l.ix);
+	close_file(&l);
 	buf_free(&c->out);
 	if (l.broken)
 		return EX_IOERR;

@@ -36,9 +36,12 @@ refused(const char *path)
 {
 	int error = errno;
 
-	warn("%s", path);
-	if (error == EACCES || error == EPERM)
+	if (error == EACCES || error == EPERM) {
+		warnx("%s: only root and its owner may look into the spool",
+		    path);
 		return EX_NOPERM;
+	}
+	warn("%s", path);
 	return error == ENOENT ? EX_NOINPUT : EX_OSERR;
 }
 
@@ -145,6 +148,21 @@ message_open(struct message *m, uint64_t id, const char **why)
 	errno = ENOENT;
 	*why = "no such message";
 	return false;
+}
+
+int
+message_fd(uint64_t id)
+{
+	char path[SPOOL_PATH_MAX + 8], name[SPOOL_PATH_MAX];
+	enum spool_place place;
+	int fd = -1;
+
+	for (place = SPOOL_NEW; place <= SPOOL_CUR && fd == -1; place++) {
+		snprintf(path, sizeof path, "%s/%s", places[place],
+		    dirs_path(id, name));
+		fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	}
+	return fd;
 }
 
 /* ---- all files ---- */
@@ -258,6 +276,8 @@ message_row(const struct message *m, struct index_msg *out)
 	out->facts = m->head.facts;
 	out->params = m->head.params;
 	strlcpy(out->sender, m->head.sender, sizeof out->sender);
+	if (m->head.of.addr != NULL)
+		strlcpy(out->of, m->head.of.addr, sizeof out->of);
 	for (i = 0; i < m->head.n_rcpt; i++)
 		out->n_open += !rcpt_state_end(m->head.rcpt[i].state);
 }

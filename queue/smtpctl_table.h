@@ -50,8 +50,8 @@
 	    "make the index from the files") \
 	X("reload",        "", DAEMON, NONE, do_reload, \
 	    "read configuration, tables and keys anew") \
-	X("update table",  "name", DAEMON, NONE, do_update, \
-	    "read the file of a table anew") \
+	X("update table",  "[name]", DAEMON, NONE, do_update, \
+	    "read the file of a table, or of all, anew") \
 	X("stop",          "", DAEMON, STOP, do_stop, \
 	    "stop smtpd") \
 	X("dkim",          "key|show|rotate ...", NOTHING, NONE, do_dkim, \

@@ -12,6 +12,7 @@
 #include <strings.h>
 #include <sysexits.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "history.h"
 #include "id.h"
@@ -260,9 +261,15 @@ print_waiting(struct trace *t, struct index *ix, const struct index_rcpt *r)
 {
 	struct buf *b = &t->c->out;
 	char id[ID_LEN + 1], when[PRINT_TIME + 8];
+	struct index_rcpt now = *r;
 	struct next_try next;
+	int fd = message_fd(r->id);
 
 	next_try_of(ix, r, &next);
+	next_try_look(fd, t->now, &now, &next);
+	if (fd != -1)
+		close(fd);
+	r = &now;
 	if (t->c->json) {
 		json_member(b, "{", "id", id_print(r->id, id));
 		json_member(b, ",", "event", "waiting");

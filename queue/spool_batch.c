@@ -323,6 +323,18 @@ spool_commit(struct spool *s, struct spool_work *w, uint64_t id, int fd,
 	return true;
 }
 
+void
+spool_keep_ids(struct spool *s, uint64_t last)
+{
+	struct flush_op *op = op_add(s);
+
+	op->ids = true;
+	op->id = last;
+	if (last > s->last_id)
+		s->last_id = last;
+	flush_later(s);
+}
+
 bool
 spool_state_set(struct spool *s, struct spool_work *w, int fd, uint64_t id,
     uint32_t n, uint64_t off, char state)

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "id.h"
+#include "ids.h"
 #include "log.h"
 
 #define TX_MAX     20000              /* open at once, over all sessions */
@@ -139,7 +140,7 @@ tx_on_open(void *self, struct ipc_chan *from, struct ipc_msg *msg)
 	tx = tx_new(qu, from->instance, m->tx);
 	tx->facts = m->facts;
 	/* Only we make notifications, and children. */
-	tx->facts.flags &= ~(uint32_t)(FACT_OURS | FACT_EXPANDED);
+	tx->facts.flags &= ~(uint32_t)(FACT_OURS | FACT_EXPANDED | FACT_DEPTH);
 	tx->size = m->size;
 	tx->head.params = m->params;
 	check_params(&tx->head.params);
@@ -194,19 +195,6 @@ tx_on_rcpt(void *self, struct ipc_chan *from, struct ipc_msg *msg)
 
 /* ---- a file for it ---- */
 
-/* An id that was never given out: of now, or the one after the last; with
- * those that may be derived from it (id.h). */
-static uint64_t
-next_id(struct queue *qu, uint32_t n_rcpt)
-{
-	uint64_t id = id_now() & ~(ID_STEP - 1);
-
-	if (id <= qu->last_id)
-		id = (qu->last_id & ~(ID_STEP - 1)) + ID_STEP;
-	qu->last_id = id_last(id, n_rcpt);
-	return id;
-}
-
 /* -1 and errno. */
 static int
 create_file(struct queue *qu, struct tx *tx)
@@ -215,7 +203,7 @@ create_file(struct queue *qu, struct tx *tx)
 
 	tx->head.facts = tx->facts;
 	for (tries = 0; tries < ID_TRIES; tries++) {
-		tx->head.id = next_id(qu, tx->head.n_rcpt);
+		tx->head.id = ids_next(qu, tx->head.n_rcpt);
 		tx->head.arrived = now_usec();
 		fd = spool_create(qu->spool, &tx->head);
 		if (fd != -1) {
@@ -555,14 +543,7 @@ tx_peer_down(struct queue *qu, struct ipc_chan *c)
 void
 tx_start(struct queue *qu)
 {
-	uint64_t spool = spool_last_id(qu->spool);
-	uint64_t index = index_last_id(qu->index);
-
-	qu->last_id = spool > index ? spool : index;
-	/* Of the last one it is not known how many it had kept. */
-	if (qu->last_id != 0)
-		qu->last_id = id_last(qu->last_id, RCPT_MAX);
-	qu->first_id = next_id(qu, 0);
+	ids_start(qu);
 	timer_set(qu->p.loop, &qu->sweep, SWEEP_MSEC, sweep, qu);
 }
 
@@ -592,6 +573,8 @@ tx_commit_ours(struct queue *qu, struct tx *tx,
 	tx->work.fn = on_flushed;
 	tx->state = TX_ST_FLUSH;
 	qu->n_flushing++;
+	if (tx->fresh_last != 0)
+		spool_keep_ids(qu->spool, tx->fresh_last);
 	if (spool_commit(qu->spool, &tx->work, tx->head.id, tx->fd, settles, n))
 		return true;
 	qu->n_flushing--;

@@ -63,10 +63,10 @@ why_kept(const struct way *w)
 {
 	bool rated = w->rate != NULL && w->rate->rate.n > 0;
 
-	if (w->waiting > 0 || w->running > 0 || w->asking > 0 || w->parked ||
-	    w->held || w->asked || w->group_asks != NULL ||
-	    w->state == WAY_DOWN || w->state == WAY_PAUSED ||
-	    w->stored != rated)
+	if (w->waiting > 0 || w->running > 0 || w->asking > 0 ||
+	    w->gathering > 0 || w->parked || w->held || w->asked ||
+	    w->group_asks != NULL || w->state == WAY_DOWN ||
+	    w->state == WAY_PAUSED || w->stored != rated)
 		return WAY_BUSY;
 	return rated ? WAY_RATED : WAY_IDLE;
 }
@@ -119,7 +119,7 @@ way_stand_nowhere(struct ways *ws, struct way *w)
 static void
 stand_in_round(struct ways *ws, struct way *w)
 {
-	stand(ws, w, WAY_IN_ROUND, &ws->turns[way_trust(w)]);
+	stand(ws, w, WAY_IN_ROUND, &w->side->turns[way_trust(w)]);
 }
 
 /* Free places of the group go to those that wait longest. */
@@ -154,10 +154,10 @@ place_turn(struct ways *ws, struct way *w)
 }
 
 static void
-place_room(struct ways *ws, struct way *w)
+place_room(struct way *w)
 {
 	struct way_room *room =
-	    way_trust(w) == WAY_PROVEN ? &ws->proven : &ws->unproven;
+	    way_trust(w) == WAY_PROVEN ? &w->side->proven : &w->side->unproven;
 	struct way_room *closed;
 
 	if (w->room != room) {
@@ -199,7 +199,7 @@ way_place(struct ways *ws, struct way *w)
 {
 	place_unsettled(ws, w);
 	place_turn(ws, w);
-	place_room(ws, w);
+	place_room(w);
 	keep_as(ws, w, why_kept(w));
 }
 
@@ -233,18 +233,27 @@ forget(struct ways *ws, struct way *w)
 }
 
 static void
-init_lists(struct ways *ws)
+init_side(struct way_side *side, uint32_t proven, uint32_t unproven)
 {
 	unsigned int i;
 
 	for (i = 0; i < WAY_TRUSTS; i++)
-		TAILQ_INIT(&ws->turns[i]);
+		TAILQ_INIT(&side->turns[i]);
+	way_room_init(&side->proven, proven);
+	way_room_init(&side->unproven, unproven);
+}
+
+static void
+init_lists(struct ways *ws)
+{
+	unsigned int i;
+
+	init_side(&ws->side[WAY_OUT], WAYS_PROVEN_RCPTS, WAYS_UNPROVEN_RCPTS);
+	init_side(&ws->side[WAY_HERE], WAYS_HERE_RCPTS, WAYS_HERE_RCPTS);
 	for (i = 0; i < PROC_MAX; i++)
 		TAILQ_INIT(&ws->aside[i]);
 	TAILQ_INIT(&ws->idle);
 	TAILQ_INIT(&ws->rated);
-	way_room_init(&ws->proven, WAYS_PROVEN_RCPTS);
-	way_room_init(&ws->unproven, WAYS_UNPROVEN_RCPTS);
 }
 
 void
@@ -304,8 +313,13 @@ set_limits(const struct ways *ws, struct way *w)
 	struct dest_limit l;
 
 	dest_of_route(w->route, name);
-	dest_limit(ws->conf, name, &l);
 	w->backoff = backoff_of(ws->conf, name);
+	if (way_where(w->route) == WAY_HERE) {
+		w->max = w->steady = w->limit =
+		    way_here_max(ws->conf, w->route);
+		return;
+	}
+	dest_limit(ws->conf, name, &l);
 	w->max = w->steady = l.concurrency;
 	w->counted = l.concurrency_at != NULL;
 	w->limit = WAY_START < w->max ? WAY_START : w->max;
@@ -328,6 +342,7 @@ way_get(struct ways *ws, const char *route)
 	w = xcalloc(1, sizeof *w);
 	w->ways = ws;
 	strlcpy(w->route, route, sizeof w->route);
+	w->side = &ws->side[way_where(route)];
 	set_limits(ws, w);
 	w->last_deliver = w->home.at = CONF_NONE;
 	TAILQ_INIT(&w->jobs);
@@ -385,11 +400,11 @@ way_less(struct ways *ws, struct way_job *job)
 /* ---- turns ---- */
 
 bool
-way_share(const struct ways *ws, const struct way_places *p,
+way_share(const struct way_side *side, const struct way_places *p,
     enum way_trust trust)
 {
-	bool proven = !TAILQ_EMPTY(&ws->turns[WAY_PROVEN]);
-	bool unknown = !TAILQ_EMPTY(&ws->turns[WAY_UNKNOWN]);
+	bool proven = !TAILQ_EMPTY(&side->turns[WAY_PROVEN]);
+	bool unknown = !TAILQ_EMPTY(&side->turns[WAY_UNKNOWN]);
 	uint32_t doubted = p->held[WAY_DOUBTED];
 	uint32_t unproven = doubted + p->held[WAY_UNKNOWN];
 	uint32_t most = proven ? p->all / 2 : p->all - p->all / 4;
@@ -404,7 +419,7 @@ way_share(const struct ways *ws, const struct way_places *p,
 }
 
 struct way *
-way_turn(struct ways *ws, const bool may[WAY_TRUSTS])
+way_turn(struct ways *ws, struct way_side *side, const bool may[WAY_TRUSTS])
 {
 	struct way *w, *best = NULL;
 	unsigned int i;
@@ -413,7 +428,7 @@ way_turn(struct ways *ws, const bool may[WAY_TRUSTS])
 		if (!may[i])
 			continue;
 		/* Its group may have become full since. */
-		while ((w = TAILQ_FIRST(&ws->turns[i])) != NULL &&
+		while ((w = TAILQ_FIRST(&side->turns[i])) != NULL &&
 		    w->group != NULL && group_free(ws, w->group) == 0) {
 			way_stand_nowhere(ws, w);
 			TAILQ_INSERT_HEAD(&w->group->blocked, w, turn);
@@ -532,6 +547,14 @@ void
 way_asked(struct ways *ws, struct way *w, bool asked)
 {
 	w->asked = asked;
+	way_place(ws, w);
+}
+
+void
+way_gathers(struct ways *ws, struct way *w, bool gathers)
+{
+	assert(gathers || w->gathering > 0);
+	w->gathering = gathers ? w->gathering + 1 : w->gathering - 1;
 	way_place(ws, w);
 }
 

@@ -16,7 +16,11 @@
  * of a deliver process (way_share()), and of memory (struct way_room).  So
  * those that do not work keep nobody else from it.
  *
+ * Routes that end on this host, which spawn serves, have turns and memory of
+ * their own beside those that leave by deliver: neither waits for the other.
+ *
  *   way.c        the list of them; turns
+ *   way_side.c   which of them end here
  *   way_group.c  groups, and one process for what is counted
  *   way_room.c   how much of each may be in memory
  *   way_state.c  up, paused, down, probe
@@ -46,13 +50,16 @@
 #define WAY_CROWDED   10    /* ... where many routes have some */
 #define WAY_RCPTS     2000  /* recipients of these jobs */
 #define WAY_START     5     /* concurrency of a route that nobody knows */
+#define WAY_HERE_MAX  5     /* ... and of one that ends here, at most */
 #define WAY_HOME_MSEC 10000 /* an idle connection is gone after this */
 
 /* Recipients in memory of all routes together: of those that work, of those
- * that have not shown it (here those of running jobs too), of one group. */
+ * that have not shown it (here those of running jobs too), of one group; and of
+ * those that end here, of each kind. */
 #define WAYS_PROVEN_RCPTS   8000
 #define WAYS_UNPROVEN_RCPTS 5000
 #define WAY_GROUP_RCPTS     2000
+#define WAYS_HERE_RCPTS     2000
 
 enum way_state { WAY_UP, WAY_PAUSED, WAY_DOWN, WAY_PROBE };
 
@@ -125,10 +132,23 @@ enum way_kept {
 	WAY_RATED /* what it sent lately, which its row tells too */
 };
 
+/* Where a route leads. */
+enum way_where {
+	WAY_OUT,  /* to another server, by deliver */
+	WAY_HERE, /* to a mailbox, program or file of this host, by spawn */
+	WAY_SIDES
+};
+
+/* What routes that lead to the same side share. */
+struct way_side {
+	struct way_list turns[WAY_TRUSTS]; /* have a job and may run it */
+	struct way_room proven, unproven;
+};
+
 /* Where a route is that has a job. */
 enum way_stand {
 	WAY_NOWHERE,  /* it has none, or may not run it */
-	WAY_IN_ROUND, /* ways.turns */
+	WAY_IN_ROUND, /* way_side.turns */
 	WAY_IN_LINE,  /* its group's */
 	WAY_ASIDE     /* ways.aside */
 };
@@ -138,6 +158,7 @@ struct ways;
 struct way {
 	struct hash_node node;
 	struct ways *ways;
+	struct way_side *side;
 	enum way_state state;
 	uint32_t max;     /* ceiling of limit */
 	uint32_t limit;   /* jobs at once while it is up */
@@ -163,11 +184,12 @@ struct way {
 	struct way_home home;
 	/* What route.c keeps here. */
 	void *owner;
-	bool known;      /* the index was asked about it */
-	bool parked;     /* the index may hold more recipients for it */
-	bool drained;    /* ... but all of them are in memory now */
-	bool stored;     /* it has a row in the index */
-	uint32_t asking; /* taken from there, on their way into the list */
+	bool known;         /* the index was asked about it */
+	bool parked;        /* the index may hold more recipients for it */
+	bool drained;       /* ... but all of them are in memory now */
+	bool stored;        /* it has a row in the index */
+	uint32_t asking;    /* taken from there, on their way into the list */
+	uint32_t gathering; /* jobs for it that are not in the list yet */
 	struct index_cursor cursor;
 	uint32_t last_deliver; /* had a job of it, CONF_NONE: none */
 	struct timer timer;
@@ -187,13 +209,12 @@ struct way {
 
 struct ways {
 	struct hash hash;
-	struct way_list turns[WAY_TRUSTS]; /* have a job and may run it */
-	struct way_list aside[PROC_MAX];   /* ... but in that process alone */
+	struct way_side side[WAY_SIDES];
+	struct way_list aside[PROC_MAX]; /* that process alone may have it */
 	uint64_t seq;
 	struct way_list idle;  /* WAY_IDLE, oldest first */
 	struct way_list rated; /* WAY_RATED, likewise */
 	uint32_t n, n_idle, n_unsettled;
-	struct way_room proven, unproven;
 	struct way_group **group; /* by row of conf.limit; NULL: not yet */
 	const struct conf *conf;
 	uint32_t (*random)(void);
@@ -209,6 +230,13 @@ struct way *way_find(const struct ways *ws, const char *route);
 /* Finds or makes it.  NULL: too many routes have something to remember. */
 struct way *way_get(struct ways *ws, const char *route);
 
+/* Where it leads, by its name; and if here, how many jobs it may run at once:
+ * who appends to one file takes turns. */
+enum way_where way_where(const char *route);
+/* Who takes it there has delivered it: also the LMTP server of an action. */
+bool way_delivers(const char *route);
+uint32_t way_here_max(const struct conf *c, const char *route);
+
 /* A job waits for its turn, with job->rcpts recipients; one that waits goes
  * away; one of its recipients does. */
 void way_add(struct ways *ws, struct way *w, struct way_job *job);
@@ -217,7 +245,8 @@ void way_less(struct ways *ws, struct way_job *job);
 
 /* ---- turns ---- */
 
-/* The places of a deliver process: all of them, and who has them. */
+/* The places of a deliver process, or those of spawn: all of them, and who has
+ * them. */
 struct way_places {
 	uint32_t all;
 	uint32_t held[WAY_TRUSTS];
@@ -229,14 +258,15 @@ struct way_places {
  * half.  Those that failed have no more than a quarter, if anybody else has
  * a turn.  One place is always there to be had.
  */
-bool way_share(const struct ways *ws, const struct way_places *p,
+bool way_share(const struct way_side *side, const struct way_places *p,
     enum way_trust trust);
 
 enum way_trust way_trust(const struct way *w);
 
-/* Whose turn it is among those that may have one, by what is known of them.
- * NULL: nobody's. */
-struct way *way_turn(struct ways *ws, const bool may[WAY_TRUSTS]);
+/* Whose turn it is among those of a side that may have one, by what is known of
+ * them.  NULL: nobody's. */
+struct way *way_turn(struct ways *ws, struct way_side *side,
+    const bool may[WAY_TRUSTS]);
 /* It has its turn, but only that process may have it, which has no place: it
  * stands aside until way_back().  All: n is UINT32_MAX. */
 void way_aside(struct ways *ws, struct way *w, uint32_t process);
@@ -314,6 +344,10 @@ void way_forgive(struct ways *ws, struct way *w);
 /* As a restart finds it: down or paused until next. */
 void way_restore(struct ways *ws, struct way *w, const struct index_way *row);
 void way_hold(struct ways *ws, struct way *w, bool held);
+
+/* A job that is for it gathers recipients, or does not any more: until then it
+ * is not forgotten. */
+void way_gathers(struct ways *ws, struct way *w, bool gathers);
 
 /* Call when something else that it remembers (parked, drained, stored) has
  * changed: it may be forgotten, or not any more, or wait for room. */

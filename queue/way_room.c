@@ -28,8 +28,7 @@ way_room_count(struct way_room *room, const struct way *w, bool in)
 static uint32_t
 used(const struct way *w, const struct way_room *room)
 {
-	const struct ways *ws = w->ways;
-	uint32_t running = room == &ws->unproven ? room->running : 0;
+	uint32_t running = room == &w->side->unproven ? room->running : 0;
 
 	return room->rcpts + running + room->asking;
 }
@@ -188,11 +187,14 @@ feed_from(struct way_room *room, const struct way_group *g)
 struct way *
 way_feed(struct ways *ws)
 {
-	struct way *w = feed_from(&ws->proven, NULL);
+	struct way *w = NULL;
 	uint32_t i;
 
-	if (w == NULL)
-		w = feed_from(&ws->unproven, NULL);
+	for (i = 0; w == NULL && i < WAY_SIDES; i++) {
+		w = feed_from(&ws->side[i].proven, NULL);
+		if (w == NULL)
+			w = feed_from(&ws->side[i].unproven, NULL);
+	}
 	for (i = 0; w == NULL && i < ws->conf->limit.n; i++) {
 		if (ws->group[i] != NULL)
 			w = feed_from(&ws->group[i]->room, ws->group[i]);

@@ -324,7 +324,11 @@ def test_success_survives_kills(lab):
         if n % 5 == 2:
             for pid in it.pids(("queue", "deliver")[n % 2]):
                 os.kill(pid, signal.SIGKILL)
-    base.wait_until(lambda: set(told(box)) >= want, "all are told", 60)
+    import shutil
+    try:
+        base.wait_until(lambda: set(told(box)) >= want, "all are told", 60)
+    finally:
+        shutil.copy(it.log_path, "/tmp/qlocal-d.log"); print(want - set(told(box)), [t for t in told(box) if t[0] in ("a1@c.test","a2@c.test")]); print(it.ctl("show","queue").stdout)
     it.empty(60)
     assert set(told(box)) == want
     # Delivered twice is possible where a result met a dead queue; but then

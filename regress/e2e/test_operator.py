@@ -4,6 +4,7 @@ SPDX-License-Identifier: ISC
 """
 import os
 import re
+import signal
 import subprocess
 
 import pytest
@@ -49,6 +50,32 @@ def test_release_tries_now(lab, what):
     base.wait_until(lambda: it.log().count(" delivery ") > before or
                     [q["attempts"] for q in it.queue()] == [2, 2],
                     "they are tried again", 10)
+
+
+def test_trying(lab):
+    """The listing tells who is being tried; one that was removed meanwhile is
+    not listed any more, and comes to nothing."""
+    r = lab.receiver(dot=SILENT, rcpt={"c@x.test": "451 4.2.0 later"})
+    it = lab.postern(conf(lab.dns(), r.port))
+    sent = it.send("a@c.test", ["b@x.test", "c@x.test"])
+    base.wait_until(lambda: [q["attempts"] for q in it.queue()] == [0, 1],
+                    "one is refused")
+    first, second = it.queue()
+    assert first["trying"] and first["state"] == "waiting"
+    assert not second["trying"]
+    said = it.ctl("show", "queue").stdout.splitlines()
+    assert re.search(r":0  waiting .* trying ", said[1])
+    assert "trying" not in said[2]
+    said = it.ctl("show", "envelope", sent).stdout
+    assert said.count("next: trying") == 1
+    assert it.ctl("remove", f"{sent}:0", "--json").json["in_flight"] == 1
+    assert [q["n"] for q in it.queue()] == [1]
+    gone = it.ctl("show", "queue", "--state", "removed", "--json").json
+    assert gone["n"] == 0 and gone["trying"]
+    for pid in it.pids("deliver"):
+        os.kill(pid, signal.SIGKILL)
+    base.wait_until(lambda: "trying" not in it.ctl(
+        "show", "queue", "--state", "removed").stdout, "nobody tries it")
 
 
 def test_unused_spool(lab):

@@ -30,7 +30,9 @@ must_be_same(const struct head *a, const struct head *b)
 		MUST(a->rcpt[i].state == b->rcpt[i].state &&
 		    strcmp(a->rcpt[i].addr, b->rcpt[i].addr) == 0 &&
 		    a->rcpt[i].notify == b->rcpt[i].notify &&
-		    strcmp(a->rcpt[i].orcpt, b->rcpt[i].orcpt) == 0);
+		    strcmp(a->rcpt[i].orcpt, b->rcpt[i].orcpt) == 0 &&
+		    strcmp(a->rcpt[i].leaf, b->rcpt[i].leaf) == 0 &&
+		    (a->rcpt[i].leaf[0] == '\0' || a->of.addr != NULL));
 }
 
 static void

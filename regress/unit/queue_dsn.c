@@ -327,6 +327,72 @@ check_success(void)
 	    !has(t, "see message"));
 }
 
+/* RFC 3464 2.3.3: delivered here, which is the last that is heard of it. */
+static void
+check_delivered(void)
+{
+	const char *t;
+
+	set_up(DSN_SUCCESS);
+	outcome_set(&rcpts[0].last, DONE, WIDTH_RCPT, 0, "2.0.0",
+	    "delivered to /home/bob/Maildir");
+	outcome_set(&rcpts[1].last, DONE, WIDTH_RCPT, 0, "2.0.0",
+	    "delivered to /home/carol/Maildir");
+	rcpts[0].here = rcpts[1].here = true;
+	rcpts[0].relay = rcpts[1].relay = "";
+	t = printed(0);
+	CHECK("delivered: lines", t != NULL && lines_good(t));
+	CHECK("delivered: action, and no server",
+	    has(t,
+		"Final-Recipient: rfc822; bob@example.net\r\nAction: delivered\r\nStatus: 2.0.0\r\n") &&
+		!has(t, "Remote-MTA"));
+	CHECK("delivered: subject",
+	    has(t, "\r\nSubject: Your message was delivered\r\n"));
+	CHECK("delivered: where is his own affair", !has(t, "/home"));
+	rcpts[1].here = false;
+	outcome_set(&rcpts[1].last, DONE, WIDTH_RCPT, 250, "2.0.0", "taken");
+	rcpts[1].last.local = 0;
+	t = printed(0);
+	CHECK("delivered: one, and one that went on",
+	    has(t, "Action: delivered\r\n") && has(t, "Action: relayed\r\n") &&
+		has(t, "\r\nSubject: Your message was passed on\r\n") &&
+		has(t, "The message was delivered to bob@example.net.\r\n"));
+}
+
+/* What failed here was no server that somebody asked. */
+static void
+check_failed_here(void)
+{
+	const char *t;
+
+	set_up(DSN_FAILED);
+	dsn.n_rcpt = 1;
+	rcpts[0].here = true;
+	rcpts[0].relay = "";
+	outcome_set(&rcpts[0].last, NEVER, WIDTH_RCPT, 0, "5.3.0",
+	    "I do not like it");
+	rcpts[0].last.cause = CAUSE_SYSTEM;
+	rcpts[0].last.stage = STAGE_CONTENT;
+	t = printed(0);
+	CHECK("failed here: no other server is blamed",
+	    !has(t, "The mail server of example.net") &&
+		has(t, "I do not like it") &&
+		has(t, "mx.example.org reported"));
+	rcpts[0].last.cause = CAUSE_MAILBOX;
+	t = printed(0);
+	CHECK("failed here: a program said no",
+	    has(t,
+		"The program that takes the mail of bob@example.net refused the message.\r\n") &&
+		has(t,
+		    "Diagnostic-Code: X-Postern; 5.3.0 I do not like it\r\n"));
+	outcome_set(&rcpts[0].last, NEVER, WIDTH_RCPT, 0, "5.1.1",
+	    "no such user here");
+	rcpts[0].last.cause = CAUSE_MAILBOX;
+	t = printed(0);
+	CHECK("failed here: no such user",
+	    has(t, "The address bob@example.net does not exist at"));
+}
+
 /* RFC 3461 4.3 */
 static void
 check_whole(void)
@@ -1076,6 +1142,8 @@ main(void)
 	check_original();
 	check_params();
 	check_success();
+	check_delivered();
+	check_failed_here();
 	check_whole();
 	check_utf8();
 	check_strangers();

@@ -1,7 +1,8 @@
 /*
  * Recipients that stand for several: a queue over a spool of its own, and a
  * lookup at the other end of a channel that answers as told.  Children are
- * whole, made once whatever is lost, and never expanded again.
+ * whole, made once whatever is lost, and never expanded again, but for the
+ * parts of a long list.
  *
  * SPDX-License-Identifier: ISC
  */
@@ -20,6 +21,7 @@
 
 #include "conf_image.h"
 #include "id.h"
+#include "ids.h"
 #include "log.h"
 #include "queue.h"
 #include "spool_priv.h"
@@ -27,7 +29,7 @@
 #include "unit.h"
 #include "unit_dir.h"
 
-enum { WAIT_MS = 15000, LOOK_MS = 5, MANY = 10000, SMALL = 700 };
+enum { WAIT_MS = 15000, LOOK_MS = 5, MANY = 10000, SMALL = 700, IN_PART = 500 };
 
 /* ---- what queue_main.c has ---- */
 
@@ -96,7 +98,13 @@ enum manner {
 	TOO_MANY,
 	NO_END, /* an address without its NUL */
 	OTHER_PAGE,
-	AGAIN /* a child, that expands all the same */
+	LEAVES,    /* each is something on this host */
+	OWNED,     /* a list with an owner */
+	PARTS,     /* a long list: n parts of IN_PART each (world.answered) */
+	DEEP,      /* a part of it has parts, and these, without an end */
+	LONG_PART, /* a leaf that leaves no room for an id */
+	LONG_LEAF, /* ... and one without its NUL */
+	AGAIN      /* a child, that expands all the same */
 };
 
 /* Columns: address, how it is answered, how many it stands for. */
@@ -124,6 +132,13 @@ static const struct alias {
 	{ "noend@a.test", NO_END, 3 },
 	{ "otherpage@a.test", OTHER_PAGE, 3 },
 	{ "again@a.test", AGAIN, 3 },
+	{ "leaves@a.test", LEAVES, 3 },
+	{ "owned@a.test", OWNED, 3 },
+	{ "owned1@a.test", OWNED, 1 },
+	{ "parts@a.test", PARTS, 16 },
+	{ "deep@a.test", DEEP, 1 },
+	{ "longpart@a.test", LONG_PART, 2 },
+	{ "longleaf@a.test", LONG_LEAF, 3 },
 };
 
 struct world {
@@ -137,7 +152,10 @@ struct world {
 	msec until;
 	bool late;
 	unsigned int asked, pages, most;
+	unsigned int leaves; /* asked for with their leaf, and whose they are */
 	uint32_t changes;
+	uint32_t answered; /* parts of PARTS; nobody answers for the others */
+	uint32_t mute;     /* so many of these were asked for */
 };
 
 static struct world *worlds;
@@ -162,9 +180,11 @@ on_route_ask(void *self, struct ipc_chan *from, struct ipc_msg *msg)
 	struct world *w = self;
 	struct route_is is;
 	bool expand = a != NULL &&
-	    ((ask->facts.flags & FACT_EXPANDED) == 0 || a->manner == AGAIN);
+	    ((ask->facts.flags & FACT_EXPANDED) == 0 || a->manner == AGAIN ||
+		ask->leaf[0] == LEAF_PART);
 
 	w->asked++;
+	w->leaves += ask->leaf[0] != '\0' && strchr(ask->of, '@') != NULL;
 	memset(&is, 0, sizeof is);
 	outcome_set(&is.outcome, DONE, WIDTH_RCPT, 0, NULL, "here");
 	if (expand)
@@ -174,23 +194,53 @@ on_route_ask(void *self, struct ipc_chan *from, struct ipc_msg *msg)
 	route_is_send(from, msg->id, &is, -1);
 }
 
-/* As many addresses as there is room for. */
-static void
-fill(const struct alias *a, struct expand_is *is)
+static unsigned int
+part_of(const char *leaf)
 {
-	size_t used = 0, room = sizeof is->text;
-	int n;
+	return (unsigned int)strtoul(leaf + 2, NULL, 10);
+}
 
-	while (is->from + is->n < a->n) {
-		n = snprintf(is->text + used, room - used, "r%u@x.test",
-		    is->from + is->n);
-		if (n < 0 || (size_t)n >= room - used)
+/* Address and leaf of recipient i.  Returns their bytes. */
+static size_t
+pair(const struct alias *a, const struct expand_ask *ask, uint32_t i, char *out)
+{
+	bool of_part = ask->leaf[0] == LEAF_PART;
+	char addr[64], leaf[LEAF_TEXT_MAX + 1] = "";
+
+	snprintf(addr, sizeof addr, "r%u@x.test", i);
+	if (a->manner == LEAVES)
+		snprintf(leaf, sizeof leaf, "m box r%u", i);
+	if (of_part && a->manner != DEEP)
+		snprintf(addr, sizeof addr, "p%u.%u@x.test", part_of(ask->leaf),
+		    i);
+	else if (a->manner >= PARTS && a->manner <= LONG_PART) {
+		strlcpy(addr, a->addr, sizeof addr);
+		snprintf(leaf, sizeof leaf, "%c %u %u of it", LEAF_PART, i,
+		    a->n);
+	}
+	if (a->manner == LONG_PART)
+		memset(leaf + strlen(leaf), 'x',
+		    LEAF_TEXT_MAX - ID_LEN - strlen(leaf));
+	memcpy(out, addr, strlen(addr) + 1);
+	memcpy(out + strlen(addr) + 1, leaf, strlen(leaf) + 1);
+	return strlen(addr) + strlen(leaf) + 2;
+}
+
+/* As many recipients as there is room for. */
+static void
+fill(const struct alias *a, const struct expand_ask *ask, struct expand_is *is)
+{
+	char text[ADDR_MAX + LEAF_TEXT_MAX + 2];
+	size_t used = 0, len;
+
+	while (is->from + is->n < is->total) {
+		len = pair(a, ask, is->from + is->n, text);
+		if (len > sizeof is->text - used)
 			break;
-		used += (size_t)n + 1;
+		memcpy(is->text + used, text, len);
+		used += len;
 		is->n++;
 	}
-	if (used < room)
-		memset(is->text + used, 0, room - used);
 }
 
 static void
@@ -221,6 +271,14 @@ spoil(struct world *w, const struct alias *a, const struct expand_ask *ask,
 	case OTHER_PAGE:
 		is->from++;
 		break;
+	case LONG_LEAF:
+		memset(is->text + 1, 'x', sizeof is->text - 1);
+		is->text[1] = '\0';
+		is->text[sizeof is->text - 1] = '\0';
+		break;
+	case OWNED:
+		strlcpy(is->sender, "owner-list@a.test", sizeof is->sender);
+		break;
 	case REFUSES:
 		outcome_set(&is->outcome, NEVER, WIDTH_RCPT, 550, "5.4.6",
 		    "nobody is left");
@@ -242,17 +300,23 @@ on_expand_ask(void *self, struct ipc_chan *from, struct ipc_msg *msg)
 	struct world *w = self;
 	struct expand_is is;
 
+	bool of_part = ask->leaf[0] == LEAF_PART;
+
 	w->pages++;
 	if (w->qu.n_large > w->most)
 		w->most = w->qu.n_large;
+	if (of_part && part_of(ask->leaf) >= w->answered) {
+		w->mute++;
+		return;
+	}
 	if (a->manner == SILENT)
 		return;
 	memset(&is, 0, sizeof is);
 	outcome_set(&is.outcome, DONE, WIDTH_RCPT, 0, NULL, "these");
 	is.sum = 4711;
-	is.total = a->n;
+	is.total = of_part && a->manner != DEEP ? IN_PART : a->n;
 	is.from = ask->from;
-	fill(a, &is);
+	fill(a, ask, &is);
 	spoil(w, a, ask, &is);
 	expand_is_send(from, msg->id, &is, -1);
 }
@@ -344,6 +408,7 @@ world_new(const char *dir)
 
 	w->next = worlds;
 	worlds = w;
+	w->answered = UINT32_MAX;
 	strlcpy(w->dir, dir == NULL ? "/tmp/postern-unit-XXXXXX" : dir,
 	    sizeof w->dir);
 	if (dir == NULL && mkdtemp(w->dir) == NULL)
@@ -438,6 +503,10 @@ struct sent {
 /* What the next message says of all its recipients. */
 static struct mail_params said_of_mail;
 static struct rcpt_params said_of_rcpt;
+/* Its lower bits and facts, as those of a notification; its sender. */
+static uint64_t said_low;
+static uint32_t said_facts;
+static const char *said_sender = "alice@example.org";
 
 static void
 on_sent(struct spool_work *work, bool ok)
@@ -472,12 +541,12 @@ send_to(struct world *w, struct sent *s, unsigned int n, size_t size, ...)
 	memset(s, 0, sizeof *s);
 	s->w = w;
 	s->work.fn = on_sent;
-	s->head = (struct head){ .id = id_of(n),
+	s->head = (struct head){ .id = id_of(n) + said_low,
 		.arrived = now_usec() - 5000000,
-		.facts = { .flags = FACT_ESMTP,
+		.facts = { .flags = FACT_ESMTP | said_facts,
 		    .client = "192.0.2.1",
 		    .helo = "h.test" },
-		.sender = "alice@example.org",
+		.sender = said_sender,
 		.params = said_of_mail,
 		.rcpt = s->rcpt };
 	va_start(ap, size);
@@ -645,6 +714,12 @@ files(struct world *w)
 	return n;
 }
 
+static bool
+is_one_file(struct world *w)
+{
+	return files(w) == 1;
+}
+
 /* The head of a file by its id; false: there is none. */
 static bool
 head_of(struct world *w, uint64_t id, struct arena *a, struct head *h)
@@ -656,6 +731,21 @@ head_of(struct world *w, uint64_t id, struct arena *a, struct head *h)
 	if (fd != -1)
 		close(fd);
 	return ok;
+}
+
+static bool
+says(struct world *w, uint64_t id, const char *text)
+{
+	char file[16384];
+	enum spool_place place;
+	int fd = dirs_find(&w->qu.spool->dirs, id, O_RDONLY, &place);
+	ssize_t n = fd == -1 ? -1 : pread(fd, file, sizeof file - 1, 0);
+
+	if (fd != -1)
+		close(fd);
+	if (n > 0)
+		file[n] = '\0';
+	return n > 0 && strstr(file, text) != NULL;
 }
 
 /* ---- cases ---- */
@@ -751,6 +841,8 @@ no_list(void)
 		{ "toomany@a.test", RCPT_WAITING },
 		{ "noend@a.test", RCPT_WAITING },
 		{ "otherpage@a.test", RCPT_WAITING },
+		{ "longpart@a.test", RCPT_WAITING },
+		{ "longleaf@a.test", RCPT_WAITING },
 	};
 	struct index_rcpt row;
 	struct world *w;
@@ -858,6 +950,7 @@ left_over(void)
 	send_to(w, &s, 1, SMALL, "three@a.test", NULL);
 	CHECK("half a file of an earlier try", settle(w));
 	check_child("is written anew", w, &s, 0, 3);
+	CHECK("the parent is gone", goes(w, s.head.id));
 	CHECK("and nothing is left of it", files(w) == 1);
 	world_close(w);
 	unit_remove(w->dir);
@@ -940,7 +1033,9 @@ inherits(void)
 			i % 2 == 1 ? "rfc822;o@example.org" :
 				     "rfc822;three@a.test") == 0);
 		CHECK("expanded, and told of",
-		    head_of(w, s.head.id | 1, &a, &dsn) == rows[i].told);
+		    head_of(w, s.head.id | 1, &a, &dsn) == rows[i].told &&
+			(!rows[i].told ||
+			    says(w, s.head.id | 1, "Action: expanded")));
 		CHECK("to the sender",
 		    !rows[i].told ||
 			(dsn.sender[0] == '\0' && dsn.n_rcpt == 1 &&
@@ -952,6 +1047,348 @@ inherits(void)
 	}
 	memset(&said_of_mail, 0, sizeof said_of_mail);
 	memset(&said_of_rcpt, 0, sizeof said_of_rcpt);
+}
+
+/* What they are on this host is kept, and said to lookup. */
+static void
+leaves(void)
+{
+	struct head child;
+	struct arena a;
+	struct world *w;
+	struct sent s;
+
+	w = world_new(NULL);
+	arena_init(&a, 0);
+	send_to(w, &s, 1, SMALL, "leaves@a.test", "two@a.test", NULL);
+	CHECK("leaves", settle(w));
+	CHECK("are in the file",
+	    head_of(w, id_child(s.head.id, 0), &a, &child) &&
+		strcmp(child.rcpt[2].leaf, "m box r2") == 0);
+	CHECK("of others there is none",
+	    head_of(w, id_child(s.head.id, 1), &a, &child) &&
+		child.rcpt[1].leaf[0] == '\0');
+	CHECK("lookup is told of them, and whose they are", w->leaves == 3);
+	arena_free(&a);
+	world_close(w);
+	w = world_new(w->dir);
+	CHECK("from the index, too", settle(w) && w->leaves == 3);
+	world_close(w);
+	unit_remove(w->dir);
+}
+
+/* RFC 5321 3.9.2: a list with an owner; RFC 3461 5.2.7: what was asked for
+ * ends here. */
+static void
+owned(void)
+{
+	/* Columns: address, sender, NOTIFY, sender of the child, a notification
+	 * is made. */
+	static const struct {
+		const char *addr, *sender;
+		uint8_t notify;
+		const char *owner;
+		bool told;
+	} rows[] = {
+		{ "owned@a.test", "alice@example.org", NOTIFY_SUCCESS,
+		    "owner-list@a.test", true },
+		{ "owned1@a.test", "alice@example.org",
+		    NOTIFY_SUCCESS | NOTIFY_DELAY, "owner-list@a.test", true },
+		{ "owned1@a.test", "alice@example.org", NOTIFY_NEVER,
+		    "owner-list@a.test", false },
+		{ "owned@a.test", "", 0, "", false },
+	};
+	struct head child, dsn;
+	struct arena a;
+	struct world *w;
+	struct sent s;
+	bool null;
+	size_t i;
+
+	for (i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		w = world_new(NULL);
+		arena_init(&a, 0);
+		said_sender = rows[i].sender;
+		null = said_sender[0] == '\0';
+		said_of_mail = (struct mail_params){ .body = BODY_8BITMIME,
+			.ret = RET_FULL,
+			.envid = "QQ" };
+		said_of_rcpt = (struct rcpt_params){ .notify = rows[i].notify };
+		send_to(w, &s, 1, SMALL, rows[i].addr, NULL);
+		CHECK("a list with an owner", settle(w));
+		CHECK("who hears of it",
+		    head_of(w, id_child(s.head.id, 0), &a, &child) &&
+			strcmp(child.sender, rows[i].owner) == 0);
+		CHECK("the content stays as it is",
+		    child.params.body == BODY_8BITMIME);
+		CHECK("the sender's wishes do not",
+		    (child.params.envid[0] == '\0') == !null &&
+			(child.params.ret == RET_UNSAID) == !null &&
+			child.rcpt[0].notify == 0 &&
+			(child.rcpt[0].orcpt[0] == '\0') == !null);
+		CHECK("who is told that the list has it",
+		    head_of(w, s.head.id | 1, &a, &dsn) == rows[i].told &&
+			(!rows[i].told ||
+			    says(w, s.head.id | 1, "Action: delivered")));
+		CHECK("the parent is gone", goes(w, s.head.id));
+		arena_free(&a);
+		world_close(w);
+		unit_remove(w->dir);
+	}
+	said_sender = "alice@example.org";
+	memset(&said_of_mail, 0, sizeof said_of_mail);
+	memset(&said_of_rcpt, 0, sizeof said_of_rcpt);
+}
+
+/* ---- long lists ---- */
+
+/* What is answered is done, and four wait for nobody. */
+static bool
+is_muted(struct world *w)
+{
+	return w->mute == 4 && w->qu.n_expanding == 4 && w->qu.n_large == 4 &&
+	    w->qu.n_flushing == 0 && TAILQ_EMPTY(&w->qu.answers) &&
+	    TAILQ_EMPTY(&w->qu.asks) && w->qu.n_asked == 0 &&
+	    !w->qu.commit.set && !w->qu.run.set;
+}
+
+/* The id that stands behind a part's leaf; 0: none does. */
+static uint64_t
+part_id(const struct head_rcpt *rcpt)
+{
+	size_t len = strlen(rcpt->leaf);
+	uint64_t id;
+
+	return rcpt->leaf[0] == LEAF_PART && len > ID_LEN &&
+		id_parse(rcpt->leaf + len - ID_LEN, &id) ?
+	    id :
+	    0;
+}
+
+/* NULL if the child of this part is whole, or what is wrong with it. */
+static const char *
+part_wrong(struct world *w, const struct head *list, uint32_t n)
+{
+	const char *why = "it is not there";
+	struct arena a;
+	struct head h;
+	char name[32];
+	uint32_t i;
+
+	arena_init(&a, 0);
+	if (!head_of(w, part_id(&list->rcpt[n]), &a, &h))
+		goto fail;
+	why = "its head is another one";
+	if (h.of.id != list->id || h.of.n != n ||
+	    strcmp(h.of.addr, list->of.addr) != 0 ||
+	    strcmp(h.sender, list->sender) != 0 || h.n_rcpt != IN_PART)
+		goto fail;
+	why = "its recipients are others";
+	for (i = 0; i < IN_PART; i++) {
+		snprintf(name, sizeof name, "p%u.%u@x.test", n, i);
+		if (strcmp(h.rcpt[i].addr, name) != 0 ||
+		    strcmp(h.rcpt[i].orcpt, list->rcpt[n].orcpt) != 0)
+			goto fail;
+	}
+	why = NULL;
+fail:
+	arena_free(&a);
+	return why;
+}
+
+static bool
+all_parts(struct world *w, const struct head *list)
+{
+	const char *why = NULL;
+	uint32_t n;
+
+	for (n = 0; n < list->n_rcpt && why == NULL; n++)
+		why = part_wrong(w, list, n);
+	if (why != NULL)
+		printf("# part %u: %s\n", n - 1, why);
+	return why == NULL && list->n_rcpt == 16;
+}
+
+/* The ids of their children have two units each that nobody else has; the next
+ * message comes behind. */
+static bool
+ids_apart(struct world *w, const struct head *list)
+{
+	uint64_t next = ids_next(&w->qu, 0) / ID_STEP, unit[16], low;
+	uint32_t i, j;
+
+	for (i = 0; i < list->n_rcpt; i++) {
+		low = part_id(&list->rcpt[i]) % ID_STEP;
+		unit[i] = part_id(&list->rcpt[i]) / ID_STEP - (low != 0);
+		if (low != list->id % ID_STEP || unit[i] + 2 > next ||
+		    unit[i] / 2 == 0)
+			return false;
+		for (j = 0; j < i; j++)
+			if (unit[i] < unit[j] + 2 && unit[j] < unit[i] + 2)
+				return false;
+	}
+	return true;
+}
+
+/* What a killed process leaves: its files as they are now. */
+static struct world *
+killed(const struct world *w)
+{
+	char dir[] = "/tmp/postern-unit-XXXXXX", command[256];
+
+	if (mkdtemp(dir) == NULL)
+		abort();
+	snprintf(command, sizeof command, "cp -a %s/. %s", w->dir, dir);
+	if (system(command) != 0)
+		abort();
+	return world_new(dir);
+}
+
+static void
+parts(uint64_t low)
+{
+	struct head list;
+	struct arena a;
+	struct world *w;
+	struct sent s;
+
+	arena_init(&a, 0);
+	said_low = low;
+	said_facts = low != 0 ? FACT_OURS : 0;
+	w = world_new(NULL);
+	w->answered = 0;
+	send_to(w, &s, 1, SMALL, "parts@a.test", "plain@x.test", NULL);
+	CHECK("a long list", run(w, is_muted));
+	CHECK("has parts",
+	    head_of(w, id_child(s.head.id, 0), &a, &list) && list.n_rcpt == 16);
+	CHECK("that are expanded again", w->pages > 4 && files(w) == 2);
+	CHECK("with ids of their own", ids_apart(w, &list));
+	world_close(w);
+	w = world_new(w->dir);
+	CHECK("after a restart", settle(w));
+	CHECK("each part has its child", all_parts(w, &list));
+	CHECK("the list itself is gone", goes(w, list.id));
+	CHECK("nothing else is there", files(w) == 17);
+	world_close(w);
+	unit_remove(w->dir);
+	arena_free(&a);
+	said_low = said_facts = 0;
+}
+
+/* Killed while its parts are made: the others are, each once. */
+static void
+parts_killed(void)
+{
+	struct world *w, *then;
+	struct head list;
+	struct arena a;
+	struct sent s;
+
+	arena_init(&a, 0);
+	w = world_new(NULL);
+	w->answered = 12;
+	send_to(w, &s, 1, SPOOL_SMALL + 99, "parts@a.test", "plain@x.test",
+	    NULL);
+	CHECK("some parts are made", run(w, is_muted));
+	CHECK("others are not yet",
+	    head_of(w, id_child(s.head.id, 0), &a, &list) && files(w) == 14);
+	then = killed(w);
+	CHECK("killed", settle(then));
+	CHECK("all are made", all_parts(then, &list) && files(then) == 17);
+	CHECK("of four it was asked", then->pages >= 4 && then->pages < 40);
+	world_close(then);
+	unit_remove(then->dir);
+	world_close(w);
+	unit_remove(w->dir);
+	arena_free(&a);
+}
+
+/* Given out ahead of the clock, and no file has them: known all the same. */
+static void
+ids_killed(void)
+{
+	struct world *w, *then;
+	struct head list;
+	struct arena a;
+	struct sent s;
+
+	arena_init(&a, 0);
+	w = world_new(NULL);
+	w->answered = 0;
+	w->qu.last_id = id_of(10000);
+	send_to(w, &s, 1, SMALL, "parts@a.test", "plain@x.test", NULL);
+	run(w, is_muted);
+	CHECK("the ids of parts",
+	    head_of(w, id_child(s.head.id, 0), &a, &list));
+	then = killed(w);
+	CHECK("are not given out again", ids_apart(then, &list));
+	world_close(then);
+	then = world_new(then->dir);
+	CHECK("nor after a stop in order",
+	    settle(then) && ids_apart(then, &list) && all_parts(then, &list));
+	world_close(then);
+	unit_remove(then->dir);
+	world_close(w);
+	unit_remove(w->dir);
+	arena_free(&a);
+}
+
+/* The mark of a part is lost, its child is not. */
+static void
+part_mark_lost(void)
+{
+	struct world *w, *then;
+	struct head list;
+	struct sent s;
+	struct arena a;
+
+	arena_init(&a, 0);
+	w = world_new(NULL);
+	w->answered = 12;
+	send_to(w, &s, 1, SPOOL_SMALL, "parts@a.test", "plain@x.test", NULL);
+	run(w, is_muted);
+	head_of(w, id_child(s.head.id, 0), &a, &list);
+	s.head.id = list.id; /* whose states are meant */
+	s.rcpt[0].off = list.rcpt[3].off;
+	CHECK("a part is made", state_of(w, &s, 0) == RCPT_EXPANDED);
+	world_close(w);
+	w = world_new(w->dir); /* the journal has no say any more */
+	set_state(w, &s, 0, RCPT_WAITING);
+	world_close(w);
+	then = world_new(w->dir);
+	then->answered = 12;
+	CHECK("its mark is lost", run(then, is_muted));
+	CHECK("it is marked again", state_of(then, &s, 0) == RCPT_EXPANDED);
+	CHECK("and is not made again", files(then) == 14 && then->pages == 4);
+	world_close(then);
+	unit_remove(then->dir);
+	arena_free(&a);
+}
+
+/* Whatever lookup says, it comes to an end. */
+static void
+parts_of_parts(void)
+{
+	struct index_rcpt row;
+	struct index_cursor c = { 0 };
+	struct world *w;
+	struct sent s;
+	uint64_t id;
+	uint32_t n;
+
+	w = world_new(NULL);
+	send_to(w, &s, 1, SMALL, "deep@a.test", NULL);
+	CHECK("a part of a part, without an end", settle(w));
+	CHECK("the message is gone", goes(w, s.head.id));
+	queue_commit(&w->qu);
+	CHECK("one is left", index_walk(w->qu.index, &c, &id, &n) == INDEX_OK);
+	CHECK("its parents are gone", run(w, is_one_file));
+	CHECK("it waits for a better configuration",
+	    w->pages == 1 + 32 &&
+		index_get_rcpt(w->qu.index, id, n, &row) == INDEX_OK &&
+		row.state == RCPT_WAITING && row.next > now_sec() + 500);
+	world_close(w);
+	unit_remove(w->dir);
 }
 
 int
@@ -972,5 +1409,14 @@ main(void)
 	left_over();
 	taken_out();
 	inherits();
+	leaves();
+	owned();
+	parts(0);
+	parts(1);
+	parts(ID_STEP - 1);
+	parts_killed();
+	ids_killed();
+	part_mark_lost();
+	parts_of_parts();
 	return unit_end();
 }

@@ -57,7 +57,10 @@ same_params(const struct head *a, const struct head *b)
 	for (i = 0; i < a->n_rcpt; i++) {
 		if (a->rcpt[i].notify != b->rcpt[i].notify ||
 		    strcmp(a->rcpt[i].orcpt,
-			b->rcpt[i].orcpt == NULL ? "" : b->rcpt[i].orcpt) != 0)
+			b->rcpt[i].orcpt == NULL ? "" : b->rcpt[i].orcpt) !=
+			0 ||
+		    strcmp(a->rcpt[i].leaf,
+			b->rcpt[i].leaf == NULL ? "" : b->rcpt[i].leaf) != 0)
 			return 0;
 	}
 	return 1;
@@ -101,6 +104,28 @@ child(void)
 	return h;
 }
 
+/* With leaves: one alone, one behind parameters, none. */
+static struct head
+with_leaves(void)
+{
+	static struct head_rcpt rcpts[] = {
+		{ .state = RCPT_WAITING,
+		    .addr = "dave@mail.example.org",
+		    .leaf = "m inbox dave" },
+		{ .state = RCPT_DELIVERED,
+		    .addr = "team@mail.example.org",
+		    .notify = NOTIFY_FAILURE,
+		    .orcpt = "rfc822;team@example.org",
+		    .leaf = "p 0123abcd %41<>\xc3\xa4" },
+		{ .state = RCPT_WAITING, .addr = "carol@example.net" },
+	};
+	struct head h = child();
+
+	h.rcpt = rcpts;
+	h.n_rcpt = 3;
+	return h;
+}
+
 /* Printed and read back, it is the same. */
 static void
 check_round(const char *name, struct head *h)
@@ -140,7 +165,7 @@ static void
 rounds(void)
 {
 	static char longest[ADDR_MAX + 1];
-	static char orcpt[ORCPT_MAX + 1];
+	static char orcpt[ORCPT_MAX + 1], leaf[LEAF_TEXT_MAX + 1];
 	static struct head_rcpt many[RCPT_MAX];
 	struct head h = sample();
 	const char states[] = "qwhHbDXdfrx";
@@ -171,6 +196,8 @@ rounds(void)
 	h.of.n = RCPT_MAX - 1;
 	h.of.addr = longest;
 	check_round("a child of the last recipient", &h);
+	h = with_leaves();
+	check_round("leaves", &h);
 	h = sample();
 	for (i = 0; states[i] != '\0'; i++)
 		many[i] = (struct head_rcpt){ .state = states[i],
@@ -189,6 +216,12 @@ rounds(void)
 	for (i = 0; i < RCPT_MAX; i++)
 		many[i].orcpt = orcpt;
 	check_round("30000 recipients with the longest ORCPT", &h);
+	memset(leaf, '%', LEAF_TEXT_MAX);
+	for (i = 0; i < RCPT_MAX; i++)
+		many[i].leaf = leaf;
+	h.of = child().of;
+	check_round("and the longest leaf", &h);
+	CHECK("which are not too long", h.len <= HEAD_LEN_MAX);
 }
 
 /* Cut anywhere, it asks for more and never reads past the cut. */
@@ -268,6 +301,7 @@ bad(void)
 {
 #define START  "postern 1\nid: 0DZ5KQ2X4M000\narrived: 1.000001\n"
 #define CLIENT "client: - port 0 flags 1 uid 0\n"
+#define OF     "of: 0DZ5KQ2X4M000 0 <a@b>\n"
 #define SUM    "sum: 0123456789abcdef\n\n"
 	static const char *const rows[][2] = {
 		{ "other version", "postern 2\nid: 0DZ5KQ2X4M000\n" },
@@ -332,6 +366,15 @@ bad(void)
 		    START CLIENT "from: <>\nrcpt: q <a@b> ORCPT=\n" },
 		{ "a blank at the end",
 		    START CLIENT "from: <>\nrcpt: q <a@b> \n" },
+		{ "an empty leaf",
+		    START CLIENT OF "from: <>\nrcpt: q <a@b> FOR=\n" },
+		{ "a leaf before another parameter",
+		    START CLIENT OF
+		    "from: <>\nrcpt: q <a@b> FOR=m ORCPT=rfc822;a@b\n" },
+		{ "two leaves",
+		    START CLIENT OF "from: <>\nrcpt: q <a@b> FOR=m FOR=n\n" },
+		{ "a leaf of no child",
+		    START CLIENT "from: <>\nrcpt: q <a@b> FOR=m\n" },
 		{ "wrong sum", START CLIENT "from: <>\nrcpt: q <a@b>\n" SUM },
 	};
 	struct head h;
@@ -380,9 +423,11 @@ main(void)
 	cuts(sample());
 	cuts(child());
 	cuts(with_params());
+	cuts(with_leaves());
 	flips(sample());
 	flips(child());
 	flips(with_params());
+	flips(with_leaves());
 	bad();
 	ceilings();
 	return unit_end();

@@ -241,6 +241,8 @@ about_rows(void)
 	CHECK("one is enough",
 	    row_unpack_rcpt(row, len, &r2) && r2.last.cause == CAUSE_DNS);
 	row[0] = 5;
+	CHECK("and no child's", !row_unpack_rcpt(row, len, &r2));
+	row[0] = 6;
 	CHECK("a version that does not exist", !row_unpack_rcpt(row, len, &r2));
 	r.last.cause = r.last.stage = 0;
 	r.last.after = UINT32_MAX;
@@ -274,6 +276,71 @@ about_rows(void)
 	for (n = 0; n < len; n++)
 		wrong += row_unpack_way(unit_guard(row, n), n, &w2);
 	CHECK("cut short, or too long", wrong == 0);
+}
+
+/* What only a child has; rows of before have not. */
+static void
+child_rows(void)
+{
+	struct index_rcpt r = a_rcpt(7, 1, "b@example.org", "mx:x", 5), r2;
+	struct index_way w = { .failures = 9, .next = 1 }, w2;
+	struct index_msg m = a_msg(7, "a@example.org"), m2;
+	uint8_t row[ROW_MAX];
+	size_t len, n, wrong = 0;
+
+	strlcpy(r.leaf, "m inbox b", sizeof r.leaf);
+	len = row_pack_rcpt(&r, row);
+	CHECK("a leaf",
+	    row_unpack_rcpt(row, len, &r2) && (r2.id = 7) && (r2.n = 1) &&
+		memcmp(&r, &r2, sizeof r) == 0);
+	for (n = 0; n < len; n++)
+		wrong += row_unpack_rcpt(unit_guard(row, n), n, &r2);
+	row[len] = 0;
+	wrong += row_unpack_rcpt(row, len + 1, &r2);
+	r.last.after = UINT32_MAX;
+	r.ttl = 9;
+	r.params.notify = NOTIFY_NEVER;
+	memset(r.target, 't', ADDR_MAX);
+	memset(r.params.orcpt, 'o', ORCPT_MAX);
+	memset(r.last.text, 'x', OUTCOME_TEXT_MAX);
+	memset(r.leaf, 'f', LEAF_TEXT_MAX);
+	len = row_pack_rcpt(&r, row);
+	CHECK("the longest one, with all the rest",
+	    row_unpack_rcpt(row, len, &r2) && (r2.id = 7) && (r2.n = 1) &&
+		memcmp(&r, &r2, sizeof r) == 0);
+	for (n = 0; n < len; n++)
+		wrong += row_unpack_rcpt(unit_guard(row, n), n, &r2);
+	strlcpy(r.leaf, "x", sizeof r.leaf);
+	len = row_pack_rcpt(&r, row);
+	row[len - 2] = 0;
+	CHECK("no leaf", !row_unpack_rcpt(row, len - 1, &r2));
+
+	strlcpy(m.of, "team@example.org", sizeof m.of);
+	len = row_pack_msg(&m, row);
+	CHECK("a child",
+	    row_unpack_msg(row, len, &m2) && (m2.id = 7) &&
+		memcmp(&m, &m2, sizeof m) == 0);
+	for (n = 0; n < len; n++)
+		wrong += row_unpack_msg(unit_guard(row, n), n, &m2);
+	m.params.ret = RET_HDRS;
+	memset(m.params.envid, 'e', ENVID_MAX);
+	memset(m.of, 'o', ADDR_MAX);
+	memset(m.dkim, 'd', SIG_MAX);
+	len = row_pack_msg(&m, row);
+	CHECK("of the longest, with all the rest",
+	    row_unpack_msg(row, len, &m2) && (m2.id = 7) &&
+		memcmp(&m, &m2, sizeof m) == 0);
+	for (n = 0; n < len; n++)
+		wrong += row_unpack_msg(unit_guard(row, n), n, &m2);
+	strlcpy(m.of, "x", sizeof m.of);
+	len = row_pack_msg(&m, row);
+	row[len - 2] = 0;
+	CHECK("of nobody", !row_unpack_msg(row, len - 1, &m2));
+	CHECK("cut short or too long, a child's row", wrong == 0);
+
+	len = row_pack_way(&w, row);
+	row[0] = 5;
+	CHECK("no route is a child", !row_unpack_way(row, len, &w2));
 }
 
 static void
@@ -764,6 +831,7 @@ main(void)
 	rows();
 	longer_rows();
 	about_rows();
+	child_rows();
 	keys();
 	walks();
 	ways_and_facts();

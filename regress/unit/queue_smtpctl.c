@@ -50,7 +50,15 @@ static const struct {
 	{ { "example.org", "--from", "a@b.example" }, CTL_BY_NONE, "", 0, 1 },
 	{ { ID, "--state", "held" }, CTL_BY_NONE, "", 0, 1 },
 	{ { "--state", "waiting" }, CTL_BY_NONE, "", 0, 1 },
+	/* who that is, only a look at the spool tells */
+	{ { "--to-has", "ann" }, CTL_BY_NONE, "", 0, 1 },
+	{ { "--from-has", "!ann" }, CTL_BY_NONE, "", 0, 1 },
+	{ { ID, "--id-has", "X4M" }, CTL_BY_NONE, "", 0, 1 },
 	/* never */
+	{ { "--to-has", "" }, CTL_BY_NONE, "", 0, 0 },
+	{ { "--to-has", "!" }, CTL_BY_NONE, "", 0, 0 },
+	{ { "--to-has", "a", "--to-has", "b" }, CTL_BY_NONE, "", 0, 0 },
+	{ { "all", "--to-has", "a" }, CTL_BY_NONE, "", 0, 0 },
 	{ { "" }, CTL_BY_NONE, "", 0, 0 },
 	{ { "0DZ5KQ2X4M00" }, CTL_BY_NONE, "", 0, 0 },
 	{ { ID "0" }, CTL_BY_NONE, "", 0, 0 },
@@ -158,6 +166,14 @@ static const struct {
 	{ 'q', { "mx:example.org" }, 0 },
 	{ 'q', { "example.net", "--from", "alice@example.org" }, 1 },
 	{ 'q', { "example.net", "--from", "bob@example.org" }, 0 },
+	{ 'q', { "--to-has", "B@EXAMPLE" }, 1 },
+	{ 'q', { "--to-has", "alice" }, 0 },
+	{ 'q', { "--to-has", "!alice" }, 1 },
+	{ 'q', { "--from-has", "alice", "--to-has", "bob" }, 1 },
+	{ 'q', { "--from-has", "!alice", "--to-has", "bob" }, 0 },
+	{ 'q', { "--id-has", "kq2x" }, 1 },
+	{ 'q', { "--id-has", "!kq2x" }, 0 },
+	{ 'd', { "--to-has", "bob" }, 0 },
 };
 
 static void
@@ -337,8 +353,10 @@ test_numbers(void)
 static void
 test_next_try(void)
 {
-	struct next_try unknown = { 0 }, held = { true, true, 500 };
-	struct next_try soon = { true, false, 1250 }, past = { true, false, 9 };
+	struct next_try unknown = { 0 }, held = { true, true, 500, false };
+	struct next_try soon = { true, false, 1250, false };
+	struct next_try past = { true, false, 9, false };
+	struct next_try trying = { true, false, 9, true };
 	char out[PRINT_TIME + 8];
 
 	CHECK("next_none",
@@ -350,6 +368,9 @@ test_next_try(void)
 		0);
 	CHECK("next_now",
 	    strcmp(next_try_print(&past, 1000, out, sizeof out), "now") == 0);
+	CHECK("next_trying",
+	    strcmp(next_try_print(&trying, 1000, out, sizeof out), "trying") ==
+		0);
 }
 
 int

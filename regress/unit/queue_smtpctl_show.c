@@ -60,9 +60,12 @@ make_file(const struct spool_dirs *d, uint64_t id, const char *content)
 	static const char trace[] = "Received: from test\r\n";
 	struct head_rcpt rcpt[] = {
 		{ .state = RCPT_WAITING, .addr = "bob@example.net" },
-		{ .state = RCPT_DELIVERED, .addr = "carol@example.com" },
+		{ .state = RCPT_DELIVERED,
+		    .addr = "carol@example.com",
+		    .leaf = "m inbox carol" },
 	};
 	struct head h = { .id = id,
+		.of = { id, 0, "team@example.com" },
 		.arrived = (int64_t)1770091445 * 1000000,
 		.facts = { .client = "192.0.2.7", .helo = "mx.example.org" },
 		.sender = "alice@example.org",
@@ -107,7 +110,8 @@ make_rows(uint64_t id, struct index *ix, int64_t next)
 	struct index_rcpt done = { .id = id,
 		.n = 1,
 		.state = RCPT_DELIVERED,
-		.addr = "carol@example.com" };
+		.addr = "carol@example.com",
+		.leaf = "p a inbox carol 0123ABCD" };
 
 	outcome_set(&r.last, LATER, WIDTH_RCPT, 451, "4.3.0", "try \"later\"");
 	r.last.cause = CAUSE_SYSTEM;
@@ -247,7 +251,7 @@ static const struct {
 	    "{\"id\":\"" ID
 	    "\",\"sender\":\"alice@example.org\",\"size\":1024,\"arrived\":\"2026-02-03T04:04:05Z\",\"age\":" },
 	{ "list_json_rcpt", "show queue", 1, { ID }, EX_OK, 1,
-	    "\"n\":0,\"state\":\"waiting\",\"recipient\":\"bob@example.net\",\"attempts\":3,\"tried\":\"2026-02-03T04:05:00Z\",\"next\":\"1970-01-01T00:00:01Z\",\"route\":\"mx:example.net\",\"parked\":false,\"route_held\":false,\"relay\":\"mx.example.net[192.0.2.1]:25\",\"last\":{\"verdict\":\"later\",\"code\":451,\"enhanced\":\"4.3.0\",\"cause\":\"system\",\"stage\":\"rcpt\",\"after\":90,\"text\":\"try \\\"later\\\"\",\"local\":true}}\n" },
+	    "\"n\":0,\"state\":\"waiting\",\"recipient\":\"bob@example.net\",\"attempts\":3,\"tried\":\"2026-02-03T04:05:00Z\",\"next\":\"1970-01-01T00:00:01Z\",\"route\":\"mx:example.net\",\"trying\":false,\"parked\":false,\"route_held\":false,\"relay\":\"mx.example.net[192.0.2.1]:25\",\"last\":{\"verdict\":\"later\",\"code\":451,\"enhanced\":\"4.3.0\",\"cause\":\"system\",\"stage\":\"rcpt\",\"after\":90,\"text\":\"try \\\"later\\\"\",\"local\":true}}\n" },
 	{ "list_domain", "show queue", 1, { "EXAMPLE.net" }, EX_OK, 2, ID },
 	{ "list_rcpt", "show queue", 1, { "bob@example.net" }, EX_OK, 2, ID },
 	{ "list_sender", "show queue", 1, { "--from", "Alice@example.org" },
@@ -257,6 +261,10 @@ static const struct {
 	    "carol@example.com" },
 	{ "list_number", "show queue", 1, { ID ":1" }, EX_OK, 1,
 	    "carol@example.com" },
+	{ "list_leaf", "show queue", 0, { "--state", "delivered" }, EX_OK, 3,
+	    " carol@example.com (program of the alias carol) " },
+	{ "list_leaf_json", "show queue", 1, { ID ":1" }, EX_OK, 1,
+	    "\"recipient\":\"carol@example.com\",\"for\":\"program of the alias carol\",\"attempts\":" },
 	{ "list_no_domain", "show queue", 1, { "example.com" }, EXIT_NO_MATCH,
 	    1, "nothing matches" },
 	{ "list_no_id", "show queue", 1, { "0000000000000" }, EXIT_NO_MATCH, 1,
@@ -316,7 +324,9 @@ test_message(void)
 		strstr(out, "client: 192.0.2.7\n") != NULL &&
 		strstr(out, "rcpt 0: waiting <bob@example.net>\n") != NULL &&
 		strstr(out, "attempts: 3, next: in ") != NULL &&
-		strstr(out, "rcpt 1: delivered <carol@") != NULL &&
+		strstr(out,
+		    "rcpt 1: delivered <carol@example.com>\n    for: program of the alias carol\n") !=
+		    NULL &&
 		strcmp(out + strlen(out) - strlen(content), content) == 0);
 	CHECK("message_json",
 	    run("show message", 1, args, out, sizeof out) == EX_OK &&
@@ -356,7 +366,8 @@ test_files(void)
 		    NULL);
 	CHECK("files_envelope",
 	    run("show envelope", 0, args, out, sizeof out) == EX_OK &&
-		strstr(out, "rcpt 0: waiting <bob@example.net>\n") != NULL);
+		strstr(out, "rcpt 0: waiting <bob@example.net>\n") != NULL &&
+		strstr(out, "    for: mailbox of carol\n") != NULL);
 	CHECK("files_no_routes",
 	    run("show routes", 0, NULL, out, sizeof out) == EX_TEMPFAIL);
 }

@@ -75,7 +75,7 @@ static struct way_job *
 take_at(struct ways *ws, int64_t now_msec, bool *marked)
 {
 	struct way_marks marks = { 0 };
-	struct way *w = way_turn(ws, all);
+	struct way *w = way_turn(ws, &ws->side[WAY_OUT], all);
 	struct way_job *job =
 	    w == NULL ? NULL : way_take(ws, w, now_msec, &marks);
 
@@ -330,7 +330,7 @@ static void
 check_bounds(void)
 {
 	struct ways ws;
-	struct way *a;
+	struct way *a, *b;
 	char route[32];
 	int i;
 
@@ -341,12 +341,18 @@ check_bounds(void)
 	CHECK("a half full one is not", way_hunger(a) == 0 && way_open(a));
 	add(&ws, a, WAY_WAITING / 2);
 	CHECK("a full one takes nobody", !way_open(a));
+	b = way_get(&ws, "mx:b");
+	way_gathers(&ws, b, true);
+	way_gathers(&ws, b, true);
+	way_gathers(&ws, b, false);
 	for (i = 0; i < 3 * WAYS_MAX; i++) {
 		snprintf(route, sizeof route, "mx:%d", i);
 		way_get(&ws, route);
 	}
 	CHECK("idle ones are forgotten", ws.n < 5000);
 	CHECK("busy ones are not", way_find(&ws, "mx:a") == a);
+	CHECK("nor those for which a job gathers", way_find(&ws, "mx:b") == b);
+	way_gathers(&ws, b, false);
 	for (i = 0; i < 2 * WAYS_MAX; i++) {
 		struct way *w;
 

@@ -82,7 +82,7 @@ add(struct ways *ws, struct way *w, int n, uint32_t rcpts)
 static struct way_job *
 take(struct ways *ws, int64_t now_msec)
 {
-	struct way *w = way_turn(ws, all);
+	struct way *w = way_turn(ws, &ws->side[WAY_OUT], all);
 	struct way_marks marks;
 
 	return w == NULL ? NULL : way_take(ws, w, now_msec, &marks);
@@ -141,7 +141,8 @@ check_group(void)
 	    strcmp(turns(&ws, 20, 0), "abxaxx") == 0);
 	CHECK("counted", a->group->running == 3 && a->running == 2);
 	CHECK("a full group has nobody in the round",
-	    a->group->n_turns == 0 && way_turn(&ws, all) == NULL);
+	    a->group->n_turns == 0 &&
+		way_turn(&ws, &ws.side[WAY_OUT], all) == NULL);
 	add(&ws, c, 5, 1);
 	CHECK("who comes to a full one waits", take(&ws, 0) == NULL);
 	done(&ws, a);
@@ -154,7 +155,8 @@ check_group(void)
 	done(&ws, a);
 	done(&ws, c);
 	CHECK("none is passed over", strcmp(turns(&ws, 9, 0), "bac") == 0);
-	CHECK("nobody may: nobody does", way_turn(&ws, none) == NULL);
+	CHECK("nobody may: nobody does",
+	    way_turn(&ws, &ws.side[WAY_OUT], none) == NULL);
 	way_undo(&ws, a);
 	CHECK("what came to nothing frees a place",
 	    strcmp(turns(&ws, 9, 0), "b") == 0);
@@ -270,7 +272,7 @@ check_join(void)
 	way_join(&ws, a, NULL);
 	CHECK("out of it again",
 	    b->group->running == b->running && a->group == NULL &&
-		way_turn(&ws, all) != NULL);
+		way_turn(&ws, &ws.side[WAY_OUT], all) != NULL);
 	stop(&ws);
 }
 
@@ -299,9 +301,10 @@ check_home(void)
 	CHECK("and while a connection may be idle",
 	    way_home(b, 2000 + WAY_HOME_MSEC - 1) == 7 &&
 		way_home(b, 2000 + WAY_HOME_MSEC) == CONF_NONE);
-	CHECK("whose turn", way_turn(&ws, all) == b);
+	CHECK("whose turn", way_turn(&ws, &ws.side[WAY_OUT], all) == b);
 	way_aside(&ws, b, 7);
-	CHECK("aside it is not in the way", way_turn(&ws, all) == x);
+	CHECK("aside it is not in the way",
+	    way_turn(&ws, &ws.side[WAY_OUT], all) == x);
 	way_back(&ws, 6, 9);
 	CHECK("another process does not bring it back",
 	    b->stands == WAY_ASIDE && TAILQ_FIRST(&ws.aside[7]) == b);
@@ -368,7 +371,8 @@ check_share(void)
 		good = true;
 		for (t = 0; t < WAY_TRUSTS; t++)
 			good = good &&
-			    way_share(&ws, &p, t) == (shares[i].may[t] != '-');
+			    way_share(&ws.side[WAY_OUT], &p, t) ==
+				(shares[i].may[t] != '-');
 		/* The unknown one may have been taken instead. */
 		CHECK(shares[i].name, good);
 		stop(&ws);
@@ -388,12 +392,15 @@ check_trust(void)
 	add(&ws, a, 9, 1);
 	add(&ws, b, 9, 1);
 	CHECK("nothing is known", way_trust(a) == WAY_UNKNOWN);
-	CHECK("none that works", way_turn(&ws, proven) == NULL);
+	CHECK("none that works",
+	    way_turn(&ws, &ws.side[WAY_OUT], proven) == NULL);
 	turns(&ws, 2, 0);
 	end(&ws, b, NEVER, WIDTH_SITE, CAUSE_POLICY, 0);
 	CHECK("who answers works", way_trust(b) == WAY_PROVEN);
-	CHECK("and has its turn before others may", way_turn(&ws, proven) == b);
-	CHECK("but not before its turn", way_turn(&ws, all) == a);
+	CHECK("and has its turn before others may",
+	    way_turn(&ws, &ws.side[WAY_OUT], proven) == b);
+	CHECK("but not before its turn",
+	    way_turn(&ws, &ws.side[WAY_OUT], all) == a);
 	end(&ws, a, LATER, WIDTH_SITE, CAUSE_NETWORK, 0);
 	CHECK("who fails is doubted", way_trust(a) == WAY_DOUBTED);
 	way_wake(&ws, a, a->next);
@@ -430,8 +437,8 @@ check_crowd(void)
 			add(&ws, b, 1, 1);
 	}
 	CHECK("many unknown ones have so much together",
-	    ws.unproven.rcpts >= WAYS_UNPROVEN_RCPTS &&
-		ws.unproven.rcpts < WAYS_UNPROVEN_RCPTS + 10);
+	    ws.side[WAY_OUT].unproven.rcpts >= WAYS_UNPROVEN_RCPTS &&
+		ws.side[WAY_OUT].unproven.rcpts < WAYS_UNPROVEN_RCPTS + 10);
 	CHECK("each of them little, from the half on",
 	    way_find(&ws, "mx:30")->waiting <= WAY_CROWDED);
 	CHECK("one that works is not kept from it",
@@ -440,7 +447,8 @@ check_crowd(void)
 	CHECK("one that comes late waits in the index", !way_open(b));
 	b->parked = true;
 	way_touch(&ws, b);
-	CHECK("for room", b->pent == &ws.unproven && way_feed(&ws) == NULL);
+	CHECK("for room",
+	    b->pent == &ws.side[WAY_OUT].unproven && way_feed(&ws) == NULL);
 	/* What runs counts too. */
 	for (i = 0; i < 50; i++)
 		take(&ws, 0);
@@ -468,21 +476,24 @@ check_counts(void)
 	add(&ws, a, 2, 10);
 	way_less(&ws, &jobs[0]);
 	CHECK("one recipient less",
-	    a->rcpts == 19 && ws.unproven.rcpts == 19 &&
+	    a->rcpts == 19 && ws.side[WAY_OUT].unproven.rcpts == 19 &&
 		a->group->room.rcpts == 19);
 	job = take(&ws, 0);
 	CHECK("they run",
-	    a->rcpts == 10 && ws.unproven.running == 9 &&
-		ws.unproven.rcpts == 10);
+	    a->rcpts == 10 && ws.side[WAY_OUT].unproven.running == 9 &&
+		ws.side[WAY_OUT].unproven.rcpts == 10);
 	done(&ws, a);
 	CHECK("with what is known they change rooms",
-	    ws.proven.rcpts == 10 && ws.unproven.rcpts == 0);
+	    ws.side[WAY_OUT].proven.rcpts == 10 &&
+		ws.side[WAY_OUT].unproven.rcpts == 0);
 	way_landed(&ws, job);
 	way_landed(&ws, job);
-	CHECK("those that ran are counted once", ws.unproven.running == 0);
+	CHECK("those that ran are counted once",
+	    ws.side[WAY_OUT].unproven.running == 0);
 	way_remove(&ws, &jobs[1]);
 	CHECK("nothing is left",
-	    ws.proven.rcpts == 0 && ws.proven.jobs == 0 &&
+	    ws.side[WAY_OUT].proven.rcpts == 0 &&
+		ws.side[WAY_OUT].proven.jobs == 0 &&
 		a->group->room.rcpts == 0 && a->group->room.jobs == 0);
 	stop(&ws);
 }
