@@ -7,13 +7,14 @@ PKGS_BUILD = gcc make libc6-dev libssl-dev liblmdb-dev libldns-dev \
 PKGS_RUN = openssl ca-certificates curl
 PKGS_TEST = python3-pytest python3-pytest-xdist python3-pytest-timeout \
 	python3-dkim python3-nacl python3-dnspython opendkim-tools nsd swaks \
-	mandoc clang clang-format libclang-rt-14-dev strace iproute2 \
+	systemd mandoc clang clang-format libclang-rt-14-dev strace iproute2 \
 	libdb5.3 libicu72 libnsl2 libsasl2-2 libgnutls-dane0 libidn12 \
 	libpcre2-8-0 msmtp mutt python3-cryptography python3-openssl \
 	libnet-ssleay-perl libmail-dkim-perl \
-	libsodium23 libunwind8 libcap2 liblz4-1 libzstd1
+	libsodium23 libunwind8 libcap2 liblz4-1 libzstd1 debootstrap
+PKGS_DEB = build-essential debhelper po-debconf
 # Unpacked below build/peers, not installed: each to a folder of its name.
-PKGS_PEERS = postfix opensmtpd exim4-daemon-light dovecot-core dovecot-lmtpd
+PKGS_PEERS = postfix opensmtpd exim4-daemon-light dovecot-core dovecot-lmtpd fail2ban vacation
 
 # ---- where things go ----
 B ?= build
@@ -22,6 +23,25 @@ CC = gcc
 endif
 OPT ?= -O2 -g
 SAN ?=
+
+# Of `make install`; the manuals and units are changed to say the same.
+DESTDIR ?=
+PREFIX ?= /usr/local
+SYSCONFDIR ?= /etc
+SBINDIR ?= $(PREFIX)/sbin
+BINDIR ?= $(PREFIX)/bin
+LIBDIR ?= $(PREFIX)/lib
+LIBEXECDIR ?= $(PREFIX)/libexec/postern
+MANDIR ?= $(PREFIX)/share/man
+DOCDIR ?= $(PREFIX)/share/doc/postern
+CONFDIR ?= $(SYSCONFDIR)/postern
+INITDIR ?= $(SYSCONFDIR)/init.d
+UNITDIR ?= $(PREFIX)/lib/systemd/system
+SYSUSERSDIR ?= $(PREFIX)/lib/sysusers.d
+TMPFILESDIR ?= $(PREFIX)/lib/tmpfiles.d
+# What programs without -R use.
+RUNDIR ?= /run/postern
+SPOOLDIR ?= /var/spool/postern
 
 CSTD = -std=c11 -D_GNU_SOURCE
 WARN = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
@@ -53,13 +73,14 @@ LIBS_queue = -llmdb -lpthread
 LIBS_control =
 LIBS_smtpctl = -llmdb -lldns -lcrypt -lcrypto -lpthread -lidn
 LIBS_deliver = -lldns -lssl -lcrypto
+LIBS_local =
 
 BIN_smtpd = smtpd sendmail
 BIN_queue = smtpctl
 BIN_deliver =
 EXEC_smtpd = session lookup guard keys spawn pam
 EXEC_queue = queue control
-EXEC_deliver = deliver
+EXEC_deliver = deliver local
 
 ROOMS = smtpd queue deliver
 PROGS = $(foreach r,$(ROOMS),$(BIN_$(r):%=$(B)/%) $(EXEC_$(r):%=$(B)/libexec/%))
@@ -93,6 +114,16 @@ $(foreach r,$(ROOMS),$(foreach p,$(EXEC_$(r)),$(eval $(call LINK,$(r),$(p),$(B)/
 $(B)/obj/%.o: %.c
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS_ALL) -Icommon -I$(firstword $(subst /, ,$<)) -MMD -MP -c -o $@ $<
+
+# The places that are compiled in, and what they were the last time.
+PLACES = -DCONFDIR='"$(CONFDIR)"' -DRUNDIR='"$(RUNDIR)"' \
+	-DSPOOLDIR='"$(SPOOLDIR)"' -DLIBEXECDIR='"$(LIBEXECDIR)"'
+$(B)/obj/common/places.o: CFLAGS_ALL += $(PLACES)
+$(B)/obj/common/places.o: $(B)/places
+$(B)/places: FORCE
+	@mkdir -p $(@D)
+	@printf '%s\n' $(PLACES) | cmp -s - $@ || printf '%s\n' $(PLACES) >$@
+FORCE:
 
 # ---- unit tests: regress/unit/ROOM_NAME.c is linked with that room ----
 UNIT_SRC = $(wildcard regress/unit/*.c)
@@ -156,6 +187,37 @@ $(B)/bench/%: regress/bench/%.c regress/unit/conf_image.h $(B)/libsmtpd.a $(B)/l
 	$(CC) $(CFLAGS_ALL) -Icommon -Ismtpd -Iregress/unit $(HARD_L) -o $@ $< \
 	    $(B)/libsmtpd.a $(B)/libcommon.a $(LIBS_unit_smtpd) $(LIBS_common) $(LDFLAGS)
 
+# ---- installing it ----
+INSTALL = B='$(B)' DESTDIR='$(DESTDIR)' SYSCONFDIR='$(SYSCONFDIR)' \
+	SBINDIR='$(SBINDIR)' BINDIR='$(BINDIR)' LIBDIR='$(LIBDIR)' \
+	LIBEXECDIR='$(LIBEXECDIR)' MANDIR='$(MANDIR)' DOCDIR='$(DOCDIR)' \
+	CONFDIR='$(CONFDIR)' INITDIR='$(INITDIR)' UNITDIR='$(UNITDIR)' \
+	SYSUSERSDIR='$(SYSUSERSDIR)' TMPFILESDIR='$(TMPFILESDIR)' \
+	RUNDIR='$(RUNDIR)' SPOOLDIR='$(SPOOLDIR)' \
+	SBIN='$(foreach r,$(ROOMS),$(BIN_$(r)))' \
+	LIBEXEC='$(foreach r,$(ROOMS),$(EXEC_$(r)))' sh etc/install.sh
+
+install: all
+	@$(INSTALL) install
+
+uninstall:
+	@$(INSTALL) uninstall
+
+# ---- the Debian package: etc/debian, over a copy of the sources ----
+DEB = $(B)/deb
+DEB_SRC = $(wildcard common/*.[ch] $(foreach r,$(ROOMS),$(r)/*.[ch]))
+
+deb: packages-deb
+	@mkdir -p $(DEB)/postern
+	@cd $(DEB) && rm -f *.deb *.changes *.buildinfo && cd postern && \
+	    ls -A | grep -vx build | xargs -r rm -rf
+	@cp -p --parents $(DEB_SRC) Makefile README LICENSE $(DEB)/postern
+	@cp -pR etc man $(DEB)/postern
+	@mv $(DEB)/postern/etc/debian $(DEB)/postern/debian
+	cd $(DEB)/postern && env -u MAKEFLAGS -u MAKELEVEL -u MFLAGS -u MAKEOVERRIDES \
+	    dpkg-buildpackage -b -us -uc -nc
+	@ls $(DEB)/*.deb
+
 clean:
 	rm -rf $(B)
 
@@ -183,6 +245,9 @@ packages-build:
 
 packages-run:
 	$(call NEED,$(PKGS_BUILD) $(PKGS_RUN))
+
+packages-deb:
+	$(call NEED,$(PKGS_BUILD) $(PKGS_DEB))
 
 packages:
 	$(call NEED,$(PKGS_BUILD) $(PKGS_RUN) $(PKGS_TEST))
@@ -226,8 +291,8 @@ bench: packages
 	@POSTERN_BUILD=$(abspath $(B)) POSTERN_PEERS=$(abspath $(PEERS)) \
 	    PYTHONDONTWRITEBYTECODE=1 $(PYTHON) regress/bench/bench.py $(BENCH)
 
-.PHONY: packages packages-build packages-run users run peers test bench
+.PHONY: packages packages-build packages-run packages-deb users run peers test bench
 
-.PHONY: all unit fuzz fuzz-network clean format format-check
+.PHONY: all unit fuzz fuzz-network install uninstall deb clean format format-check FORCE
 .SECONDARY:
 -include $(shell find $(B)/obj -name '*.d' 2>/dev/null)

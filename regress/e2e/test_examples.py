@@ -3,6 +3,7 @@ paths of a test, and does with mail what it says.
 
 SPDX-License-Identifier: ISC
 """
+import os
 import re
 import smtplib
 import ssl
@@ -10,6 +11,7 @@ import ssl
 import pytest
 
 from lib import base
+from lib.localroot import LocalRoot
 
 ETC = base.ROOT / "etc"
 EXAMPLES = sorted(p.name for p in ETC.glob("*.conf"))
@@ -35,7 +37,7 @@ def text_of(lab, name, changes, files):
                   f"port {{port}}{m[2] or ''}", text)
 
 
-def start(lab, name, changes=(), files=(), zone=()):
+def start(lab, name, changes=(), files=(), zone=(), **kw):
     """The example at work, and a receiver for all that it sends."""
     r = lab.receiver()
     dns = lab.dns({"friend.test": ["MX 10 mx.friend.test."],
@@ -47,7 +49,7 @@ def start(lab, name, changes=(), files=(), zone=()):
     if "\nhostname " not in text:
         text = "hostname host.example.org\n" + text
     it = lab.postern(f"resolver {dns.address} port {dns.port} timeout 3s\n"
-                     + text)
+                     + text, **kw)
     return it, r
 
 
@@ -90,11 +92,45 @@ def test_manual(n, tmp_path):
             re.search(r"No such file|default route", line), line
 
 
+OUT = {'action "outbound" relay': 'action "outbound" relay port {}'}
+
+
+def host_of(lab):
+    """A host with a user."""
+    host = lab.keep(LocalRoot(lab.path("host")))
+    host.user("ann")
+    return host
+
+
+def submit(it, host, rcpt):
+    """By sendmail(8), as programs of the host do."""
+    message = it.dir / "message"
+    message.write_text("Subject: t\n\nhello\n")
+    with open(message, "rb") as f:
+        out = host.run([base.BUILD / "sendmail", rcpt], stdin=f, timeout=60,
+                       env=dict(os.environ, POSTERN_DIR=str(it.root)))
+    assert out.returncode == 0, out.stderr
+
+
 def test_default(lab):
-    it, r = start(lab, "smtpd.conf", {'"relay" relay': '"relay" relay port {}'})
-    it.send("ann@host.example.org", "bob@friend.test")
+    """As it is installed: mail of users and of root stays here, by the mail
+    name; the rest goes out; who is not there is refused."""
+    host = host_of(lab)
+    it, r = start(lab, "smtpd.conf", OUT,
+                  {"/etc/mailname": "mail.example.org\n",
+                   "/etc/aliases": (ETC / "aliases").read_text()},
+                  wrap=host.wrap)
+    for rcpt, user in (("ann", "ann"), ("postmaster", "root"),
+                       ("webmaster@mail.example.org", "root")):
+        before = len(host.mbox(user))
+        submit(it, host, rcpt)
+        base.wait_until(lambda: len(host.mbox(user)) == before + 1,
+                        f"mail for {rcpt}", 30)
+    assert b"\nFrom: \"root\" <root@mail.example.org>" in host.mbox("ann")[0]
+    it.send("ann@mail.example.org", "bob@friend.test")
     assert r.wait(1)[0].rcpts == ["bob@friend.test"]
     assert not refused(it, "ann@host.example.org", "bob@elsewhere.test")
+    assert refused(it, "bob@friend.test", "no-such-user@mail.example.org")
 
 
 def test_null_client(lab):
@@ -111,11 +147,15 @@ def test_null_client(lab):
 
 
 def test_host(lab):
-    """Aliases come to addresses elsewhere; the rest goes out."""
-    it, r = start(lab, "example.host.conf",
-                  {'action "outbound" relay': 'action "outbound" relay port {}'},
-                  {"/etc/aliases": "root: admin@friend.test\n"
-                                   "postmaster: root\n"})
+    """Users have a Maildir, aliases may come to addresses elsewhere; the rest
+    goes out."""
+    host = host_of(lab)
+    it, r = start(lab, "example.host.conf", OUT,
+                  {"/etc/mailname": "mail.example.org\n",
+                   "/etc/aliases": "root: admin@friend.test\n"
+                                   "postmaster: root\n"}, wrap=host.wrap)
+    submit(it, host, "ann")
+    base.wait_until(lambda: host.maildir("ann"), "ann has it", 30)
     it.send("cron@host.example.org", "postmaster@host.example.org")
     assert r.wait(1)[0].rcpts == ["admin@friend.test"]
     it.send("ann@host.example.org", "bob@friend.test")
