@@ -9,6 +9,7 @@ disk, both fed by smtp-source and relaying to smtp-sink, 4 KiB messages.
   idle     memory of a session that waits, likewise
   out      relay over many destinations, with many recipients, large messages,
            dead hosts, OpenSMTPD and Exim beside them (out.py)
+  local    mailboxes, Maildirs and programs of the users of the host (local.py)
 
 Each figure is the median of three rounds, in which the two take turns.  CPU is
 of all processes of the MTA, those that have ended included.  Flushes are
@@ -30,6 +31,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from lib import base, postfix  # noqa: E402
 from lib.instance import Instance, conf  # noqa: E402
+import local  # noqa: E402
 import lookup  # noqa: E402
 import out as way_out  # noqa: E402
 import wire  # noqa: E402
@@ -185,7 +187,7 @@ def main():
                    help="of the usual number of messages")
     p.add_argument("--sessions", default="1,10,50")
     p.add_argument("--only", choices=("accept", "relay", "lookup", "tls", "idle",
-                                      "out"))
+                                      "out", "local"))
     o = p.parse_args()
     base.BUILD.mkdir(exist_ok=True)
     top = Path(tempfile.mkdtemp(prefix="bench-", dir=base.BUILD))
@@ -219,6 +221,8 @@ def main():
             wire.idle(top, o.share)
         if o.only in (None, "out"):
             way_out.run(top, o.rounds, o.share)
+        if o.only in (None, "local"):
+            local.run(top, o.rounds, o.share)
     finally:
         shutil.rmtree(top, ignore_errors=True)
     print(f"{SIZE} byte messages, medians of {o.rounds}; "
