@@ -20,7 +20,7 @@ BIG = "Subject: big\r\n\r\n" + (".x" + "y" * 68 + "\r\n") * 45000
 
 RESULT = re.compile(
     r'^\S+ \S+ \S+ delivery to="([^"]+)" .*?\bresult=(\w+) .*?'
-    r'\bcause=(\S+) stage=(\S+) relay="?([^" ]*)"? tls=(\S*) reply=(.*)$',
+    r'\bcause=(\S+) stage=(\S+) method=\S+ relay="?([^" ]*)"? tls=(\S*) reply=(.*)$',
     re.M)
 
 

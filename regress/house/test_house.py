@@ -87,7 +87,8 @@ def processes():
 
 
 # Programs that a process starts for one piece of work.
-HELPERS = {"pam": dict(user="root", root="ROOT_SLASH")}
+HELPERS = {"pam": dict(user="root", root="ROOT_SLASH"),
+           "local": dict(user="recipient", root="ROOT_SLASH")}
 
 
 def mains():
@@ -206,7 +207,8 @@ def test_header_order():
 def test_ipc_texts():
     """IPC_TEXT names every array of characters of every message."""
     body = text("common/ipc_table.h") + text("common/ipc_session.h") + \
-        text("common/ipc_deliver.h")
+        text("common/ipc_deliver.h") + text("common/ipc_local.h") + \
+        text("common/ipc_control.h")
     code = re.sub(r"/\*.*?\*/", "", body, flags=re.S)
 
     def arrays(struct, code):
@@ -229,6 +231,11 @@ def test_ipc_texts():
     for struct in re.findall(r"IPC_FACTS\(X, \w+, (\w+)\)", facts):
         have |= {(struct, r[2]) for r in macro_rows("common/ipc_table.h",
                                                     "IPC_FACTS", ", NAME, name")}
+    for struct, of in re.findall(r"IPC_LOCAL_TO\(X, \w+, (\w+), (\w+)\)",
+                                 facts):
+        have |= {(struct, r[2].replace("of.", of + ".")) for r in
+                 macro_rows("common/ipc_table.h", "IPC_LOCAL_TO",
+                            ", NAME, name, of")}
     need = {(r[1], t) for r in macro_rows("common/ipc_table.h", "IPC_TABLE")
             for t in texts(r[1])}
     assert have == need, have ^ need
@@ -281,6 +288,14 @@ def test_mandoc_lint(path):
                           str(path)], text=True, stdout=subprocess.PIPE,
                          stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
     assert out.returncode == 0, out.stdout
+
+
+@pytest.mark.parametrize(
+    "path", [p for p in MANUALS if p.suffix in (".5", ".8")],
+    ids=lambda p: p.name)
+def test_manuals_name_their_files(path):
+    body = re.search(r"(?ms)^\.Sh FILES\n(.*?)^\.Sh", text(f"man/{path.name}"))
+    assert body and body[1].strip(), path.name
 
 
 def items(title):

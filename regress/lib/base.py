@@ -101,7 +101,7 @@ def _die_with_parent():
 class Child:
     """A process that writes to a log file and ends when we do."""
 
-    def __init__(self, argv, log, cwd=None, env=None, preexec=None):
+    def __init__(self, argv, log, cwd=None, env=None, preexec=None, fds=()):
         self.argv = [str(a) for a in argv]
         self.log_path = Path(log)
         self._log = open(self.log_path, "ab")
@@ -113,7 +113,8 @@ class Child:
 
         self.proc = subprocess.Popen(
             self.argv, stdin=subprocess.DEVNULL, stdout=self._log,
-            stderr=self._log, cwd=cwd, env=env, preexec_fn=before)
+            stderr=self._log, cwd=cwd, env=env, preexec_fn=before,
+            pass_fds=fds)
         self.pid = self.proc.pid
 
     def running(self):

@@ -41,7 +41,7 @@ class Instance:
     """A running instance; stop() fails if it was not in good health."""
 
     def __init__(self, directory, text, build=None, wrap=(), args=(),
-                 preexec=None, start=True, allow=None):
+                 preexec=None, start=True, allow=None, env=None, fds=()):
         self.dir = Path(directory)
         self.dir.mkdir(parents=True, exist_ok=True)
         self.root = self.dir / "root"
@@ -52,6 +52,7 @@ class Instance:
         self.text = text
         self.conf_path = self.dir / "smtpd.conf"
         self.wrap, self.args, self.preexec = list(wrap), list(args), preexec
+        self.env, self.fds = env, fds  # of the process; descriptors it keeps
         self.allow = allow  # a regular expression of trouble that is expected
         self.child = None
         self.write_conf(text)
@@ -86,7 +87,8 @@ class Instance:
 
     def start(self, wait=True):
         self.child = base.Child(self.argv(), self.log_path,
-                                preexec=self.preexec)
+                                preexec=self.preexec, env=self.env,
+                                fds=self.fds)
         if wait:
             base.wait_until(self.ready, "smtpd is ready", 20)
         return self

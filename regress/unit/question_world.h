@@ -29,6 +29,12 @@ struct world_entry {
 	const char *key, *value;
 };
 
+/* A file: "UID:PATH", and what is in it; text NULL: it cannot be read.  A NULL
+ * name ends the list. */
+struct world_file {
+	const char *name, *text;
+};
+
 /* A question that a table will answer later. */
 struct world_wait {
 	struct world *w;
@@ -41,6 +47,20 @@ struct world_wait {
 	struct world_wait *next;
 };
 
+struct world;
+
+/* A file that is being read. */
+struct world_read {
+	struct world *w;
+	struct file_req *req;
+	struct timer timer;
+	file_fn *fn;
+	void *arg;
+	struct outcome outcome;
+	struct buf text;
+	struct world_read *next;
+};
+
 struct world {
 	struct conf *conf;
 	struct loop *loop;
@@ -50,6 +70,11 @@ struct world {
 	int sock;             /* ... reads here */
 
 	const struct world_entry *entries;
+	const struct world_file *files;
+	/* A file that is made; false: as files has it. */
+	bool (*make_file)(const char *name, struct buf *text);
+	unsigned int read, reading; /* files: how often; right now */
+	struct world_read *reads;
 	/* A table that makes its values; false: not in it. */
 	bool (*make)(uint32_t table, const char *key, struct buf *value);
 	/* By table, bits: has no answer; answers later; never answers. */
@@ -160,12 +185,90 @@ world_user(void *self, const char *name, struct buf *value,
 	    fn, arg);
 }
 
+static inline void
+world_file_answer(void *arg)
+{
+	struct world_read *r = arg, **p = &r->w->reads;
+	struct slice text = { (const char *)buf_data(&r->text), r->text.len };
+
+	while (*p != r)
+		p = &(*p)->next;
+	*p = r->next;
+	timer_clear(&r->timer);
+	r->w->reading--;
+	if (r->req != NULL) {
+		r->req->cancel = NULL;
+		r->fn(r->arg, &r->outcome, text);
+	}
+	buf_free(&r->text);
+	free(r);
+}
+
+/* What is there of that name; verdict as of local_says. */
+static inline void
+world_find_file(struct world *w, const struct text_ask *ask,
+    struct world_read *r)
+{
+	const struct world_file *f;
+	char name[2048];
+
+	snprintf(name, sizeof(name), "%d:%s%s%s", (int)ask->uid,
+	    ask->what == TEXT_FORWARD ? ask->home : "",
+	    ask->what == TEXT_FORWARD ? "/" : "", ask->name);
+	outcome_set(&r->outcome, NEVER, WIDTH_RCPT, 0, NULL, "no such file");
+	for (f = w->files; f != NULL && f->name != NULL; f++) {
+		if (strcmp(f->name, name) != 0)
+			continue;
+		if (f->text != NULL)
+			buf_puts(&r->text, f->text);
+		outcome_set(&r->outcome, f->text != NULL ? DONE : LATER,
+		    WIDTH_RCPT, 451, "4.3.5", "%s is not safe", ask->name);
+		r->outcome.cause = CAUSE_CONFIG;
+		return;
+	}
+	if (w->make_file != NULL && w->make_file(name, &r->text))
+		outcome_set(&r->outcome, DONE, WIDTH_RCPT, 0, NULL, "made");
+}
+
+static inline void
+world_file_cancel(struct file_req *req)
+{
+	struct world_read *r = req->of;
+
+	r->req = NULL;
+	r->w->cancelled++;
+}
+
+/* They are always read a moment later. */
+static inline enum table_answer
+world_read_file(void *self, const struct text_ask *ask, struct file_req *req,
+    file_fn *fn, void *arg)
+{
+	struct world *w = self;
+	struct world_read *r = xcalloc(1, sizeof(*r));
+
+	w->read++;
+	w->reading++;
+	r->w = w;
+	r->req = req;
+	r->fn = fn;
+	r->arg = arg;
+	buf_init(&r->text, 0);
+	world_find_file(w, ask, r);
+	r->next = w->reads;
+	w->reads = r;
+	*req = (struct file_req){ .cancel = world_file_cancel, .of = r };
+	timer_set(w->loop, &r->timer, 1, world_file_answer, r);
+	return TABLE_WAIT;
+}
+
 /* conf may still be changed; it is the world's from now on. */
 static inline void
 world_init(struct world *w, struct conf *conf)
 {
 	static ipc_handler *const none[IPC_TYPES];
-	struct question_tables tables = { world_ask, world_user, w };
+	struct question_tables tables = { world_ask, world_user,
+		world_read_file, w };
 	int pair[2];
 
 	memset(w, 0, sizeof(*w));
@@ -185,6 +288,10 @@ static inline void
 world_free(struct world *w)
 {
 	questions_free(&w->questions);
+	while (w->reads != NULL) {
+		w->reads->req = NULL;
+		world_file_answer(w->reads);
+	}
 	answers_free(&w->answers);
 	ipc_detach(&w->chan);
 	close(w->sock);
