@@ -76,10 +76,11 @@ def test_taken(lab):
     odd = sockets.inet("127.0.0.3", base.free_port("127.0.0.3"), 'o"dd')
     start(it, sockets)
     assert sockets.inodes() <= listening(it.pid)
-    for pid in it.pids("session"):
-        assert sockets.inodes() - {os.fstat(odd.fileno()).st_ino} <= \
-            listening(pid)
-        assert os.fstat(odd.fileno()).st_ino not in listening(pid)
+    unused = os.fstat(odd.fileno()).st_ino
+    base.wait_until(lambda: all(
+        sockets.inodes() - {unused} <= listening(pid)
+        for pid in it.pids("session")), "each session process has them")
+    assert all(unused not in listening(pid) for pid in it.pids("session"))
     assert re.findall(r"activated-unused name=\"(\S+)\" address=\"(\S+)\"",
                       it.log()) == \
         [("o\\x22dd", f"127.0.0.3:{odd.getsockname()[1]}")]
