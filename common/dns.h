@@ -56,9 +56,13 @@ void dns_servers(struct dns *d, const struct dns_server *s, unsigned int n);
 
 /*
  * Asks; fn is called once and from the loop, unless dns_cancel() comes
- * before.  name: letters, digits, '-', '_' and dots, without one at the end.
+ * before.  name: as dns_question_set() has it; what it refuses is DNS_LATER.
  */
 void dns_ask(struct dns *d, struct dns_ask *a, const char *name,
+    enum dns_type type, dns_fn *fn, void *arg);
+
+/* The same for what dns_question_any() takes. */
+void dns_ask_any(struct dns *d, struct dns_ask *a, const char *name,
     enum dns_type type, dns_fn *fn, void *arg);
 
 /* Open or not. */

@@ -37,8 +37,7 @@ struct dns_cache {
 static size_t
 entry_size(const struct entry *e)
 {
-	return sizeof *e + sizeof *e->answer +
-	    e->answer->n * sizeof e->answer->rr[0];
+	return sizeof *e + dns_answer_size(e->answer);
 }
 
 static unsigned int
@@ -55,7 +54,8 @@ find(struct dns_cache *c, const struct dns_question *q)
 	struct entry *e;
 
 	LIST_FOREACH(e, &c->bucket[bucket_of(c, q)], bucket) {
-		if (e->q.type == q->type && strcmp(e->q.name, q->name) == 0)
+		if (e->q.type == q->type && e->q.any == q->any &&
+		    strcmp(e->q.name, q->name) == 0)
 			return e;
 	}
 	return NULL;

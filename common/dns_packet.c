@@ -39,19 +39,20 @@ name_char(uint8_t c)
 	    c == '_';
 }
 
-const char *
-dns_question_set(struct dns_question *q, const char *name, enum dns_type type)
+static const char *
+question_fill(struct dns_question *q, const char *name, enum dns_type type,
+    bool any)
 {
 	size_t i, label = 0;
 
 	for (i = 0; name[i] != '\0'; i++) {
-		if (i == sizeof q->name - 1)
+		if (i == DNS_NAME_MAX)
 			return "name too long";
 		if (name[i] == '.') {
 			if (label == 0)
 				return "empty label";
 			label = 0;
-		} else if (!name_char((uint8_t)name[i]))
+		} else if (!any && !name_char((uint8_t)name[i]))
 			return "no name of a host";
 		else if (++label > LDNS_MAX_LABELLEN)
 			return "label too long";
@@ -61,21 +62,53 @@ dns_question_set(struct dns_question *q, const char *name, enum dns_type type)
 		return "empty label";
 	q->name[i] = '\0';
 	q->type = (uint16_t)type;
+	q->any = any;
 	return NULL;
+}
+
+const char *
+dns_question_set(struct dns_question *q, const char *name, enum dns_type type)
+{
+	return question_fill(q, name, type, false);
+}
+
+const char *
+dns_question_any(struct dns_question *q, const char *name, enum dns_type type)
+{
+	return question_fill(q, name, type, true);
+}
+
+/* Its name in wire form: no byte of it means anything there. */
+static ldns_rdf *
+dname_of(const struct dns_question *q)
+{
+	uint8_t wire[DNS_NAME_MAX + 2];
+	size_t len = strlen(q->name), label, i = 0;
+	ldns_rdf *name;
+
+	while (i < len) {
+		label = strcspn(q->name + i, ".");
+		wire[i] = (uint8_t)label;
+		memcpy(wire + i + 1, q->name + i, label);
+		i += label + 1;
+	}
+	wire[i] = 0;
+	name = ldns_rdf_new_frm_data(LDNS_RDF_TYPE_DNAME, i + 1, wire);
+	if (name == NULL)
+		fatal("no memory for a DNS name");
+	return name;
 }
 
 size_t
 dns_packet_build(const struct dns_question *q, uint16_t id, bool edns,
     uint8_t *out)
 {
-	ldns_rdf *name;
 	ldns_pkt *pkt;
 	uint8_t *wire = NULL;
 	size_t len = 0;
 
-	if ((name = ldns_dname_new_frm_str(q->name)) == NULL)
-		return 0;
-	pkt = ldns_pkt_query_new(name, q->type, LDNS_RR_CLASS_IN, LDNS_RD);
+	pkt =
+	    ldns_pkt_query_new(dname_of(q), q->type, LDNS_RR_CLASS_IN, LDNS_RD);
 	if (pkt == NULL)
 		fatal("no memory for a DNS query");
 	ldns_pkt_set_id(pkt, id);
@@ -153,9 +186,10 @@ header_check(const uint8_t *in, size_t len, const uint8_t *query,
 	return records > RRS_MAX ? DNS_FAILED : DNS_READ;
 }
 
-/* The name in wire form as text; false if no host can have it. */
+/* The name in wire form as text; false if no host can have it, or with any if
+ * text cannot say it. */
 static bool
-name_text(const ldns_rdf *name, char out[HOST_MAX + 1])
+name_text(const ldns_rdf *name, bool any, char out[HOST_MAX + 1])
 {
 	const uint8_t *p = ldns_rdf_data(name);
 	size_t len = ldns_rdf_size(name), i = 0, n = 0, end;
@@ -168,7 +202,8 @@ name_text(const ldns_rdf *name, char out[HOST_MAX + 1])
 		if (n != 0)
 			out[n++] = '.';
 		for (i++; i < end; i++) {
-			if (!name_char(p[i]))
+			if (any ? p[i] == '.' || p[i] == '\0' :
+				  !name_char(p[i]))
 				return false;
 			out[n++] = (char)lower(p[i]);
 		}
@@ -177,9 +212,38 @@ name_text(const ldns_rdf *name, char out[HOST_MAX + 1])
 	return i < len;
 }
 
+/* An answer that is being read. */
+struct gather {
+	const struct dns_question *q;
+	struct dns_answer *a; /* with room for max records */
+	unsigned int max;
+	unsigned int worst; /* the record that goes first */
+	uint8_t *texts;     /* as much as the packet is long */
+};
+
+/* Joins the strings of a TXT record. */
+static bool
+text_take(const ldns_rr *rr, struct gather *g, struct dns_rr *out)
+{
+	const ldns_rdf *rd;
+	size_t i;
+
+	out->text.at = g->a->texts;
+	for (i = 0; i < ldns_rr_rd_count(rr); i++) {
+		rd = ldns_rr_rdf(rr, i);
+		if (ldns_rdf_size(rd) == 0)
+			continue;
+		memcpy(g->texts + g->a->texts, ldns_rdf_data(rd) + 1,
+		    ldns_rdf_size(rd) - 1);
+		g->a->texts += (uint32_t)ldns_rdf_size(rd) - 1;
+	}
+	out->text.len = g->a->texts - out->text.at;
+	return true;
+}
+
 /* Takes a record of the type asked for; false if it is of no use. */
 static bool
-rr_take(const ldns_rr *rr, struct dns_rr *out)
+rr_take(const ldns_rr *rr, struct gather *g, struct dns_rr *out)
 {
 	const ldns_rdf *rd = ldns_rr_rdf(rr, 0);
 
@@ -196,12 +260,15 @@ rr_take(const ldns_rr *rr, struct dns_rr *out)
 		memcpy(&out->aaaa, ldns_rdf_data(rd), sizeof out->aaaa);
 		return true;
 	case LDNS_RR_TYPE_PTR:
-		return ldns_rr_rd_count(rr) == 1 && name_text(rd, out->name);
+		return ldns_rr_rd_count(rr) == 1 &&
+		    name_text(rd, g->q->any, out->name);
 	case LDNS_RR_TYPE_MX:
 		if (ldns_rr_rd_count(rr) != 2 || ldns_rdf_size(rd) != 2)
 			return false;
 		out->pref = get16(ldns_rdf_data(rd));
-		return name_text(ldns_rr_rdf(rr, 1), out->name);
+		return name_text(ldns_rr_rdf(rr, 1), g->q->any, out->name);
+	case LDNS_RR_TYPE_TXT:
+		return text_take(rr, g, out);
 	default:
 		return false;
 	}
@@ -254,54 +321,59 @@ cname_of(const ldns_rr_list *answer, const ldns_rdf *owner)
 }
 
 /* Keeps a record; of too many, those of the best preferences (MX; others have
- * none).  *worst: which one goes first. */
+ * none). */
 static void
-keep(const ldns_rr *rr, struct dns_answer *a, unsigned int *worst)
+keep(const ldns_rr *rr, struct gather *g)
 {
+	struct dns_answer *a = g->a;
 	struct dns_rr one;
 	unsigned int i;
 
-	if (!rr_take(rr, &one))
+	if (a->n == g->max && g->q->type != DNS_MX) {
+		a->more++;
 		return;
-	if (a->n < DNS_RR_MAX)
+	}
+	if (!rr_take(rr, g, &one))
+		return;
+	if (a->n < g->max)
 		a->rr[a->n++] = one;
-	else if (one.pref < a->rr[*worst].pref)
-		a->rr[*worst] = one;
-	else
-		return;
-	for (i = 0; a->n == DNS_RR_MAX && i < a->n; i++) {
-		if (a->rr[i].pref > a->rr[*worst].pref)
-			*worst = i;
+	else {
+		a->more++;
+		if (one.pref >= a->rr[g->worst].pref)
+			return;
+		a->rr[g->worst] = one;
+	}
+	for (i = 0; a->n == g->max && i < a->n; i++) {
+		if (a->rr[i].pref > a->rr[g->worst].pref)
+			g->worst = i;
 	}
 }
 
-/* Puts the records of owner into a. */
+/* Puts the records of owner into the answer. */
 static void
-collect(const ldns_rr_list *answer, const ldns_rdf *owner,
-    const struct dns_question *q, struct dns_answer *a)
+collect(const ldns_rr_list *answer, const ldns_rdf *owner, struct gather *g)
 {
-	unsigned int worst = 0;
 	const ldns_rr *rr;
 	size_t i;
 
 	for (i = 0; i < ldns_rr_list_rr_count(answer); i++) {
 		rr = ldns_rr_list_rr(answer, i);
-		if (ldns_rr_get_type(rr) != q->type ||
+		if (ldns_rr_get_type(rr) != g->q->type ||
 		    ldns_rr_get_class(rr) != LDNS_RR_CLASS_IN ||
 		    ldns_dname_compare(ldns_rr_owner(rr), owner) != 0)
 			continue;
-		a->ttl = min_ttl(a->ttl, ldns_rr_ttl(rr));
-		a->status = DNS_FOUND;
-		keep(rr, a, &worst);
+		g->a->ttl = min_ttl(g->a->ttl, ldns_rr_ttl(rr));
+		g->a->status = DNS_FOUND;
+		keep(rr, g);
 	}
 }
 
-/* Follows the chain and fills a, which has room for DNS_RR_MAX records. */
+/* Follows the chain and fills the answer. */
 static void
-read_answer(const ldns_pkt *pkt, const struct dns_question *q,
-    const ldns_rdf *name, struct dns_answer *a)
+read_answer(const ldns_pkt *pkt, const ldns_rdf *name, struct gather *g)
 {
 	const ldns_rr_list *answer = ldns_pkt_answer(pkt);
+	struct dns_answer *a = g->a;
 	const ldns_rr *link;
 	unsigned int hops;
 	uint32_t ttl;
@@ -319,7 +391,7 @@ read_answer(const ldns_pkt *pkt, const struct dns_question *q,
 		a->ttl = min_ttl(a->ttl, ldns_rr_ttl(link));
 		name = ldns_rr_rdf(link, 0);
 	}
-	collect(answer, name, q, a);
+	collect(answer, name, g);
 	if (a->status == DNS_FOUND)
 		return;
 	ttl = negative_ttl(ldns_pkt_authority(pkt), &soa);
@@ -327,7 +399,8 @@ read_answer(const ldns_pkt *pkt, const struct dns_question *q,
 		a->status = DNS_NXDOMAIN;
 	else if (hops == 0 || soa)
 		a->status = DNS_NODATA;
-	else if (name_text(name, a->rr[0].name) && a->rr[0].name[0] != '\0') {
+	else if (name_text(name, g->q->any, a->rr[0].name) &&
+	    a->rr[0].name[0] != '\0') {
 		/* A server that does not look beyond its zone. */
 		a->status = DNS_ALIAS;
 		a->n = 1;
@@ -337,13 +410,39 @@ read_answer(const ldns_pkt *pkt, const struct dns_question *q,
 	a->ttl = min_ttl(a->ttl, ttl);
 }
 
+size_t
+dns_answer_size(const struct dns_answer *a)
+{
+	return sizeof *a + a->n * sizeof a->rr[0] + a->texts;
+}
+
+struct slice
+dns_text(const struct dns_answer *a, unsigned int i)
+{
+	return (struct slice){ (const char *)&a->rr[a->n] + a->rr[i].text.at,
+		a->rr[i].text.len };
+}
+
+/* The answer in one piece, no longer than it is. */
+static struct dns_answer *
+pack(struct gather *g)
+{
+	struct dns_answer *a = xrealloc(g->a, 1, dns_answer_size(g->a));
+
+	if (a->texts > 0)
+		memcpy(&a->rr[a->n], g->texts, a->texts);
+	free(g->texts);
+	return a;
+}
+
 enum dns_read
 dns_packet_read(const uint8_t *in, size_t len, const uint8_t *query,
     size_t query_len, const struct dns_question *q, struct dns_answer **answer,
     const char **why)
 {
-	enum dns_read r;
+	struct gather g = { .q = q, .max = DNS_RR_MAX };
 	struct dns_answer *a;
+	enum dns_read r;
 	ldns_rdf *name;
 	ldns_pkt *pkt = NULL;
 
@@ -356,12 +455,16 @@ dns_packet_read(const uint8_t *in, size_t len, const uint8_t *query,
 		ldns_pkt_free(pkt);
 		return DNS_PLAIN; /* BADVERS */
 	}
-	if ((name = ldns_dname_new_frm_str(q->name)) == NULL)
-		fatal("a DNS name that was good is not");
-	a = xcalloc(1, sizeof *a + DNS_RR_MAX * sizeof a->rr[0]);
-	read_answer(pkt, q, name, a);
+	if (q->any || q->type == DNS_TXT)
+		g.max = DNS_MANY_MAX;
+	if (q->type == DNS_TXT)
+		g.texts = xcalloc(1, len);
+	g.a = xcalloc(1, sizeof *g.a + g.max * sizeof g.a->rr[0]);
+	name = dname_of(q);
+	read_answer(pkt, name, &g);
 	ldns_rdf_deep_free(name);
 	ldns_pkt_free(pkt);
+	a = pack(&g);
 	/* RFC 1034 4.2.1: a referral says nothing about the name; only who is
 	 * the authority, or has asked it for us, can say no. */
 	if (a->status != DNS_FOUND && a->status != DNS_LATER &&
@@ -370,6 +473,6 @@ dns_packet_read(const uint8_t *in, size_t len, const uint8_t *query,
 		free(a);
 		return DNS_FAILED;
 	}
-	*answer = xrealloc(a, 1, sizeof *a + a->n * sizeof a->rr[0]);
+	*answer = a;
 	return DNS_READ;
 }

@@ -174,7 +174,9 @@ got(struct dns_query *q, struct dns_answer *a)
 	if (a->ttl < q->ttl)
 		q->ttl = a->ttl;
 	q->hops++;
-	q->why = dns_question_set(&q->q, a->rr[0].name, q->first.type);
+	q->why = q->first.any ?
+	    dns_question_any(&q->q, a->rr[0].name, q->first.type) :
+	    dns_question_set(&q->q, a->rr[0].name, q->first.type);
 	free(a);
 	if (q->why == NULL && q->hops > DNS_CNAME_MAX)
 		q->why = "a chain of CNAMEs that is too long, or a loop";
@@ -475,7 +477,7 @@ query_find(struct dns *d, const struct dns_question *q)
 	struct dns_query *have;
 
 	LIST_FOREACH(have, bucket_of(d, q), mate) {
-		if (have->first.type == q->type &&
+		if (have->first.type == q->type && have->first.any == q->any &&
 		    strcmp(have->first.name, q->name) == 0)
 			return have;
 	}
@@ -524,6 +526,19 @@ on_soon(void *arg)
 	a->fn(a->arg, answer == NULL ? &later : answer);
 }
 
+/* a->q is set, or (an empty name) cannot be asked. */
+static void
+ask(struct dns_ask *a)
+{
+	struct dns *d = a->dns;
+
+	if (a->q.name[0] == '\0' ||
+	    dns_cache_get(d->cache, &a->q, loop_msec()) != NULL)
+		timer_set(d->loop, &a->soon, 0, on_soon, a);
+	else
+		join(a);
+}
+
 void
 dns_ask(struct dns *d, struct dns_ask *a, const char *name, enum dns_type type,
     dns_fn *fn, void *arg)
@@ -532,11 +547,18 @@ dns_ask(struct dns *d, struct dns_ask *a, const char *name, enum dns_type type,
 	*a = (struct dns_ask){ .dns = d, .fn = fn, .arg = arg };
 	if (dns_question_set(&a->q, name, type) != NULL)
 		a->q.name[0] = '\0';
-	if (a->q.name[0] == '\0' ||
-	    dns_cache_get(d->cache, &a->q, loop_msec()) != NULL)
-		timer_set(d->loop, &a->soon, 0, on_soon, a);
-	else
-		join(a);
+	ask(a);
+}
+
+void
+dns_ask_any(struct dns *d, struct dns_ask *a, const char *name,
+    enum dns_type type, dns_fn *fn, void *arg)
+{
+	assert(a->dns == NULL);
+	*a = (struct dns_ask){ .dns = d, .fn = fn, .arg = arg };
+	if (dns_question_any(&a->q, name, type) != NULL)
+		a->q.name[0] = '\0';
+	ask(a);
 }
 
 void

@@ -7,16 +7,14 @@ the names below.
 
 SPDX-License-Identifier: ISC
 """
-import socket
 import struct
-import threading
 
 import dns.flags
 import dns.message
 import dns.rcode
 import dns.rrset
 
-from . import base
+from .name_server import NameServer
 
 
 def answer(query, *records, rcode=dns.rcode.NOERROR, truncated=False):
@@ -129,77 +127,16 @@ def cname_chain(query, tcp):
     return [answer(query, (name, 60, "CNAME", "a" + name[:50])).to_wire()]
 
 
-class Liar:
+class Liar(NameServer):
     def __init__(self, table=None, default=nxdomain):
         self.table = {k.rstrip(".") + ".": v for k, v in (table or {}).items()}
         self.default = default
         self.asked = []  # (name, type, over TCP)
-        self.address = base.LOOPBACK
-        while True:
-            self.port = base.free_port(self.address)
-            self.udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-            self.tcp = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-            self.tcp.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                self.udp.bind((self.address, self.port))
-                self.tcp.bind((self.address, self.port))
-                break
-            except OSError:
-                self.udp.close()
-                self.tcp.close()
-        self.tcp.listen(64)
-        self.over = False
-        for serve in (self._serve_udp, self._serve_tcp):
-            threading.Thread(target=serve, daemon=True).start()
+        super().__init__((dns.exception.DNSException,))
 
-    def _packets(self, wire, tcp):
+    def packets(self, wire, tcp):
         query = dns.message.from_wire(wire)
         question = query.question[0]
         name = question.name.to_text()
         self.asked.append((name, dns.rdatatype.to_text(question.rdtype), tcp))
         return self.table.get(name.lower(), self.default)(query, tcp)
-
-    def _serve_udp(self):
-        while not self.over:
-            try:
-                wire, who = self.udp.recvfrom(4096)
-                for packet in self._packets(wire, False):
-                    self.udp.sendto(packet, who)
-            except OSError:
-                if self.over:
-                    return
-            except dns.exception.DNSException:
-                pass
-
-    def _serve_tcp(self):
-        while not self.over:
-            try:
-                conn, _ = self.tcp.accept()
-            except OSError:
-                return
-            threading.Thread(target=self._one_tcp, args=(conn,),
-                             daemon=True).start()
-
-    def _one_tcp(self, conn):
-        conn.settimeout(30)
-        with conn:
-            try:
-                while not self.over:
-                    head = conn.recv(2, socket.MSG_WAITALL)
-                    if len(head) < 2:
-                        return
-                    wire = conn.recv(struct.unpack("!H", head)[0],
-                                     socket.MSG_WAITALL)
-                    for packet in self._packets(wire, True):
-                        conn.sendall(struct.pack("!H", len(packet)) + packet)
-            except (OSError, dns.exception.DNSException):
-                pass
-
-    def stop(self):
-        self.over = True
-        for s in (self.udp, self.tcp):
-            try:
-                s.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass
-            s.close()

@@ -578,6 +578,171 @@ names(void)
 	free(a);
 }
 
+/* ---- names of any bytes, as macros of SPF make them ---- */
+
+static const struct {
+	const char *name;
+	int good;
+} any_names[] = {
+	{ "example.org", 1 },
+	{ "A b.Example.org", 1 },
+	{ "a\\b.example", 1 },
+	{ "a\\046b.example", 1 },
+	{ "\"(;@$/.example", 1 },
+	{ "\x01\x7f\x80\xff.example", 1 },
+	{ "a..example", 0 },
+	{ ".example", 0 },
+	{ "example.", 0 },
+	{ "", 0 },
+};
+
+static void
+any_questions(void)
+{
+	static const uint8_t want[] = "\x12\x34\x01\x00\x00\x01\x00\x00\x00"
+				      "\x00\x00\x00\5\\04 b\3\"\xff;\3org"
+				      "\0\0\x10\0\x01";
+	char long_name[300], name[80];
+	uint8_t out[DNS_QUERY_MAX];
+	struct dns_question a;
+	size_t i, len;
+
+	for (i = 0; i < sizeof any_names / sizeof any_names[0]; i++) {
+		snprintf(name, sizeof name, "dns any question %zu", i);
+		CHECK(name,
+		    (dns_question_any(&a, any_names[i].name, DNS_TXT) ==
+			NULL) == any_names[i].good);
+	}
+	dns_question_any(&a, "\\04 B.\"\xff;.org", DNS_TXT);
+	len = dns_packet_build(&a, ID, false, out);
+	CHECK("dns query with bytes that mean something in text",
+	    len == sizeof want - 1 && memcmp(out, want, len) == 0);
+	for (i = 0; i < 253; i++)
+		long_name[i] = i % 2 == 0 ? (char)0xfe : '.';
+	long_name[253] = '\0';
+	CHECK("dns name of 253 bytes",
+	    strlen(long_name) == DNS_NAME_MAX &&
+		dns_question_any(&a, long_name, DNS_TXT) == NULL &&
+		dns_packet_build(&a, ID, true, out) > 255);
+	memcpy(long_name + 252, "ab", 3);
+	CHECK("dns name of 254 bytes is none",
+	    dns_question_any(&a, long_name, DNS_TXT) != NULL);
+	memset(long_name, 'a', 64);
+	memcpy(long_name + 63, ".b", 3);
+	CHECK("dns label of 63 bytes",
+	    dns_question_any(&a, long_name, DNS_TXT) == NULL);
+	memcpy(long_name + 63, "a.b", 4);
+	CHECK("dns label of 64 bytes is none",
+	    dns_question_any(&a, long_name, DNS_TXT) != NULL);
+}
+
+/* Whoever asks for any name gets hosts of any name too. */
+static void
+any_hosts(void)
+{
+	static const char odd[] = "f:o/o.example.org";
+	static struct dns_build p;
+	struct dns_answer *a;
+
+	dns_question_any(&q, odd, DNS_MX);
+	query_len = dns_packet_build(&q, ID, true, query);
+	put_header(&p, ID, QR | RA);
+	put_question(&p, odd, 15);
+	put_mx(&p, odd, 60, 10, "B\xe4r \\.example.org");
+	CHECK("dns MX of any bytes",
+	    read_packet(&p, &a) == DNS_READ && a->n == 1 &&
+		strcmp(a->rr[0].name, "b\xe4r \\.example.org") == 0);
+	free(a);
+	put_header(&p, ID, QR | RA);
+	put_question(&p, odd, 15);
+	put_rr(&p, AN, odd, 15, 60, 2 + 6);
+	put(&p, "\0\1\4a.bc\0", 8);
+	CHECK("dns MX with a dot in a label is passed over",
+	    read_packet(&p, &a) == DNS_READ && a->status == DNS_FOUND &&
+		a->n == 0);
+	free(a);
+}
+
+/* ---- TXT ---- */
+
+static void
+put_txt(struct dns_build *p, const char *owner, const void *data, size_t len)
+{
+	put_rr(p, AN, owner, 16, 60, len);
+	put(p, data, len);
+}
+
+static void
+text_question(struct dns_build *p)
+{
+	put_header(p, ID, QR | RA);
+	put_question(p, "example.org", 16);
+}
+
+static void
+texts(void)
+{
+	static struct dns_build p;
+	struct dns_answer *a;
+	unsigned int i;
+	char one[8];
+
+	ask("example.org", DNS_TXT);
+	text_question(&p);
+	put_txt(&p, "example.org", "\3v=s\0\3pf1\1 ", 11);
+	put_txt(&p, "example.org", "\4\0\xff\n\"", 5);
+	put_txt(&p, "example.org", "\0", 1);
+	put_a(&p, "example.org", 60, 7);
+	CHECK("dns TXT: strings are joined, bytes stay",
+	    read_packet(&p, &a) == DNS_READ && a->n == 3 && a->more == 0 &&
+		slice_eq(dns_text(a, 0), SLICE("v=spf1 ")) &&
+		slice_eq(dns_text(a, 1), SLICE("\0\xff\n\"")) &&
+		dns_text(a, 2).len == 0 &&
+		dns_answer_size(a) == sizeof *a + 3 * sizeof a->rr[0] + 11);
+	free(a);
+	text_question(&p);
+	put_txt(&p, "example.org", "", 0);
+	put_txt(&p, "example.org", "\1x", 2);
+	CHECK("dns TXT without any string",
+	    read_packet(&p, &a) != DNS_READ ||
+		slice_eq(dns_text(a, a->n - 1), SLICE("x")));
+	free(a);
+	text_question(&p);
+	put_txt(&p, "example.org", "\5abcd", 5);
+	CHECK("dns TXT cut short", read_packet(&p, &a) == DNS_FAILED);
+	text_question(&p);
+	for (i = 0; i < DNS_MANY_MAX + 44; i++) {
+		snprintf(one, sizeof one, "\3%03u", i);
+		put_txt(&p, "example.org", one, 4);
+	}
+	CHECK("dns 300 TXT: the first of them, and how many more",
+	    read_packet(&p, &a) == DNS_READ && a->n == DNS_MANY_MAX &&
+		a->more == 44 && slice_eq(dns_text(a, 0), SLICE("000")) &&
+		slice_eq(dns_text(a, 255), SLICE("255")));
+	free(a);
+}
+
+/* As much as fits in a packet, in one record, and all of it read. */
+static void
+large_text(void)
+{
+	static struct dns_build p;
+	static uint8_t data[65024];
+	struct dns_answer *a = NULL;
+	size_t i;
+
+	memset(data, 'x', sizeof data);
+	for (i = 0; i < sizeof data; i += 256)
+		data[i] = 255;
+	ask("example.org", DNS_TXT);
+	text_question(&p);
+	put_txt(&p, "example.org", data, sizeof data);
+	CHECK("dns TXT of 64 KB",
+	    read_packet(&p, &a) == DNS_READ && a->n == 1 &&
+		dns_text(a, 0).len == sizeof data / 256 * 255);
+	free(a);
+}
+
 /* ---- chains ---- */
 
 static void
@@ -742,6 +907,10 @@ main(void)
 	reading();
 	addresses();
 	names();
+	any_questions();
+	any_hosts();
+	texts();
+	large_text();
 	chains();
 	best();
 	bomb();

@@ -151,11 +151,65 @@ bounds(void)
 	dns_cache_free(&c);
 }
 
+/* Texts count: 64 KB each, and not a million of them. */
+static void
+texts(void)
+{
+	enum { SIZE = 65000, MANY = 1000 };
+	struct dns_cache *c = dns_cache_new(1000000);
+	struct dns_question q;
+	struct dns_answer *a;
+	char name[32];
+	unsigned int i;
+
+	for (i = 0; i < MANY; i++) {
+		snprintf(name, sizeof name, "t%u.example", i);
+		q = question(name, DNS_TXT);
+		a = calloc(1, sizeof *a + sizeof a->rr[0] + SIZE);
+		if (a == NULL)
+			abort();
+		a->status = DNS_FOUND;
+		a->ttl = 60;
+		a->n = 1;
+		a->texts = SIZE;
+		a->rr[0].text.len = SIZE;
+		dns_cache_put(c, &q, a, 0);
+	}
+	a = (struct dns_answer *)dns_cache_get(c, &q, 0);
+	CHECK("cache: texts are bounded in bytes too",
+	    dns_cache_count(c) > 50 &&
+		dns_cache_count(c) <= DNS_CACHE_BYTES / SIZE && a != NULL &&
+		dns_text(a, 0).len == SIZE);
+	dns_cache_free(&c);
+}
+
+/* Questions about names of any bytes are others. */
+static void
+any(void)
+{
+	struct dns_question host = question("example.org", DNS_MX), q;
+	struct dns_cache *c = dns_cache_new(10);
+
+	memset(&q, 0, sizeof q);
+	if (dns_question_any(&q, "example.org", DNS_MX) != NULL)
+		abort();
+	dns_cache_put(c, &host, answer(DNS_FOUND, 60, 2), 0);
+	CHECK("cache: hosts of any name are asked for anew",
+	    dns_cache_get(c, &q, 0) == NULL);
+	dns_cache_put(c, &q, answer(DNS_FOUND, 60, 3), 0);
+	CHECK("cache: both are kept",
+	    dns_cache_get(c, &q, 0)->n == 3 &&
+		dns_cache_get(c, &host, 0)->n == 2);
+	dns_cache_free(&c);
+}
+
 int
 main(void)
 {
 	ttl();
 	keys();
 	bounds();
+	texts();
+	any();
 	return unit_end();
 }

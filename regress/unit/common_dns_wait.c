@@ -446,6 +446,36 @@ cancelled(void)
 	bench_stop(&b);
 }
 
+/* A name of any bytes, one that cannot be, and its host. */
+static void
+any(void)
+{
+	enum manner good = GOOD;
+	struct asker k[3];
+	struct bench b;
+	int i;
+
+	bench_start(&b, 1, &good, TIMEOUT);
+	for (i = 0; i < 3; i++) {
+		memset(&k[i], 0, sizeof k[i]);
+		k[i].loop = b.loop;
+		k[i].left = &b.left;
+		b.left++;
+	}
+	dns_ask_any(b.dns, &k[0].ask, "a\\\xff b.example", DNS_A, on_answer,
+	    &k[0]);
+	dns_ask_any(b.dns, &k[1].ask, "a..b", DNS_A, on_answer, &k[1]);
+	dns_ask(b.dns, &k[2].ask, "a\\\xff b.example", DNS_A, on_answer, &k[2]);
+	bench_run(&b);
+	CHECK("dns: a name of any bytes",
+	    k[0].status == DNS_FOUND && k[0].last == 7);
+	CHECK("dns: no name of any kind is later, and not asked for",
+	    k[1].called && k[1].status == DNS_LATER && b.server[0].asked == 1);
+	CHECK("dns: a host has no such name",
+	    k[2].called && k[2].status == DNS_LATER);
+	bench_stop(&b);
+}
+
 static void
 ports(void)
 {
@@ -498,6 +528,7 @@ main(void)
 	table();
 	shared();
 	cancelled();
+	any();
 	ports();
 	crowd();
 	return unit_end();
