@@ -20,9 +20,9 @@
  *	dkim_field(&job->dkim, m.field, sizeof(m.field))    when all are there
  *	dkim_free(&job->dkim);
  *
- * A struct dkim_sign is a member of the job.  It holds the header section
- * (DKIM_HEADER_MAX at most) while that is fed, then the fields to be signed
- * until dkim_finish(), and never the body.
+ * A struct dkim_sign is a member of the job, and stays where it is.  It holds
+ * the header section (DKIM_HEADER_MAX at most) until dkim_finish(), and never
+ * the body.
  *
  * SPDX-License-Identifier: ISC
  */
@@ -36,24 +36,21 @@
 #include "bounds.h"
 #include "buf.h"
 #include "conf.h"
-#include "dkim_canon.h"
+#include "dkim_sign.h"
 #include "ipc_table.h"
+#include "mail_read.h"
 
 #define DKIM_HEADER_MAX ((size_t)1 << 20) /* a larger one is not signed */
 #define DKIM_SIGS       2 /* per message: one RSA, one Ed25519 */
 #define DKIM_LATER      (-1)
 
-struct evp_md_st;
-struct evp_md_ctx_st;
-
 /* What keys has said of the rows of conf.dkim: one per deliver process. */
 struct dkim_keys {
 	uint8_t *alg; /* by row: 0 not yet said, else 1 + enum conf_alg */
 	uint32_t n;   /* rows */
-	struct evp_md_st *sha256;
 };
 
-/* Zero rows are fine.  After pre_jail: it fetches SHA-256. */
+/* Zero rows are fine.  Before the jail: mail_read_ready(). */
 void dkim_keys_init(struct dkim_keys *k, const struct conf *conf);
 void dkim_keys_free(struct dkim_keys *k);
 
@@ -66,8 +63,7 @@ struct dkim_sig {
 	uint32_t row; /* of conf.dkim */
 	uint8_t alg;  /* enum conf_alg */
 	bool done;    /* its value is in text */
-	uint8_t digest[32];
-	struct buf text; /* the field, up to "b=" or complete with CRLF */
+	struct dkim_made made;
 };
 
 struct dkim_sign {
@@ -76,13 +72,9 @@ struct dkim_sign {
 	const char *sender; /* borrowed: envelope sender */
 	const char *why;    /* after DKIM_LATER; after 0 too, if not NULL */
 	uint8_t part;       /* where in the content we are */
-	uint8_t crlf;       /* of CRLF CRLF so many bytes are seen */
-	struct buf header;  /* the header section, until its empty line */
-	struct buf fields;  /* then: what is signed of it, canonical */
-	struct buf names;   /* ... and for h= the names, each with a colon */
 	uint32_t row;       /* whose domain signs */
-	struct dkim_body body;
-	struct evp_md_ctx_st *md;
+	struct mail_read mail;
+	int hash; /* of its body */
 	unsigned int n;
 	struct dkim_sig sig[DKIM_SIGS];
 };
@@ -130,13 +122,6 @@ size_t dkim_field(const struct dkim_sign *d, char *out, size_t size);
 void dkim_free(struct dkim_sign *d);
 
 /* ---- dkim_select.c ---- */
-
-/*
- * The next domain of a From field's value (RFC 5322 3.4: mailboxes, groups,
- * display names, comments), in lower case.  *rest is moved behind it.  False:
- * there is no more.  A mailbox without a domain name is skipped.
- */
-bool dkim_from_next(struct slice *rest, char domain[DOMAIN_MAX + 1]);
 
 /*
  * Which domain of conf.dkim speaks for domain: itself, or the nearest above

@@ -43,14 +43,17 @@ struct dkim_args {
 	bool json;
 };
 
-static int
-usage(void)
+int
+smtpctl_dkim_usage(void)
 {
 	fprintf(stderr,
 	    "usage: smtpctl dkim key domain selector [-a rsa|ed25519] [-o file]\n"
 	    "       smtpctl dkim show file domain selector\n"
 	    "       smtpctl dkim rotate [--dry-run] [--force] [--clean] [--keep time]\n"
-	    "           [-a rsa|ed25519] [-r address[:port]] domain directory\n");
+	    "           [-a rsa|ed25519] [-r address[:port]] domain directory\n"
+	    "       smtpctl dkim sign -d domain -s selector -k file\n"
+	    "           [--canon form]\n"
+	    "       smtpctl dkim verify [-c conf]\n");
 	return EX_USAGE;
 }
 
@@ -184,7 +187,7 @@ no_passphrase(char *out, int size, int writing, void *arg)
 }
 
 EVP_PKEY *
-dkim_key_read(const char *path)
+dkim_key_load(const char *path)
 {
 	char pem[PEM_MAX];
 	EVP_PKEY *pkey = NULL;
@@ -361,7 +364,7 @@ verb_show(const struct dkim_args *a)
 
 	if (!full_path(a->file, a, path, sizeof(path)))
 		return EX_USAGE;
-	if ((pkey = dkim_key_read(path)) == NULL)
+	if ((pkey = dkim_key_load(path)) == NULL)
 		return EX_NOINPUT;
 	status = print_record(pkey, a, path);
 	EVP_PKEY_free(pkey);
@@ -377,7 +380,7 @@ smtpctl_dkim(int argc, char **argv, bool json)
 	int i, status, n = 0;
 
 	if (argc < 2)
-		return usage();
+		return smtpctl_dkim_usage();
 	key = strcmp(argv[1], "key") == 0;
 	show = strcmp(argv[1], "show") == 0;
 	for (i = 2; i < argc; i++) {
@@ -386,12 +389,12 @@ smtpctl_dkim(int argc, char **argv, bool json)
 		else if (key && strcmp(argv[i], "-o") == 0 && i + 1 < argc)
 			a.file = argv[++i];
 		else if (argv[i][0] == '-' || n == 3)
-			return usage();
+			return smtpctl_dkim_usage();
 		else
 			word[n++] = argv[i];
 	}
 	if (!(key && n == 2) && !(show && n == 3))
-		return usage();
+		return smtpctl_dkim_usage();
 	a.domain = word[n - 2];
 	a.selector = word[n - 1];
 	if (show)

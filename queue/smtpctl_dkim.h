@@ -44,7 +44,25 @@ bool smtpctl_dkim_json(struct evp_pkey_st *pkey, const char *domain,
  */
 int smtpctl_dkim_rotate(struct smtpctl *c, int argc, char **argv);
 
+/*
+ * argv[0] is "verify", then maybe -c CONF: the signatures of the message on
+ * standard input, a line each.  The exit status is that of asker_status(), or
+ * of sysexits(3).  (smtpctl_dkim_verify.c)
+ */
+int smtpctl_dkim_verify(struct smtpctl *c, int argc, char **argv);
+
+/*
+ * argv[0] is "sign": prints the message on standard input with a signature on
+ * top; or nothing, and says why.  (smtpctl_dkim_sign.c)
+ *
+ *	sign -d DOMAIN -s SELECTOR -k FILE [--canon HEADER/BODY]
+ */
+int smtpctl_dkim_sign(int argc, char **argv);
+
 /* ---- what these share ---- */
+
+/* How all of them are used, on stderr.  EX_USAGE. */
+int smtpctl_dkim_usage(void);
 
 #define DKIM_BASE64_MAX 1024 /* p= of the largest key, NUL included */
 
@@ -58,7 +76,7 @@ const char *dkim_key_public(struct evp_pkey_st *pkey, char *out,
 int dkim_key_make(const char *alg, const char *path);
 
 /* Reads a private key.  NULL: why is on stderr. */
-struct evp_pkey_st *dkim_key_read(const char *path);
+struct evp_pkey_st *dkim_key_load(const char *path);
 
 /* Whether these can stand in the name of a record.  EX_OK, or EX_USAGE, and
  * why is on stderr. */

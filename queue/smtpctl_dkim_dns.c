@@ -15,6 +15,7 @@
 #include <ldns/ldns.h>
 
 #include "buf.h"
+#include "dkim_tags.h"
 #include "log.h"
 #include "num.h"
 
@@ -30,37 +31,6 @@ struct dkim_dns {
 
 /* ---- the record (RFC 6376 3.2, 3.6.1) ---- */
 
-static bool
-is_space(char c)
-{
-	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
-}
-
-/* Cuts the next "name=value" off rest.  False: there is none. */
-static bool
-next_tag(struct slice *rest, struct slice *name, struct slice *value)
-{
-	const char *semi, *equal;
-	struct slice tag;
-
-	while (rest->len > 0) {
-		semi = memchr(rest->p, ';', rest->len);
-		tag = (struct slice){ rest->p,
-			semi == NULL ? rest->len : (size_t)(semi - rest->p) };
-		rest->p += tag.len + (semi != NULL);
-		rest->len -= tag.len + (semi != NULL);
-		equal = tag.len == 0 ? NULL : memchr(tag.p, '=', tag.len);
-		if (equal == NULL)
-			continue;
-		*name = slice_strip((struct slice){ tag.p,
-		    (size_t)(equal - tag.p) });
-		*value = slice_strip((struct slice){ equal + 1,
-		    (size_t)(tag.p + tag.len - equal) - 1 });
-		return true;
-	}
-	return false;
-}
-
 /* The same base64 but for white space within. */
 static bool
 same_key(struct slice value, const char *b64)
@@ -68,7 +38,7 @@ same_key(struct slice value, const char *b64)
 	size_t i;
 
 	for (i = 0; i < value.len; i++) {
-		if (is_space(value.p[i]))
+		if (slice_is_space(value.p[i]))
 			continue;
 		if (*b64 == '\0' || *b64++ != value.p[i])
 			return false;
@@ -79,26 +49,25 @@ same_key(struct slice value, const char *b64)
 const char *
 dkim_record_check(struct slice text, const char *alg, const char *b64)
 {
-	struct slice name, value, key = { NULL, 0 };
-	struct slice kind = SLICE("rsa"), version = SLICE("DKIM1");
+	const struct slice *v, *k, *p;
+	struct tags t;
 
-	while (next_tag(&text, &name, &value)) {
-		if (slice_eq(name, SLICE("v")))
-			version = value;
-		else if (slice_eq(name, SLICE("k")))
-			kind = value;
-		else if (slice_eq(name, SLICE("p")))
-			key = value;
-	}
-	if (!slice_eq(version, SLICE("DKIM1")))
+	if (tags_parse(text, &t) != NULL)
 		return "it is no record of DKIM";
-	if (key.p == NULL)
+	v = tags_get(&t, "v");
+	k = tags_get(&t, "k");
+	p = tags_get(&t, "p");
+	/* RFC 6376 3.6.1: v= is the first tag, where there is any. */
+	if (v != NULL &&
+	    (v != &t.tag[0].value || !slice_eq(*v, SLICE("DKIM1"))))
+		return "it is no record of DKIM";
+	if (p == NULL)
 		return "it has no key";
-	if (key.len == 0)
+	if (p->len == 0)
 		return "it revokes the key";
-	if (!slice_eq(kind, slice_of(alg)))
+	if (!slice_eq(k != NULL ? *k : SLICE("rsa"), slice_of(alg)))
 		return "its key has another algorithm";
-	return same_key(key, b64) ? NULL : "it has another key";
+	return same_key(*p, b64) ? NULL : "it has another key";
 }
 
 /* ---- asking ---- */

@@ -99,7 +99,7 @@ read_file(const struct dkim_folder *f, const char *name, struct dkim_file *file)
 	file->began = (int64_t)(st.st_ctim.tv_sec > st.st_mtim.tv_sec ?
 		st.st_ctim.tv_sec :
 		st.st_mtim.tv_sec);
-	if ((pkey = dkim_key_read(path)) == NULL)
+	if ((pkey = dkim_key_load(path)) == NULL)
 		return EX_DATAERR;
 	why = dkim_key_public(pkey, file->b64, &file->alg);
 	EVP_PKEY_free(pkey);

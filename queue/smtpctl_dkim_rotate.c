@@ -73,7 +73,7 @@ say_record(struct rotation *r, const struct dkim_file *file)
 
 	snprintf(path, sizeof path, "%s/%s", r->dir,
 	    dkim_file_name(file->selector, file->state, name));
-	if ((pkey = dkim_key_read(path)) == NULL)
+	if ((pkey = dkim_key_load(path)) == NULL)
 		return;
 	smtpctl_dkim_record(pkey, r->domain, file->selector, &r->c->out);
 	EVP_PKEY_free(pkey);
