@@ -204,7 +204,12 @@ say_key(struct explain *e)
 		return;
 	}
 	if ((e->about.flags & ROUTE_ORIGIN) == 0) {
-		step(e, "key", NULL, "none: the mail is a stranger's");
+		if (c->arc_seal != 0)
+			step(e, "key", NULL,
+			    "that of \"%s\" seals it, if it was verified when it came",
+			    conf_text(c, c->arc_seal));
+		else
+			step(e, "key", NULL, "none: the mail is a stranger's");
 		return;
 	}
 	if ((first = dkim_row_for(c, domain)) == CONF_NONE) {

@@ -2,7 +2,7 @@
  * One message for one route: from job_take to job_end.
  *
  *	taking      its recipients are being told
- *	preparing   its content is summed, and digested for DKIM
+ *	preparing   its content is summed, and digested for DKIM or ARC
  *	signing     keys is asked
  *	finding     lookup and the DNS are asked for hosts and names
  *	talking     a server is connected, or being tried
@@ -80,7 +80,8 @@ struct job {
 	} sign[DKIM_SIGS];
 	unsigned int n_signing; /* answers that are due */
 	void (*signed_fn)(struct job *j, const char *field);
-	const char *field; /* DKIM-Signature, or "" */
+	struct job_seal *seal; /* NULL: it is not being sealed */
+	const char *field;     /* DKIM-Signature, or a set of ARC, or "" */
 	bool signed_now;
 	struct job_7bit *seven; /* NULL: goes out as it is */
 
@@ -195,7 +196,7 @@ void job_reuse(struct job *j, struct client *c);
 /* The server is not for this message, as o says; nothing was said of it. */
 void job_unfit(struct job *j, const struct outcome *o);
 
-/* job_sign.c: whether it is signed here. */
+/* job_sign.c: whether it is signed, or sealed, here. */
 bool job_signs(const struct job *j);
 /* Begins; takes content, in order. */
 void job_sign_start(struct job *j);

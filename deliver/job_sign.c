@@ -1,6 +1,6 @@
 /*
- * A job has its content signed: digested here, signed by keys.  Used by
- * deliver; never holds a private key.
+ * A job has its content signed, or sealed (job_seal.c) if it is a stranger's:
+ * digested here, signed by keys.  Used by deliver; never holds a private key.
  *
  * SPDX-License-Identifier: ISC
  */
@@ -9,6 +9,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "job_seal.h"
 #include "log.h"
 
 /* RFC 6376 5.3: binary content, whose lines are none, may be turned into other
@@ -16,8 +17,10 @@
 bool
 job_signs(const struct job *j)
 {
-	if ((j->take.flags & ROUTE_ORIGIN) == 0 || j->d->conf->dkim.n == 0)
+	if (j->d->conf->dkim.n == 0)
 		return false;
+	if ((j->take.flags & ROUTE_ORIGIN) == 0)
+		return job_seals(j);
 	if ((j->take.content_facts & CONTENT_BINARY) == 0)
 		return true;
 	log_event(j->take.id, "unsigned", "why=%s", q("binary content"));
@@ -27,6 +30,10 @@ job_signs(const struct job *j)
 void
 job_sign_start(struct job *j)
 {
+	if ((j->take.flags & ROUTE_ORIGIN) == 0) {
+		job_seal_start(j);
+		return;
+	}
 	dkim_start(&j->dkim, j->d->conf, &j->d->keys, j->take.sender);
 	j->signs = true;
 }
@@ -34,7 +41,9 @@ job_sign_start(struct job *j)
 void
 job_sign_feed(struct job *j, const uint8_t *p, size_t len)
 {
-	if (j->signs && dkim_wants(&j->dkim))
+	if (j->seal != NULL)
+		job_seal_feed(j, p, len);
+	else if (j->signs && dkim_wants(&j->dkim))
 		dkim_feed(&j->dkim, p, len);
 }
 
@@ -43,6 +52,7 @@ job_sign_free(struct job *j)
 {
 	unsigned int i;
 
+	job_seal_free(j);
 	for (i = 0; i < DKIM_SIGS; i++)
 		ipc_cancel(&j->sign[i].req);
 	if (j->signs)
@@ -106,8 +116,13 @@ ask_keys(struct job *j, int n)
 void
 job_sign(struct job *j, void (*fn)(struct job *j, const char *field))
 {
-	int n = j->signs ? dkim_finish(&j->dkim, time(NULL)) : 0;
+	int n;
 
+	if (j->seal != NULL) {
+		job_seal(j, fn);
+		return;
+	}
+	n = j->signs ? dkim_finish(&j->dkim, time(NULL)) : 0;
 	j->signed_fn = fn;
 	if (n == DKIM_LATER) {
 		job_end_later(j, "4.7.5", j->dkim.why);

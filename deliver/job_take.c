@@ -14,7 +14,7 @@
 #include "log.h"
 #include "smtp_addr.h"
 
-#define ARENA_BASE    ((size_t)24576)
+#define ARENA_BASE    ((size_t)26624)
 #define TEXT_PER_RCPT (ADDR_MAX + 1 + ORCPT_MAX + 1 + 32)
 
 static struct job_bucket *
