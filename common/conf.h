@@ -195,6 +195,7 @@ struct conf_listen {
 	uint8_t dnsbl;         /* the lists are asked, and count */
 	uint8_t greylist;
 	uint8_t submission;   /* every client is one of ours (RFC 6409) */
+	uint8_t auth_results; /* SPF, DKIM, DMARC, ARC of strangers' mail */
 	uint32_t greet_delay; /* seconds of silence that a client must stand */
 	uint32_t tarpit;      /* seconds before each reply of 4xx and 5xx */
 	uint32_t proxy;       /* table of clients that say PROXY, v1 or v2 */
@@ -269,11 +270,14 @@ struct conf_cond {
 	uint8_t regex;
 	uint8_t implicit; /* a default: `from local`, `for local` */
 	uint32_t table;   /* CONF_NONE: the condition alone */
+	uint32_t results; /* of `auth-results`: bits 1 << RES_* */
 };
 
 struct conf_match {
 	struct conf_span cond; /* struct conf_cond, all must hold */
 	uint8_t reject;
+	/* ours: done once, when the message comes in */
+	uint8_t junk, hold;
 	uint32_t action; /* index, CONF_NONE when reject */
 	struct conf_at at;
 };
@@ -424,6 +428,21 @@ struct conf {
 	/* What became of each recipient is remembered. */
 	uint32_t history_keep; /* seconds; 0: not */
 	uint64_t history_size; /* bytes, at most */
+
+	/* who sent it: `spf`, `dmarc`, `arc` */
+	uint8_t spf_received;                  /* Received-SPF is written too */
+	uint8_t dmarc_rules;                   /* enum conf_dmarc_rules */
+	uint8_t dmarc_quarantine;              /* enum conf_dmarc_act */
+	uint8_t dmarc_reject, dmarc_no_author; /* likewise */
+	uint32_t dmarc_except_from;            /* table of author domains */
+	uint32_t dmarc_except_src;             /* ... of clients */
+	uint32_t arc_trust;                    /* ... of sealers' domains */
+	conf_str arc_seal; /* a domain of `dkim`; empty: not sealed */
+	/* `dmarc report`: aggregate reports (RFC 9990) */
+	uint8_t dmarc_report;
+	conf_str report_from;    /* empty: dmarc-noreply@ our mail name */
+	conf_str report_org;     /* empty: our mail name */
+	conf_str report_contact; /* extra_contact_info; empty: none */
 
 	uint32_t mta_max_deferred; /* 0: not said */
 

@@ -132,13 +132,45 @@ enum conf_scheme {
 	X(MAIL_FROM, "mail-from")                                              \
 	X(RCPT_TO, "rcpt-to")                                                  \
 	X(TAG, "tag")                                                          \
-	X(TLS, "tls")
+	X(TLS, "tls")                                                          \
+	X(SPF, "auth-results spf")                                             \
+	X(DKIM, "auth-results dkim")                                           \
+	X(DMARC, "auth-results dmarc")                                         \
+	X(ARC, "auth-results arc")
 
 enum conf_cond_kind {
 #define X(name, words) COND_##name,
 	CONF_CONDS(X)
 #undef X
 	    CONDS
+};
+
+/* ---- who sent it ---- */
+
+/* Columns: enum, word. */
+#define CONF_DMARC_RULES(X)                                                    \
+	X(RFC9989, "rfc9989") /* the tree is walked */                         \
+	X(RFC7489, "rfc7489") /* a list of public suffixes, and pct */
+
+enum conf_dmarc_rules {
+#define X(name, word) DMARC_##name,
+	CONF_DMARC_RULES(X)
+#undef X
+};
+
+/* What is done with a message that fails, where its domain asks for
+ * quarantine, for reject; with one that has no single author. */
+#define CONF_DMARC_ACTS(X)                                                     \
+	X(NONE, "none")     /* the results say it, and that is all */          \
+	X(MARK, "mark")     /* a field X-DMARC says what was asked for */      \
+	X(JUNK, "junk")     /* as a filter's `junk` */                         \
+	X(HOLD, "hold")     /* kept until the operator releases it */          \
+	X(REJECT, "reject") /* 550 5.7.1 */
+
+enum conf_dmarc_act {
+#define X(name, word) DMARC_ACT_##name,
+	CONF_DMARC_ACTS(X)
+#undef X
 };
 
 /* ---- tls ---- */

@@ -320,4 +320,5 @@ conf_doubt_all(struct conf_parser *p)
 			look_at_action(p, a);
 	}
 	conf_doubt_local(p);
+	conf_doubt_auth(p);
 }

@@ -145,18 +145,42 @@ make_image(struct conf_parser *p, const char *path, struct conf_image *out)
 		conf_error(p->errors, path, 0, "too large for a configuration");
 }
 
+/* Its buffers have no ceiling: what is read has one. */
+static struct conf_parser *
+new_parser(struct conf_errors *errors)
+{
+	struct conf_parser *p = xcalloc(1, sizeof(*p));
+
+	p->errors = errors;
+	p->pool.wipe = true;
+	conf_lex_init(&p->lex, errors);
+	return p;
+}
+
+bool
+conf_file_resolver(const char *path, const struct conf_macro *macros, size_t n,
+    struct sockaddr_storage *ss, uint32_t *timeout, struct conf_errors *errors)
+{
+	struct conf_parser *p = new_parser(errors);
+
+	p->text_alone = true;
+	conf_parse(p, path, macros, n);
+	*ss = p->f.conf.resolver;
+	*timeout = p->f.conf.resolver_timeout;
+	conf_errors_free(&p->not_yet);
+	conf_errors_free(&p->warnings);
+	free_parser(p);
+	return errors->n == 0;
+}
+
 enum conf_verdict
 conf_file_load(const char *path, const struct conf_macro *macros, size_t n,
     struct conf_image *out, struct conf_errors *errors)
 {
-	/* Its buffers have no ceiling: what is read has one. */
-	struct conf_parser *p = xcalloc(1, sizeof(*p));
+	struct conf_parser *p = new_parser(errors);
 	enum conf_verdict verdict;
 
 	*out = (struct conf_image){ 0 };
-	p->errors = errors;
-	p->pool.wipe = true;
-	conf_lex_init(&p->lex, errors);
 	conf_parse(p, path, macros, n);
 	if (errors->n == 0)
 		make_image(p, path, out);

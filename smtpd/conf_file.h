@@ -56,6 +56,16 @@ enum conf_verdict conf_file_load(const char *path,
     struct conf_errors *errors);
 
 /*
+ * Where its `resolver` line leads, and the seconds of its timeout.  The file is
+ * read alone: tables, keys, programs, users and interfaces that it names need
+ * not be there.  False: errors, as of conf_file_load(), says what is wrong;
+ * ss_family is 0 where there is no such line.
+ */
+bool conf_file_resolver(const char *path, const struct conf_macro *macros,
+    size_t n, struct sockaddr_storage *ss, uint32_t *timeout,
+    struct conf_errors *errors);
+
+/*
  * How much of it a process gets.  BARE: without entries and paths of tables,
  * without what tokens come from, without secrets.  SOURCES: with those paths
  * and command lines, for who opens and runs them (the parent itself, spawn).

@@ -154,7 +154,7 @@ conf_listen_end(struct conf_parser *p)
 	if (s->port == 0)
 		s->port =
 		    l->tls == LISTEN_SMTPS ? CONF_PORT_SMTPS : CONF_PORT_SMTP;
-	return check_options(p) && add_addresses(p);
+	return check_options(p) && (p->text_alone || add_addresses(p));
 }
 
 /* Adds the rows of a name to a list of its own; returns how many. */

@@ -4,7 +4,9 @@
  * SPDX-License-Identifier: ISC
  */
 #include <assert.h>
+#include <stdio.h>
 
+#include "auth_result.h"
 #include "conf_parse.h"
 
 /* What a condition asks its table.  Columns: shape that the table must have,
@@ -106,6 +108,130 @@ find_cond(const struct conf_parser *p, enum conf_cond_kind kind,
 	return NULL;
 }
 
+/* ---- auth-results ---- */
+
+/* What a method can find (RFC 8601 2.7, RFC 8617 4.1). */
+#define RES(name) (1u << RES_##name)
+static const struct {
+	enum conf_cond_kind kind;
+	uint32_t results;
+} methods[BY_METHODS] = {
+	[BY_SPF] = { COND_SPF,
+	    RES(NONE) | RES(NEUTRAL) | RES(PASS) | RES(FAIL) | RES(SOFTFAIL) |
+		RES(TEMPERROR) | RES(PERMERROR) },
+	[BY_DKIM] = { COND_DKIM,
+	    RES(NONE) | RES(NEUTRAL) | RES(PASS) | RES(FAIL) | RES(POLICY) |
+		RES(TEMPERROR) | RES(PERMERROR) },
+	[BY_DMARC] = { COND_DMARC,
+	    RES(NONE) | RES(PASS) | RES(FAIL) | RES(TEMPERROR) |
+		RES(PERMERROR) },
+	[BY_ARC] = { COND_ARC,
+	    RES(NONE) | RES(PASS) | RES(FAIL) | RES(TEMPERROR) },
+};
+#undef RES
+
+/* The results of one method, being read. */
+struct results {
+	enum auth_method method;
+	uint32_t bits;
+};
+
+/* "`spf` has: none, neutral, ..." */
+static bool
+expected_result(struct conf_parser *p, enum auth_method m)
+{
+	char text[160];
+	enum auth_result r;
+	size_t n;
+
+	n = (size_t)snprintf(text, sizeof(text),
+	    "a result of `%s`:", auth_method_word(m));
+	for (r = RES_NONE; r < RES_RESULTS; r++) {
+		if (methods[m].results & 1u << r)
+			n += (size_t)snprintf(text + n, sizeof(text) - n,
+			    " `%s`", auth_result_word(r));
+	}
+	return conf_expected(p, text);
+}
+
+static bool
+read_result(struct conf_parser *p, void *arg)
+{
+	struct results *out = arg;
+	enum auth_result r;
+
+	if (!conf_is_text(p))
+		return expected_result(p, out->method);
+	r = auth_result_of(p->lex.text);
+	if (r == RES_RESULTS || !(methods[out->method].results & 1u << r))
+		return expected_result(p, out->method);
+	out->bits |= 1u << r;
+	conf_lex_next(&p->lex);
+	return true;
+}
+
+/* BY_METHODS: the word at hand is none. */
+static enum auth_method
+method_at_hand(const struct conf_parser *p)
+{
+	enum auth_method m;
+
+	for (m = BY_SPF; m < BY_METHODS; m++) {
+		if (conf_lex_is(&p->lex, auth_method_word(m)))
+			break;
+	}
+	return m;
+}
+
+/* `spf pass` at hand. */
+static bool
+read_method(struct conf_parser *p, enum auth_method m)
+{
+	struct conf_cond c = { .kind = (uint8_t)methods[m].kind,
+		.not_ = p->negated,
+		.table = CONF_NONE };
+	struct results results = { .method = m };
+
+	if (find_cond(p, methods[m].kind, methods[m].kind) != NULL)
+		return conf_wrong(p,
+		    "found `%s` twice in one rule, expected it once: several results are { a, b }",
+		    auth_method_word(m));
+	conf_lex_next(&p->lex);
+	if (p->lex.tok == '{' ?
+		!conf_list(p, "a result", read_result, &results) :
+		!read_result(p, &results))
+		return false;
+	c.results = results.bits;
+	add_cond(p, c);
+	return true;
+}
+
+/* `auth-results spf pass dkim { pass, none } ...`: the walk looks at the word
+ * behind the last. */
+bool
+conf_read_cond_results(struct conf_parser *p, const struct conf_word *w)
+{
+	enum auth_method m = method_at_hand(p);
+	unsigned int n = 0;
+
+	(void)w;
+	if (m == BY_METHODS)
+		return conf_expected(p, "`spf`, `dkim`, `dmarc` or `arc`");
+	for (; m != BY_METHODS; m = method_at_hand(p)) {
+		/* "Not both" or "neither": who reads it could take it for
+		 * either. */
+		if (n++ > 0 && p->negated)
+			return conf_wrong(p,
+			    "found `%s` in one `! auth-results` with another, expected each in its own: `! auth-results spf pass ! auth-results dkim pass`",
+			    p->lex.text);
+		if (!read_method(p, m))
+			return false;
+	}
+	return true;
+}
+
+/* ---- the whole ---- */
+
 static bool
 check_conds(struct conf_parser *p)
 {
@@ -122,6 +248,19 @@ check_conds(struct conf_parser *p)
 	return true;
 }
 
+/* What is done with a message that is refused is nothing. */
+static bool
+check_once(struct conf_parser *p)
+{
+	const struct conf_match *m = &p->f.stmt.match;
+
+	if (!m->reject || (!m->junk && !m->hold))
+		return true;
+	return conf_refuse(p,
+	    "found `%s` with `reject`, expected one of them: what is refused is not kept",
+	    m->junk ? "junk" : "hold");
+}
+
 static void
 add_row(struct conf_parser *p, struct conf_cond c)
 {
@@ -136,7 +275,7 @@ conf_match_end(struct conf_parser *p)
 	struct conf_cond implicit = { .implicit = 1, .table = CONF_NONE };
 	uint32_t i;
 
-	if (!check_conds(p))
+	if (!check_conds(p) || !check_once(p))
 		return false;
 	m->at = conf_here(p);
 	m->cond.off = conf_count(&p->cond, sizeof(struct conf_cond));

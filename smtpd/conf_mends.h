@@ -41,9 +41,15 @@
 	X(LOCAL_SOCKET, "greylist", "nobody on this host has to wait: it is for listeners of the network") \
 	X(LOCAL_SOCKET, "dnsbl", "no list knows this host: it is for listeners of the network") \
 	X(LOCAL_SOCKET, "submission", "what comes by the local socket is always taken as our own") \
+	X(LOCAL_SOCKET, "auth-results", "what comes by the local socket is our own: it is for listeners of the network") \
 	X(LOCAL_SOCKET, "auth", "who uses the local socket is known") \
 	X(LOCAL_SOCKET, "tls", "nobody can read what goes through the local socket") \
 	X(LOCAL_SOCKET, "port", "the local socket has no port") \
+	X(LISTENER, "spf", "SPF, DKIM, DMARC and ARC together are `auth-results`") \
+	X(LISTENER, "dkim", "SPF, DKIM, DMARC and ARC together are `auth-results`; signing is `dkim domain D ...` on a line of its own") \
+	X(LISTENER, "dmarc", "SPF, DKIM, DMARC and ARC together are `auth-results`") \
+	X(DMARC, "policy", "it is `dmarc quarantine ACT` and `dmarc reject ACT`, by what the domain asks for") \
+	X(DMARC, "none", "a domain that asks for nothing gets that") \
 	X(PKI_IS, "certificate", "it is `cert`") \
 	X(CA_IS, "certificate", "it is `cert`") \
 	X(METHOD, "backup", "it is an option of relay: `relay backup`") \
@@ -78,6 +84,11 @@
 	X(MATCH, "tagged", "it is `tag`") \
 	X(MATCH, "sender", "it is `mail-from`") \
 	X(MATCH, "recipient", "it is `rcpt-to`") \
+	X(MATCH, "spf", "a method stands behind `auth-results`, and that before `auth` and `rdns`, which take it for a name") \
+	X(MATCH, "dkim", "a method stands behind `auth-results`, and that before `auth` and `rdns`, which take it for a name") \
+	X(MATCH, "dmarc", "a method stands behind `auth-results`, and that before `auth` and `rdns`, which take it for a name") \
+	X(MATCH, "arc", "a method stands behind `auth-results`, and that before `auth` and `rdns`, which take it for a name") \
+	X(MATCH, "quarantine", "it is `junk` or `hold`") \
 	X(MATCH, "domain", "it is `for domain`") \
 	X(MATCH, "src", "it is `from src`") \
 	X(MATCH, "any", "it is `from any` or `for any`") \

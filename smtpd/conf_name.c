@@ -51,6 +51,10 @@ conf_read_mail_name(struct conf_parser *p, const struct conf_word *w)
 		return false;
 	if (p->lex.text[0] != '/')
 		return conf_read_host(p, w);
+	if (p->text_alone) {
+		conf_lex_next(&p->lex);
+		return true;
+	}
 	if (!read_line(p, p->lex.text, line))
 		return false;
 	why = line[0] == '\0' ? "nothing" : conf_domain(line, 0, domain);

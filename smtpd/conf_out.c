@@ -127,6 +127,8 @@ add_keys(struct conf_parser *p)
 		return conf_refuse(p,
 		    "found `keys` with `%s`, expected either: in the folder of `keys` a key of the selector S is S.key",
 		    d->selector != 0 ? "selector" : "key");
+	if (p->text_alone)
+		return true;
 	if ((n = scandir(dir, &list, is_key, by_name)) == -1)
 		return conf_refuse(p,
 		    "`keys`: %s: %s, expected a folder that can be read",
@@ -253,7 +255,8 @@ conf_read_token_file(struct conf_parser *p, const struct conf_word *w)
 		return false;
 	if (p->lex.text[0] != '/')
 		return conf_expected(p, "an absolute path");
-	check_token_file(p, p->lex.text);
+	if (!p->text_alone)
+		check_token_file(p, p->lex.text);
 	conf_store(p, w, conf_take_text(p));
 	return true;
 }
@@ -265,7 +268,7 @@ conf_read_token_command(struct conf_parser *p, const struct conf_word *w)
 
 	if (!conf_need_text(p, w->what))
 		return false;
-	if (conf_check_command(p->lex.text, why) != NULL)
+	if (!p->text_alone && conf_check_command(p->lex.text, why) != NULL)
 		conf_wrong(p, "`command`: %s", why);
 	conf_store(p, w, conf_take_text(p));
 	return true;
@@ -280,8 +283,8 @@ conf_read_token_user(struct conf_parser *p, const struct conf_word *w)
 
 	if (!conf_need_text(p, w->what))
 		return false;
-	pw = getpwnam(p->lex.text);
-	if (pw == NULL || pw->pw_uid == 0)
+	pw = p->text_alone ? NULL : getpwnam(p->lex.text);
+	if (!p->text_alone && (pw == NULL || pw->pw_uid == 0))
 		conf_wrong(p, "`user`: found %s, %s",
 		    conf_shown(p->lex.text, shown),
 		    pw == NULL ?

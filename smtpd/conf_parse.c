@@ -553,6 +553,7 @@ defaults(struct conf_parser *p)
 	p->f.conf.log_facility = LOG_MAIL;
 	p->f.conf.warn[0] = CONF_WARN_DEFAULT;
 	conf_out_defaults(&p->f.conf);
+	conf_auth_defaults(&p->f.conf);
 	buf_add(&p->step, steps, sizeof(steps));
 	retry.step.n = sizeof(steps) / sizeof(steps[0]);
 	buf_add(&p->retry, &retry, sizeof(retry));
@@ -593,8 +594,8 @@ conf_parse(struct conf_parser *p, const char *path,
 	conf_listen_local(p);
 	conf_listen_certs(p);
 	conf_hints(p);
-	if (p->errors->n == 0)
+	if (p->errors->n == 0 && !p->text_alone)
 		conf_check_all(p);
-	if (p->errors->n == 0)
+	if (p->errors->n == 0 && !p->text_alone)
 		conf_doubt_all(p);
 }

@@ -79,6 +79,15 @@ enum conf_named {
 	    NAMED_KINDS
 };
 
+/* Statements about who sent mail, of which the last is remembered. */
+enum conf_said {
+	CONF_SAID_SPF,
+	CONF_SAID_DMARC,
+	CONF_SAID_ARC,
+	CONF_SAID_SEAL,
+	CONF_SAIDS
+};
+
 /* Families of CONF_LIMITS. */
 enum conf_limits { LIMITS_MTA, LIMITS_MDA, LIMITS_SCHEDULER };
 
@@ -138,6 +147,10 @@ struct conf_parser {
 	conf_str file_name; /* the file, in the pool */
 	bool negated;       /* `!` stood before the word being read */
 	const char *use;    /* the word whose set is being read */
+	/* Nobody will run it: what the file names is not looked at. */
+	bool text_alone;
+	struct conf_at said[CONF_SAIDS]; /* line 0: not said */
+	bool report_said;
 	/* The grammar before 6.4, which is said here; only its rules matter. */
 	struct conf_errors *old;
 	struct buf where;   /* struct sockaddr_storage: of this `listen` */
@@ -417,6 +430,7 @@ void conf_check_relays(struct conf_parser *p);
 
 /* conf_match.c */
 conf_read conf_read_cond, conf_read_cond_maybe, conf_read_cond_set;
+conf_read conf_read_cond_results;
 bool conf_match_end(struct conf_parser *p);
 
 /* conf_filter.c */
@@ -436,6 +450,18 @@ bool conf_dnswl_end(struct conf_parser *p);
 
 /* What listeners and settings say of lists and greylisting goes together. */
 void conf_check_clients(struct conf_parser *p);
+
+/* conf_auth.c: what is done about who sent mail */
+conf_read conf_read_verify, conf_read_act, conf_read_list_once;
+conf_read conf_read_mailbox;
+bool conf_report_end(struct conf_parser *p);
+void conf_auth_defaults(struct conf *c);
+
+/* Is anything not as it would be without a statement of this kind? */
+bool conf_auth_says(const struct conf *c, enum conf_said kind);
+
+/* What seals has a key. */
+void conf_check_auth(struct conf_parser *p);
 
 /* conf_own.c: what OpenSMTPD has not */
 bool conf_resolver_end(struct conf_parser *p);
@@ -498,6 +524,10 @@ void conf_doubt_all(struct conf_parser *p);
 
 /* The part of it that is in conf_doubt_local.c: local methods, wrappers. */
 void conf_doubt_local(struct conf_parser *p);
+
+/* ... in conf_doubt_auth.c: results that nobody finds, rules that ask for
+ * them. */
+void conf_doubt_auth(struct conf_parser *p);
 
 /* ---- conf_build.c ---- */
 

@@ -335,6 +335,7 @@ print_ours(struct buf *out, const struct conf *c, const struct conf_listen *l)
 	conf_print_flag(out, "lmtp", l->lmtp);
 	conf_print_flag(out, "dnsbl", l->dnsbl);
 	conf_print_flag(out, "greylist", l->greylist);
+	conf_print_flag(out, "auth-results", l->auth_results);
 	if (l->submission || l->submission_table != CONF_NONE)
 		print_maybe(out, c, "submission", l->submission_table);
 	if (l->greet_delay != 0)
@@ -514,6 +515,7 @@ print_cond(struct buf *out, const struct conf *c, const struct conf_cond *cond)
 	buf_printf(out, " %s%s%s", cond->not_ ? "!" : "",
 	    cond_words[cond->kind], cond->regex ? " regex" : "");
 	conf_print_table(out, c, "", cond->table);
+	conf_print_results(out, cond->results);
 }
 
 static void
@@ -534,6 +536,8 @@ print_rules(struct buf *out, const struct conf *c)
 					    CONF_COND(c, m->cond, j));
 			}
 		}
+		conf_print_flag(out, "junk", m->junk);
+		conf_print_flag(out, "hold", m->hold);
 		conf_print_flag(out, "reject", m->reject);
 		if (!m->reject)
 			conf_print_option(out, c, "action",

@@ -48,6 +48,10 @@ void conf_print_table(struct buf *out, const struct conf *c, const char *word,
 void conf_print_entries(struct buf *out, const struct conf *c,
     struct conf_span entries, int pairs);
 
+/* " pass" or " { pass, none }", of bits 1 << RES_*; nothing if there are
+ * none. */
+void conf_print_results(struct buf *out, uint32_t results);
+
 /* "WORD1h30m", "WORD35M": the blank is in the word. */
 void conf_print_time(struct buf *out, const char *word, uint64_t seconds);
 void conf_print_size(struct buf *out, const char *word, uint64_t bytes);
@@ -63,5 +67,10 @@ void conf_print_end(struct buf *out);
 
 /* Settings and what is not in OpenSMTPD. */
 void conf_print_settings(struct buf *out, const struct conf *c);
+
+/* ---- conf_print_auth.c ---- */
+
+/* What is done about who sent mail. */
+void conf_print_auth(struct buf *out, const struct conf *c);
 
 #endif

@@ -472,6 +472,7 @@ conf_print_settings(struct buf *out, const struct conf *c)
 	print_smtp(out, c);
 	print_queue(out, c);
 	print_dkim(out, c);
+	conf_print_auth(out, c);
 	print_retry(out, c);
 	print_limits(out, c);
 	print_tls(out, c);

@@ -10,6 +10,7 @@
 #include <netinet/in.h>
 #include <string.h>
 
+#include "auth_result.h"
 #include "bounds.h"
 #include "conf_parse.h"
 #include "conf_print.h"
@@ -134,6 +135,24 @@ conf_print_table(struct buf *out, const struct conf *c, const char *word,
 	buf_puts(out, " <");
 	conf_print_word(out, conf_text(c, t->name));
 	buf_puts(out, ">");
+}
+
+void
+conf_print_results(struct buf *out, uint32_t results)
+{
+	bool one = (results & (results - 1)) == 0;
+	const char *before = one ? " " : " { ";
+	enum auth_result r;
+
+	if (results == 0)
+		return;
+	for (r = RES_NONE; r < RES_RESULTS; r++) {
+		if (!(results & 1u << r))
+			continue;
+		buf_printf(out, "%s%s", before, auth_result_word(r));
+		before = ", ";
+	}
+	buf_puts(out, one ? "" : " }");
 }
 
 /* Columns: unit, how much. */

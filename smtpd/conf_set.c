@@ -354,7 +354,7 @@ read_program(struct conf_parser *p, struct conf_table *t, const char *type,
 	t->kind = TABLE_PROC;
 	t->type = conf_pool_add(p, type);
 	t->path = conf_pool_add(p, rest);
-	if (conf_check_program(type, rest, why) == NULL) {
+	if (p->text_alone || conf_check_program(type, rest, why) == NULL) {
 		conf_lex_next(&p->lex);
 		return true;
 	}
@@ -398,7 +398,8 @@ read_source(struct conf_parser *p, struct conf_table *t)
 	if (i == sizeof(types) / sizeof(types[0]))
 		return read_program(p, t, type, text);
 	t->kind = (uint8_t)types[i].kind;
-	if (conf_check_path(p, text, false) && t->kind == TABLE_DB)
+	if (conf_check_path(p, text, false) && t->kind == TABLE_DB &&
+	    !p->text_alone)
 		conf_check_db(p, text);
 	t->path = conf_pool_add(p, text);
 	conf_lex_next(&p->lex);

@@ -106,12 +106,20 @@
 	X(TOKEN,        ONE,   NULL,              TOP) \
 	X(TOKEN_IS,     ONE,   conf_token_end,    TOP) \
 	X(TOKEN_USER,   ONE,   NULL,              TOP) \
-	X(HISTORY,      SOME,  conf_history_end,  TOP)
+	X(HISTORY,      SOME,  conf_history_end,  TOP) \
+	X(SPF,          ONE,   NULL,              TOP) \
+	X(DMARC,        ONE,   NULL,              TOP) \
+	X(DMARC_RULES,  ONE,   NULL,              TOP) \
+	X(DMARC_EXCEPT, ONE,   NULL,              TOP) \
+	X(DMARC_REPORT, MANY,  conf_report_end,   TOP) \
+	X(ARC,          ONE,   NULL,              TOP) \
+	X(ARC_SEAL,     ONE,   NULL,              TOP)
 
 /* What is read, in words, of more than one row. */
 #define RATE    "N/TIME, as in `10/1m`"
 #define DOMAINS "a domain or { list }"
 #define CLIENTS "an address, address/bits, <table> or { list }"
+#define ACTS    "`none`, `mark`, `junk`, `hold` or `reject`"
 #define ANSWERS "an address of 127.0.0.0/8, as 127.0.0.2 or 127.0.0.4-127.0.0.11, or { list }"
 
 /*
@@ -135,7 +143,7 @@
 	X(TOP, "mda",       NULL, 0, nothing, none, 0, MDA) \
 	X(TOP, "scheduler", NULL, 0, nothing, none, 0, SCHEDULER) \
 	X(TOP, "srs",       NULL, 0, nothing, none, 0, SRS) \
-	X(TOP, "admd",      "a name for this host's mail system", 0, admd, conf.admd, 0, TOP) \
+	X(TOP, "admd",      "a name for this host's mail system, as mail.example.org", 0, admd, conf.admd, 0, TOP) \
 	X(TOP, "include",   NULL, 0, nothing, none, 0, INCLUDE) \
 	X(TOP, "hostname",  "a host name", 0, host, conf.hostname, 0, TOP) \
 	X(TOP, "mailname",  "a domain, or the path of a file with one", 0, mail_name, conf.mail_name, 0, TOP) \
@@ -152,6 +160,9 @@
 	X(TOP, "tls",       NULL, 0, nothing, none, 0, TLS) \
 	X(TOP, "token",     NULL, 0, nothing, none, 0, TOKEN) \
 	X(TOP, "history",   NULL, 0, nothing, none, 0, HISTORY) \
+	X(TOP, "spf",       NULL, 0, verify, none, CONF_SAID_SPF, SPF) \
+	X(TOP, "dmarc",     NULL, 0, verify, none, CONF_SAID_DMARC, DMARC) \
+	X(TOP, "arc",       NULL, 0, verify, none, CONF_SAID_ARC, ARC) \
 	X(INCLUDE, NULL, "a file name in quotes", 0, include, none, 0, TOP) \
 	\
 	X(LISTEN, "on", NULL, 0, nothing, none, 0, LISTEN_ON) \
@@ -181,6 +192,7 @@
 	X(LISTENER, "auth-insecure", NULL, 0, value, stmt.listen.auth_insecure, 1, TOP) \
 	X(LISTENER, "dnsbl",         NULL, 0, value, stmt.listen.dnsbl, 1, TOP) \
 	X(LISTENER, "greylist",      NULL, 0, value, stmt.listen.greylist, 1, TOP) \
+	X(LISTENER, "auth-results",  NULL, 0, value, stmt.listen.auth_results, 1, TOP) \
 	X(LISTENER, "submission",    NULL, 0, listen_submission, none, 0, TOP) \
 	X(LISTENER, "proxy",         CLIENTS, 0, list, stmt.listen.proxy, SERVICE_NETADDR, TOP) \
 	X(LISTENER, "xclient",       CLIENTS, 0, list, stmt.listen.xclient, SERVICE_NETADDR, TOP) \
@@ -259,6 +271,9 @@
 	X(MATCH, "rcpt-to", "an address, <table> or { list }", CW_NOT, cond_set, none, COND_RCPT_TO, TOP) \
 	X(MATCH, "tag", "a tag, <table> or { list }", CW_NOT, cond_set, none, COND_TAG, TOP) \
 	X(MATCH, "tls", NULL, CW_NOT, cond, none, COND_TLS, TOP) \
+	X(MATCH, "auth-results", "a method and its result, as `dmarc fail`", CW_NOT | CW_MANY, cond_results, none, 0, TOP) \
+	X(MATCH, "junk", NULL, 0, value, stmt.match.junk, 1, TOP) \
+	X(MATCH, "hold", NULL, 0, value, stmt.match.hold, 1, TOP) \
 	X(MATCH, "action", "the name of an action", CW_LAST, name_ref, stmt.match.action, NAMED_ACTION, TOP) \
 	X(MATCH, "reject", NULL, CW_LAST, value, stmt.match.reject, 1, TOP) \
 	X(FROM, "any", NULL, 0, cond, none, COND_FROM_ANY, TOP) \
@@ -371,7 +386,24 @@
 	X(TOKEN_IS, "file",    "the path of a file", 0, token_file, stmt.token.file, 0, TOP) \
 	X(TOKEN_IS, "command", "a command", 0, token_command, stmt.token.command, 0, TOKEN_USER) \
 	X(TOKEN_USER, "user",  "a user's name", 0, token_user, stmt.token.user, 0, TOP) \
-	X(HISTORY, "no", NULL, 0, value, stmt.history_no, 1, TOP)
+	X(HISTORY, "no", NULL, 0, value, stmt.history_no, 1, TOP) \
+	X(SPF, "received", NULL, 0, value, conf.spf_received, 1, TOP) \
+	X(DMARC, "rules",      NULL, 0, nothing, none, 0, DMARC_RULES) \
+	X(DMARC, "quarantine", ACTS, 0, act, conf.dmarc_quarantine, 0, TOP) \
+	X(DMARC, "reject",     ACTS, 0, act, conf.dmarc_reject, 0, TOP) \
+	X(DMARC, "no-author",  ACTS, 0, act, conf.dmarc_no_author, 0, TOP) \
+	X(DMARC, "except",     NULL, 0, nothing, none, 0, DMARC_EXCEPT) \
+	X(DMARC, "report",     NULL, 0, value, conf.dmarc_report, 1, DMARC_REPORT) \
+	X(DMARC_RULES, "rfc9989", NULL, 0, value, conf.dmarc_rules, DMARC_RFC9989, TOP) \
+	X(DMARC_RULES, "rfc7489", NULL, 0, value, conf.dmarc_rules, DMARC_RFC7489, TOP) \
+	X(DMARC_EXCEPT, "from", "a domain, <table> or { list }", 0, list_once, conf.dmarc_except_from, SERVICE_DOMAIN, TOP) \
+	X(DMARC_EXCEPT, "src",  CLIENTS, 0, list_once, conf.dmarc_except_src, SERVICE_NETADDR, TOP) \
+	X(DMARC_REPORT, "from",    "an address", 0, mailbox, conf.report_from, 0, TOP) \
+	X(DMARC_REPORT, "org",     "the name of an organization", 0, text, conf.report_org, 0, TOP) \
+	X(DMARC_REPORT, "contact", "where people ask, as an address or a URL", 0, text, conf.report_contact, 0, TOP) \
+	X(ARC, "trust", "a domain, <table> or { list }", 0, list_once, conf.arc_trust, SERVICE_DOMAIN, TOP) \
+	X(ARC, "seal", NULL, 0, verify, none, CONF_SAID_SEAL, ARC_SEAL) \
+	X(ARC_SEAL, "domain", "a domain of `dkim`", 0, host, conf.arc_seal, 0, TOP)
 
 /*
  * Settings: numbers.  Columns: place, word, reader, field, least, most,
@@ -491,8 +523,7 @@
  * at start.  Columns: place, word, what the message calls it (NULL: the word).
  */
 #define CONF_NOT_YET(X) \
-	X(TOP, "admd", NULL)               X(TOP, "proc", NULL) \
-	X(TOP, "metrics", NULL) \
+	X(TOP, "proc", NULL)               X(TOP, "metrics", NULL) \
 	X(FILTER_IS, "proc", "`filter ... proc`") \
 	X(FILTER_IS, "proc-exec", "`filter ... proc-exec`") \
 	X(RELAY, "filter", "`relay filter`") \

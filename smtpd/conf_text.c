@@ -185,15 +185,19 @@ tag_check(struct slice in)
 	return NULL;
 }
 
-/* As OpenSMTPD has it. */
+/* An authserv-id (RFC 8601 2.5) that needs no quotes in its field: a token of
+ * RFC 2045 5.1. */
 static const char *
-printable_check(struct slice in)
+admd_check(struct slice in)
 {
 	size_t i;
 
+	if (in.len > HOST_MAX)
+		return "which is longer than a domain";
 	for (i = 0; i < in.len; i++) {
-		if (in.p[i] < ' ' || in.p[i] > '~')
-			return "which has bytes that are not printable ASCII";
+		if (in.p[i] <= ' ' || in.p[i] > '~' ||
+		    strchr("()<>@,;:\\\"/[]?=", in.p[i]) != NULL)
+			return "which is no token: it has a blank, one of ()<>@,;:\\\"/[]?= or a byte that is not ASCII";
 	}
 	return NULL;
 }
@@ -220,7 +224,7 @@ conf_read_tag(struct conf_parser *p, const struct conf_word *w)
 bool
 conf_read_admd(struct conf_parser *p, const struct conf_word *w)
 {
-	return read_checked(p, w, printable_check);
+	return read_checked(p, w, admd_check);
 }
 
 static const char *

@@ -22,6 +22,7 @@
 #include <syslog.h>
 #include <unistd.h>
 
+#include "conf_print.h"
 #include "log.h"
 #include "parent.h"
 #include "places.h"
@@ -33,7 +34,8 @@ static _Noreturn void
 usage(void)
 {
 	fprintf(stderr,
-	    "usage: smtpd [-dFnvV] [-D macro=value] [-f file] [-R dir]\n");
+	    "usage: smtpd [-dFnvV] [-D macro=value] [-f file] [-R dir]\n"
+	    "       smtpd -P resolver [-D macro=value] [-f file]\n");
 	exit(EX_USAGE);
 }
 
@@ -58,7 +60,7 @@ read_options(struct options *o, int argc, char **argv)
 
 	o->conf = places_conf;
 	o->argv = argv;
-	while ((c = getopt(argc, argv, "dFnvVD:f:R:")) != -1) {
+	while ((c = getopt(argc, argv, "dFnvVD:f:P:R:")) != -1) {
 		switch (c) {
 		case 'd':
 			o->foreground = o->stay = true;
@@ -81,6 +83,11 @@ read_options(struct options *o, int argc, char **argv)
 		case 'f':
 			o->conf = optarg;
 			break;
+		case 'P':
+			if (strcmp(optarg, "resolver") != 0)
+				usage();
+			o->resolver = true;
+			break;
 		case 'R':
 			o->dir = optarg;
 			break;
@@ -90,6 +97,34 @@ read_options(struct options *o, int argc, char **argv)
 	}
 	if (optind != argc)
 		usage();
+}
+
+/* `smtpd -P resolver`, for smtpctl: "ADDRESS PORT TIMEOUT", or nothing.  The
+ * exit status. */
+static int
+print_resolver(const struct options *o)
+{
+	struct conf_errors errors = { 0 };
+	struct sockaddr_storage ss;
+	uint32_t timeout;
+	struct buf out;
+	bool good;
+	size_t i;
+
+	good = conf_file_resolver(o->conf, o->macros, o->n_macros, &ss,
+	    &timeout, &errors);
+	for (i = 0; i < errors.n; i++)
+		fprintf(stderr, "%s\n", errors.text[i]);
+	conf_errors_free(&errors);
+	if (!good || ss.ss_family == 0)
+		return good ? 0 : 1;
+	buf_init(&out, 0);
+	conf_print_addr(&out, &ss);
+	buf_printf(&out, " %u %u\n", conf_print_port(&ss), timeout);
+	good = fwrite(buf_data(&out), 1, out.len, stdout) == out.len &&
+	    fflush(stdout) == 0;
+	buf_free(&out);
+	return good ? 0 : 1;
 }
 
 /* Prints what is wrong with the file, all of it; false if anything is.
@@ -314,6 +349,8 @@ main(int argc, char **argv)
 		upgrade_print();
 	if (o.version && !o.check)
 		return 0;
+	if (o.resolver)
+		return print_resolver(&o);
 	init(&p, &o);
 	if (!o.check)
 		activate_take(&p, activated);

@@ -14,6 +14,13 @@
 
 enum { IMAGE_SIZE = 1 << 17, IMAGE_POOL = 1 << 16 };
 
+/* At its end: bytes of rows. */
+static inline uint32_t *
+image_used(struct conf *c)
+{
+	return (uint32_t *)(void *)((char *)c + IMAGE_SIZE - sizeof(uint32_t));
+}
+
 /* Rows are added behind the struct, texts in the upper half.  Never freed. */
 static inline struct conf *
 image_new(void)
@@ -27,6 +34,8 @@ image_new(void)
 	c->pool.off = IMAGE_POOL;
 	c->pool.n = 1; /* the empty text */
 	c->limit_except = c->grey_except = CONF_NONE;
+	c->dmarc_except_from = c->dmarc_except_src = c->arc_trust = CONF_NONE;
+	*image_used(c) = (sizeof(*c) + 15) / 16 * 16;
 	return c;
 }
 
@@ -38,7 +47,7 @@ image_text(struct conf *c, const char *s)
 
 	if (len == 1)
 		return 0;
-	if (at + len > IMAGE_SIZE - IMAGE_POOL)
+	if (at + len > IMAGE_SIZE - IMAGE_POOL - sizeof(uint32_t))
 		abort();
 	memcpy((char *)c + IMAGE_POOL + at, s, len);
 	c->pool.n += (uint32_t)len;
@@ -50,18 +59,14 @@ static inline void
 image_rows(struct conf *c, struct conf_span *span, const void *rows, uint32_t n,
     size_t size)
 {
-	static const struct conf *last;
-	static size_t used;
+	uint32_t *used = image_used(c);
 
-	if (c != last)
-		used = (sizeof(*c) + 15) / 16 * 16;
-	last = c;
-	if (used + n * size > IMAGE_POOL)
+	if (*used + n * size > IMAGE_POOL)
 		abort();
-	memcpy((char *)c + used, rows, n * size);
-	span->off = (uint32_t)used;
+	memcpy((char *)c + *used, rows, n * size);
+	span->off = *used;
 	span->n = n;
-	used = (used + n * size + 15) / 16 * 16;
+	*used = (uint32_t)((*used + n * size + 15) / 16 * 16);
 }
 
 #endif

@@ -14,6 +14,7 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 
+#include "auth_result.h"
 #include "buf.h"
 #include "conf_file.h"
 #include "unit.h"
@@ -263,6 +264,7 @@ show_ours(struct buf *b, const struct conf *c, const struct conf_listen *l)
 	show_number(b, "auth-insecure", l->auth_insecure);
 	show_number(b, "dnsbl", l->dnsbl);
 	show_number(b, "greylist", l->greylist);
+	show_number(b, "auth-results", l->auth_results);
 	show_number(b, "submission", l->submission);
 	show_number(b, "greet-delay", l->greet_delay);
 	show_number(b, "tarpit", l->tarpit);
@@ -361,6 +363,7 @@ static inline void
 show_match(struct buf *b, const struct conf *c, const struct conf_match *m)
 {
 	const struct conf_cond *d;
+	enum auth_result r;
 	char words[64];
 	uint32_t i;
 
@@ -373,7 +376,14 @@ show_match(struct buf *b, const struct conf *c, const struct conf_match *m)
 		if (d->table == CONF_NONE)
 			buf_printf(b, " %s", words);
 		show_set(b, c, words, d->table);
+		for (r = RES_NONE; r < RES_RESULTS; r++) {
+			if (d->results & 1u << r)
+				buf_printf(b, " %s", auth_result_word(r));
+		}
 	}
+	if (m->junk || m->hold)
+		buf_printf(b, "%s%s", m->junk ? " junk" : "",
+		    m->hold ? " hold" : "");
 	if (m->reject)
 		buf_puts(b, m->action == CONF_NONE ? " reject\n" : " ?\n");
 	else
@@ -562,6 +572,33 @@ show_small(struct buf *b, const struct conf *c)
 		    CONF_OTHER(c, i)->at.line);
 }
 
+/* About who sent it. */
+static inline void
+show_auth(struct buf *b, const struct conf *c)
+{
+	static const char *const acts[] = {
+#define X(name, word) word,
+		CONF_DMARC_ACTS(X)
+#undef X
+	};
+
+	buf_puts(b, c->spf_received ? "spf received\n" : "");
+	buf_printf(b, "dmarc %s quarantine=%s reject=%s no-author=%s",
+	    c->dmarc_rules == DMARC_RFC7489 ? "rfc7489" : "rfc9989",
+	    acts[c->dmarc_quarantine], acts[c->dmarc_reject],
+	    acts[c->dmarc_no_author]);
+	show_set(b, c, "from", c->dmarc_except_from);
+	show_set(b, c, "src", c->dmarc_except_src);
+	show_number(b, "report", c->dmarc_report);
+	show_text(b, c, "from", c->report_from);
+	show_text(b, c, "org", c->report_org);
+	show_text(b, c, "contact", c->report_contact);
+	buf_puts(b, "\narc");
+	show_set(b, c, "trust", c->arc_trust);
+	show_text(b, c, "seal", c->arc_seal);
+	buf_puts(b, "\n");
+}
+
 static inline void
 show_settings(struct buf *b, const struct conf *c)
 {
@@ -638,6 +675,7 @@ show(struct buf *b, const struct conf *c)
 #undef SHOW
 	show_small(b, c);
 	show_settings(b, c);
+	show_auth(b, c);
 	buf_add(b, "", 1);
 }
 

@@ -232,7 +232,14 @@ static const char whole[] =
     "smtp limit max-rcpt 5 max-line 2K\nsmtp bare-newline fix\n"
     "match !from src <t> !for domain { a, b } tag x action \"r\"\n"
     "match from auth regex '^a' helo regex <t> tls mail-from @a reject\n"
-    "match from socket for rcpt-to <u> !auth reject\n";
+    "match from socket for rcpt-to <u> !auth reject\n"
+    "spf received\ndmarc rules rfc7489\ndmarc quarantine hold\n"
+    "dmarc reject mark\ndmarc no-author none\narc seal domain a.b\n"
+    "dmarc except from { a.b c }\ndmarc except src <t>\n"
+    "dmarc report from a@b.c org \"O o\" contact x\narc trust d.e\n"
+    "listen on 127.0.0.1 port 27 auth-results\n"
+    "match from any for any auth-results spf { pass, none } dkim fail \\\n"
+    "  ! auth-results dmarc pass junk hold action \"r\"\n";
 
 /* Any answer is right that says what is wrong if anything is. */
 static int
