@@ -31,6 +31,28 @@ log_refused(const struct conf *conf, const struct expansion *x)
 	    verdict_name(x->outcome.verdict), q(x->rcpt));
 }
 
+/* He is refused only if each rule that may decide does; later, if any does not
+ * know. */
+static bool
+expand_by_any(struct question *q, struct expansion *x)
+{
+	struct outcome first;
+
+	if (!expand(q, x))
+		return false;
+	first = x->outcome;
+	while (x->outcome.verdict != DONE && x->pick + 1 < x->picks) {
+		x->pick++;
+		if (!expand(q, x))
+			return false;
+		if (first.verdict == NEVER && x->outcome.verdict == LATER)
+			first = x->outcome;
+	}
+	if (x->outcome.verdict != DONE)
+		x->outcome = first;
+	return true;
+}
+
 bool
 judge_rcpt(struct question *q)
 {
@@ -40,10 +62,12 @@ judge_rcpt(struct question *q)
 		.rcpt = ask->rcpt };
 	struct rcpt_is is;
 
-	if (!expand(q, &x))
+	if (!expand_by_any(q, &x))
 		return false;
 	memset(&is, 0, sizeof(is));
 	is.outcome = x.outcome;
+	if (x.outcome.verdict == DONE)
+		is.rules = x.rules;
 	if (x.outcome.verdict != DONE)
 		log_refused(q->all->conf, &x);
 	rcpt_is_send(q->from, q->id, &is, -1);

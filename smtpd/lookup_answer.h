@@ -33,5 +33,6 @@ bool judge_rcpt(struct question *q);    /* rcpt_ask */
 bool judge_route(struct question *q);   /* route_ask */
 bool judge_expand(struct question *q);  /* expand_ask */
 bool judge_explain(struct question *q); /* explain_ask */
+bool judge_dispose(struct question *q); /* dispose_ask */
 
 #endif

@@ -127,6 +127,53 @@ judge_address(struct expand_work *w, struct expand_name *n,
 		expand_fail_rule(w, n, "relay not permitted");
 }
 
+/* One that has an action of its own becomes a choice. */
+static void
+add_choice(const struct expand_work *w, uint32_t row, const struct envelope *e,
+    struct rules_open *choice)
+{
+	uint32_t i, action = CONF_MATCH(w->conf, row)->action;
+
+	if (rules_refuse(w->conf, row, e))
+		return;
+	for (i = 0; i < choice->n; i++) {
+		if (CONF_MATCH(w->conf, choice->row[i])->action == action)
+			return;
+	}
+	choice->row[choice->n++] = row;
+}
+
+/*
+ * Results that are not known yet decide between some rules.  True: *row is the
+ * one that is tried: the sure one first, then those in doubt; who comes under
+ * none that would take him is refused.
+ */
+static bool
+choose(struct expand_work *w, const struct expand_name *n,
+    const struct envelope *e, const struct rules_open *open, uint32_t *row)
+{
+	struct rules_open choice = { 0 };
+	struct expansion *x = w->x;
+	uint32_t i, pick = n->parent == NULL ? x->pick : 0;
+
+	if (n->parent == NULL)
+		x->rules = rules_effect(w->conf, open, *row, e);
+	if (open->n == 0)
+		return false;
+	if (*row != CONF_NONE)
+		add_choice(w, *row, e, &choice);
+	for (i = 0; i < open->n && choice.n < EXPAND_PICKS; i++) {
+		if (i < RULES_OPEN_MAX)
+			add_choice(w, open->row[i], e, &choice);
+	}
+	if (n->parent == NULL)
+		x->picks = choice.n;
+	if (pick >= choice.n)
+		return false;
+	*row = choice.row[pick];
+	return true;
+}
+
 static void
 do_address(struct expand_work *w, struct expand_name *n)
 {
@@ -136,10 +183,14 @@ do_address(struct expand_work *w, struct expand_name *n)
 		.expanded = n->parent != NULL ||
 		    (w->x->facts->flags & FACT_EXPANDED) != 0 };
 	uint32_t row = CONF_NONE;
+	struct rules_open open;
 	enum rule_answer a;
 
 	question_note(w->q, "address", NULL, "%s", n->text);
-	a = rules_match(w->q, &e, &row);
+	a = rules_match_open(w->q, &e, &row, &open);
+	if ((a == RULE_FOUND || a == RULE_NONE) &&
+	    choose(w, n, &e, &open, &row))
+		a = RULE_FOUND;
 	if (n->parent == NULL && (a == RULE_UNKNOWN || a == RULE_FOUND))
 		w->x->match = row;
 	switch (a) {
@@ -346,6 +397,8 @@ expand(struct question *q, struct expansion *x)
 	outcome_set(&x->outcome, DONE, WIDTH_RCPT, 250, "2.1.5",
 	    "recipient ok");
 	x->match = CONF_NONE;
+	x->picks = 1;
+	x->rules = 0;
 	x->n = 0;
 	x->sum = 0;
 	x->owner = NULL;

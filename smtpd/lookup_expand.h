@@ -21,6 +21,7 @@
 /* Users of a list who are looked for before it is accepted: a stranger does not
  * make us ask for thousands. */
 #define EXPAND_CHECKED 100
+#define EXPAND_PICKS   8 /* actions that results decide between */
 
 enum target_kind {
 	TARGET_ADDRESS, /* an action relays to it */
@@ -71,10 +72,15 @@ struct expansion {
 	bool reads;
 	/* They become recipients of a message: also one alone has a leaf. */
 	bool listed;
+	/* Where results that are not known yet decide between rules: by which
+	 * it is expanded, from 0 on. */
+	uint32_t pick;
 
 	/* The answer; texts are of the question's work, until the pass ends. */
 	struct outcome outcome; /* DONE: there are targets; else why not */
 	uint32_t match;         /* of the recipient itself, or CONF_NONE */
+	uint32_t picks;         /* rules that it could be expanded by */
+	uint64_t rules;         /* rules_effect() of the recipient itself */
 	struct targets targets; /* no two are the same */
 	uint32_t n;             /* at most EXPAND_MAX; 0: all are in files */
 	uint64_t sum;           /* XXH3-64 of them in their order */

@@ -36,7 +36,8 @@ static bool
 find_home(struct question *q, const struct expansion *x, const char *sender,
     bool *home)
 {
-	struct envelope e = { .facts = x->facts,
+	struct facts facts = *x->facts;
+	struct envelope e = { .facts = &facts,
 		.sender = "",
 		.rcpt = sender,
 		.expanded = true };
@@ -46,6 +47,9 @@ find_home(struct question *q, const struct expansion *x, const char *sender,
 	uint32_t row;
 
 	*home = false;
+	/* What was found of the mail is nothing about the notification. */
+	facts.results = 0;
+	facts.flags &= ~(uint32_t)FACT_VERIFY;
 	/* Its steps are not those of the recipient. */
 	q->traced = false;
 	a = rules_match(q, &e, &row);

@@ -3,9 +3,9 @@
  * Holds: the match rules, the tables, public keys of issuers of tokens; the
  * passwords and tokens by which we authenticate at other servers; the secrets
  * of rewritten senders (SRS).
- * Asked by: session (rcpt_ask, peer_ask, filter_ask, sender_ask, auth_ask),
- * queue (route_ask, expand_ask), deliver (relay_ask, helo_ask, sasl_ask),
- * control (explain_ask).
+ * Asked by: session (rcpt_ask, peer_ask, filter_ask, sender_ask, auth_ask,
+ * dispose_ask), queue (route_ask, expand_ask), deliver (relay_ask, helo_ask,
+ * sasl_ask), control (explain_ask).
  * Asks: spawn (prog_ask, pam_ask, token_ask, text_ask), table programs.
  * Never: faces the network, touches the spool, writes a file.
  *
@@ -176,6 +176,7 @@ static const struct {
 	[IPC_ROUTE_ASK] = { sizeof(struct route_ask), judge_route },
 	[IPC_EXPAND_ASK] = { sizeof(struct expand_ask), judge_expand },
 	[IPC_EXPLAIN_ASK] = { sizeof(struct explain_ask), judge_explain },
+	[IPC_DISPOSE_ASK] = { sizeof(struct dispose_ask), judge_dispose },
 	[IPC_PEER_ASK] = { sizeof(struct peer_ask), judge_peer },
 	[IPC_FILTER_ASK] = { sizeof(struct filter_ask), judge_filter },
 	[IPC_SENDER_ASK] = { sizeof(struct sender_ask), judge_sender },
@@ -252,6 +253,7 @@ static ipc_handler *const handlers[IPC_TYPES] = {
 	[IPC_ROUTE_ASK] = on_ask,
 	[IPC_EXPAND_ASK] = on_ask,
 	[IPC_EXPLAIN_ASK] = on_ask,
+	[IPC_DISPOSE_ASK] = on_ask,
 	[IPC_PEER_ASK] = on_ask,
 	[IPC_FILTER_ASK] = on_ask,
 	[IPC_SENDER_ASK] = on_ask,

@@ -16,8 +16,8 @@
 #include "io.h"
 #include "log.h"
 #include "lookup_match.h"
-#include "lookup_program_log.h"
 #include "lookup_protocol.h"
+#include "program_log.h"
 #include "table_key.h"
 
 #define OUT_MAX    ((size_t)1 << 20) /* bytes of questions it did not read */

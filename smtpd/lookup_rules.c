@@ -7,10 +7,14 @@
  */
 #include "lookup_rules.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
+#include <xxhash.h>
+
+#include "auth_result.h"
 #include "conf_print.h"
 #include "smtp_addr.h"
 
@@ -209,6 +213,49 @@ cond_tls(struct question *q, const struct conf_cond *c,
 	return yes_or_no((e->facts->flags & FACT_TLS) != 0);
 }
 
+/* ---- conditions of results ---- */
+
+enum { METHODS = CONDS - COND_SPF };
+static_assert((int)METHODS == BY_METHODS &&
+	(int)COND_DKIM == (int)COND_SPF + BY_DKIM &&
+	(int)COND_DMARC == (int)COND_SPF + BY_DMARC &&
+	(int)COND_ARC == (int)COND_SPF + BY_ARC,
+    "a condition for each method");
+
+static bool
+is_of_results(const struct conf_cond *c)
+{
+	return c->kind >= COND_SPF && c->kind < CONDS;
+}
+
+/* They will be known when the content is. */
+static bool
+is_in_doubt(const struct conf_cond *c, const struct facts *f)
+{
+	return is_of_results(c) && f->results == 0 &&
+	    (f->flags & FACT_VERIFY) != 0;
+}
+
+static enum table_answer
+cond_results(struct question *q, const struct conf_cond *c,
+    const struct envelope *e)
+{
+	enum auth_method m = (enum auth_method)(c->kind - COND_SPF);
+	enum auth_result r = auth_result_get(e->facts->results, m);
+
+	(void)q;
+	return yes_or_no((c->results & 1u << r) != 0);
+}
+
+/* Nobody looked, and nobody will: neither it nor its negation holds. */
+static bool
+is_unsaid(const struct conf_cond *c, const struct facts *f)
+{
+	return is_of_results(c) &&
+	    auth_result_get(f->results,
+		(enum auth_method)(c->kind - COND_SPF)) == RES_UNSAID;
+}
+
 static const char *const cond_words[CONDS] = {
 #define X(name, words) [COND_##name] = (words),
 	CONF_CONDS(X)
@@ -240,6 +287,10 @@ static const struct {
 	[COND_RCPT_TO] = { false, cond_rcpt_to },
 	[COND_TAG] = { false, cond_tag },
 	[COND_TLS] = { false, cond_tls },
+	[COND_SPF] = { false, cond_results },
+	[COND_DKIM] = { false, cond_results },
+	[COND_DMARC] = { false, cond_results },
+	[COND_ARC] = { false, cond_results },
 };
 
 static enum table_answer
@@ -251,6 +302,8 @@ cond_holds(struct question *q, const struct conf_cond *c,
 	if (c->kind >= CONDS)
 		return TABLE_UNKNOWN;
 	if (e->expanded && cond_rows[c->kind].of_peer)
+		return TABLE_NO;
+	if (is_unsaid(c, e->facts))
 		return TABLE_NO;
 	a = cond_rows[c->kind].fn(q, c, e);
 	if (!c->not_ || a == TABLE_UNKNOWN || a == TABLE_WAIT)
@@ -279,6 +332,7 @@ cond_print(const struct conf *conf, const struct conf_cond *c, struct buf *out)
 	buf_puts(out, c->not_ ? "!" : "");
 	buf_puts(out, c->kind < CONDS ? cond_words[c->kind] : "?");
 	conf_print_table(out, conf, c->regex ? "regex" : "", c->table);
+	conf_print_results(out, c->results);
 }
 
 static void
@@ -311,6 +365,8 @@ note_rule(struct question *q, const char *step, const struct conf_match *m)
 		buf_puts(&text, " ");
 		cond_print(conf, CONF_COND(conf, m->cond, i), &text);
 	}
+	conf_print_flag(&text, "junk", m->junk);
+	conf_print_flag(&text, "hold", m->hold);
 	if (m->reject || m->action == CONF_NONE)
 		buf_puts(&text, " reject");
 	else
@@ -321,11 +377,12 @@ note_rule(struct question *q, const char *step, const struct conf_match *m)
 	buf_free(&text);
 }
 
-/* One part that says no settles it, also where another cannot answer; those
- * that cost least are asked first. */
+/* One part that says no settles it, also where another cannot answer or is in
+ * doubt; those that cost least are asked first.  *doubt: it holds if results,
+ * which are not known yet, are as it says. */
 static enum table_answer
 rule_holds(struct question *q, const struct conf_match *m,
-    const struct envelope *e)
+    const struct envelope *e, bool *doubt)
 {
 	const struct conf *conf = q->all->conf;
 	enum table_answer a, all = TABLE_YES;
@@ -333,11 +390,16 @@ rule_holds(struct question *q, const struct conf_match *m,
 	uint32_t i;
 	int cost;
 
+	*doubt = false;
 	for (cost = 0; cost < COSTS; cost++) {
 		for (i = 0; i < m->cond.n; i++) {
 			c = CONF_COND(conf, m->cond, i);
 			if (cond_cost(conf, c) != cost)
 				continue;
+			if (is_in_doubt(c, e->facts)) {
+				*doubt = true;
+				continue;
+			}
 			a = cond_holds(q, c, e);
 			if (a == TABLE_NO)
 				note_no(q, m, c);
@@ -351,26 +413,113 @@ rule_holds(struct question *q, const struct conf_match *m,
 }
 
 enum rule_answer
-rules_match(struct question *q, const struct envelope *e, uint32_t *row)
+rules_match_open(struct question *q, const struct envelope *e, uint32_t *row,
+    struct rules_open *open)
 {
 	const struct conf *conf = q->all->conf;
 	const struct conf_match *m;
 	enum table_answer a;
 	uint32_t i;
+	bool doubt;
 
+	*open = (struct rules_open){ 0 };
 	for (i = 0; i < conf->match.n; i++) {
 		m = CONF_MATCH(conf, i);
-		a = rule_holds(q, m, e);
+		a = rule_holds(q, m, e, &doubt);
 		if (a == TABLE_NO)
 			continue;
 		if (a == TABLE_WAIT)
 			return RULE_WAIT;
+		if (a == TABLE_YES && doubt) {
+			if (open->n < RULES_OPEN_MAX)
+				open->row[open->n] = i;
+			open->n++;
+			continue;
+		}
 		*row = i;
 		note_rule(q, a == TABLE_YES ? "rule" : "unknown", m);
 		return a == TABLE_YES ? RULE_FOUND : RULE_UNKNOWN;
 	}
 	question_note(q, "rule", NULL, "no rule is for <%s>", e->rcpt);
 	return RULE_NONE;
+}
+
+enum rule_answer
+rules_match(struct question *q, const struct envelope *e, uint32_t *row)
+{
+	struct rules_open open;
+
+	return rules_match_open(q, e, row, &open);
+}
+
+/* ---- what becomes of it ---- */
+
+/* What a rule does with the whole message; bits. */
+enum { EFFECT_REFUSE = 1, EFFECT_JUNK = 2, EFFECT_HOLD = 4 };
+
+bool
+rules_refuse(const struct conf *conf, uint32_t row, const struct envelope *e)
+{
+	const struct conf_match *m = CONF_MATCH(conf, row);
+
+	if (m->reject || m->action == CONF_NONE)
+		return true;
+	return CONF_ACTION(conf, m->action)->method == METHOD_RELAY &&
+	    rules_routed(conf, row, e);
+}
+
+static uint32_t
+effect_of(const struct conf *conf, uint32_t row, const struct envelope *e)
+{
+	const struct conf_match *m;
+
+	if (row == CONF_NONE || rules_refuse(conf, row, e))
+		return EFFECT_REFUSE;
+	m = CONF_MATCH(conf, row);
+	return (m->junk ? EFFECT_JUNK : 0) | (m->hold ? EFFECT_HOLD : 0);
+}
+
+/* A rule in doubt: what it wants of each method, and what it does. */
+static uint64_t
+hash_of(const struct conf *conf, uint32_t row, uint32_t effect, uint64_t before)
+{
+	const struct conf_match *m = CONF_MATCH(conf, row);
+	uint32_t want[2 * METHODS + 1] = { 0 };
+	const struct conf_cond *c;
+	uint32_t i;
+
+	for (i = 0; i < m->cond.n; i++) {
+		c = CONF_COND(conf, m->cond, i);
+		if (!is_of_results(c))
+			continue;
+		want[2 * (c->kind - COND_SPF)] = c->results;
+		want[2 * (c->kind - COND_SPF) + 1] = c->not_;
+	}
+	want[2 * METHODS] = effect;
+	return XXH3_64bits_withSeed(want, sizeof(want), before);
+}
+
+uint64_t
+rules_effect(const struct conf *conf, const struct rules_open *open,
+    uint32_t row, const struct envelope *e)
+{
+	uint32_t i, n = open->n, last = effect_of(conf, row, e);
+	uint64_t hash;
+
+	if (n > RULES_OPEN_MAX)
+		n = RULES_OPEN_MAX;
+	/* Those before the one that is sure, and do the same, decide
+	 * nothing; unless there are more of which nothing is known. */
+	while (open->n <= RULES_OPEN_MAX && n > 0 &&
+	    effect_of(conf, open->row[n - 1], e) == last)
+		n--;
+	if (n == 0 && (last & (EFFECT_JUNK | EFFECT_HOLD)) == 0)
+		return 0;
+	hash = XXH3_64bits(&last, sizeof(last));
+	for (i = 0; i < n; i++)
+		hash = hash_of(conf, open->row[i],
+		    effect_of(conf, open->row[i], e), hash);
+	return hash + (hash == 0);
 }
 
 bool

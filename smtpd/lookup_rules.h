@@ -30,10 +30,37 @@ enum rule_answer {
 
 /*
  * The first rule for this envelope.  RULE_FOUND: *row is the row of
- * conf.match; RULE_UNKNOWN: of the rule that could not be decided.
+ * conf.match; RULE_UNKNOWN: of the rule that could not be decided.  Rules that
+ * ask for results of a message that is not read yet (FACT_VERIFY) are passed
+ * over.
  */
 enum rule_answer rules_match(struct question *q, const struct envelope *e,
     uint32_t *row);
+
+/* Those that were passed over, in their order: each decides if its results come
+ * out as it says, and none before it does. */
+#define RULES_OPEN_MAX 64
+struct rules_open {
+	uint32_t n; /* may be over RULES_OPEN_MAX: some were not kept */
+	uint32_t row[RULES_OPEN_MAX];
+};
+
+/* The same, and which were passed over. */
+enum rule_answer rules_match_open(struct question *q, const struct envelope *e,
+    uint32_t *row, struct rules_open *open);
+
+/* Is a recipient refused who comes under this rule? */
+bool rules_refuse(const struct conf *conf, uint32_t row,
+    const struct envelope *e);
+
+/*
+ * What is done with the message (refused, junk, hold) as far as these rules
+ * decide, by its results: a hash, the same for all recipients for whom it is
+ * the same.  0: it is taken, whatever the results.  row: the one that is sure,
+ * or CONF_NONE.
+ */
+uint64_t rules_effect(const struct conf *conf, const struct rules_open *open,
+    uint32_t row, const struct envelope *e);
 
 /* May what this rule takes be signed: is the rule, and the envelope, not a
  * stranger's? */

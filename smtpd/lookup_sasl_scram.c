@@ -51,18 +51,6 @@ decode_name(struct slice name, char *out, size_t size)
 	return NULL;
 }
 
-static bool
-is_printable(struct slice s)
-{
-	size_t i;
-
-	for (i = 0; i < s.len; i++) {
-		if (s.p[i] < '!' || s.p[i] > '~' || s.p[i] == ',')
-			return false;
-	}
-	return s.len > 0;
-}
-
 /* cb-name = 1*(ALPHA / DIGIT / "." / "-") */
 static bool
 is_binding_name(struct slice s)
@@ -143,7 +131,7 @@ scram_first_parse(struct slice message, struct scram_first *out)
 	if (s.len > 0 && s.p[0] == 'm')
 		return "extensions-not-supported";
 	if (!scram_take(&s, 'n', &name) || !scram_take(&s, 'r', &out->nonce) ||
-	    !is_printable(out->nonce) || out->nonce.len > NONCE_MAX)
+	    !scram_is_printable(out->nonce) || out->nonce.len > NONCE_MAX)
 		return "invalid-encoding";
 	if ((why = decode_name(name, user, sizeof user)) != NULL)
 		return why;
@@ -178,7 +166,8 @@ scram_final_parse(struct slice message, struct scram_final *out)
 		return "invalid-encoding";
 	s = out->without_proof;
 	if (!scram_take(&s, 'c', &out->binding) ||
-	    !scram_take(&s, 'r', &out->nonce) || !is_printable(out->nonce))
+	    !scram_take(&s, 'r', &out->nonce) ||
+	    !scram_is_printable(out->nonce))
 		return "invalid-encoding";
 	return skip_extensions(s);
 }

@@ -24,19 +24,6 @@ static const char no_library[] = "the library failed";
 
 /* ---- the server's messages ---- */
 
-/* printable = %x21-2B / %x2D-7E */
-static bool
-is_printable(struct slice s)
-{
-	size_t i;
-
-	for (i = 0; i < s.len; i++) {
-		if (s.p[i] < '!' || s.p[i] > '~' || s.p[i] == ',')
-			return false;
-	}
-	return s.len > 0;
-}
-
 struct server_first {
 	struct slice nonce; /* ours and the server's */
 	struct scram_secret salt;
@@ -56,8 +43,9 @@ first_parse(struct slice s, struct slice ours, struct server_first *out)
 	/* RFC 5802 5.1: what must be understood, and is not. */
 	if (s.p[0] == 'm')
 		return "the server wants an extension of SCRAM";
-	if (!scram_take(&s, 'r', &out->nonce) || !is_printable(out->nonce) ||
-	    !scram_take(&s, 's', &salt) || !scram_take(&s, 'i', &iter))
+	if (!scram_take(&s, 'r', &out->nonce) ||
+	    !scram_is_printable(out->nonce) || !scram_take(&s, 's', &salt) ||
+	    !scram_take(&s, 'i', &iter))
 		return "the server's first message is none of SCRAM";
 	if (out->nonce.len <= ours.len ||
 	    memcmp(out->nonce.p, ours.p, ours.len) != 0)

@@ -19,8 +19,8 @@
 
 #include "buf.h"
 #include "log.h"
-#include "lookup_program_log.h"
 #include "lookup_token_text.h"
+#include "program_log.h"
 
 /* A file is read in a thread: it may be far away. */
 struct token_file {

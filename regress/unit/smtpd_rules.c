@@ -5,6 +5,7 @@
  */
 #include "unit.h"
 
+#include "auth_result.h"
 #include "question_world.h"
 
 enum { T_IN, T_OUT, T_BROKEN, T_SLOW, TABLES };
@@ -315,7 +316,278 @@ test_cases(void)
 		seen[cases[i].kind] = true;
 	}
 	for (i = 0; i < CONDS; i++)
-		CHECK("each condition is tried", seen[i]);
+		CHECK("each condition is tried",
+		    seen[i] || (i >= COND_SPF && i <= COND_ARC));
+}
+
+/* ---- results ---- */
+
+#define B(name) (1u << RES_##name)
+/* Of spf, dkim, dmarc, arc. */
+#define RESULTS(s, k, d, a)                                                    \
+	((uint32_t)RES_##s | (uint32_t)RES_##k << 4 | (uint32_t)RES_##d << 8 | \
+	    (uint32_t)RES_##a << 12)
+
+/* One condition in a rule of its own, beside nothing.  DOUBT: passed over, and
+ * remembered.  Columns: condition, what it wants, FACT_*, results, the answer
+ * and that of its negation. */
+enum { NO, YES, DOUBT };
+static const struct {
+	const char *name;
+	enum conf_cond_kind kind;
+	uint32_t wants, flags, results;
+	int is, not_;
+} results[] = {
+	{ "spf pass", COND_SPF, B(PASS), 0, RESULTS(PASS, FAIL, FAIL, FAIL),
+	    YES, NO },
+	{ "spf pass, fails", COND_SPF, B(PASS), 0,
+	    RESULTS(FAIL, PASS, PASS, PASS), NO, YES },
+	{ "spf, of several", COND_SPF, B(NONE) | B(SOFTFAIL), 0,
+	    RESULTS(SOFTFAIL, PASS, PASS, PASS), YES, NO },
+	{ "dkim none", COND_DKIM, B(NONE), 0, RESULTS(PASS, NONE, FAIL, NONE),
+	    YES, NO },
+	{ "dkim policy", COND_DKIM, B(POLICY), FACT_VERIFY,
+	    RESULTS(PASS, POLICY, FAIL, NONE), YES, NO },
+	{ "dmarc fail", COND_DMARC, B(FAIL), FACT_VERIFY,
+	    RESULTS(PASS, PASS, FAIL, PASS), YES, NO },
+	{ "dmarc temperror is no failure", COND_DMARC, B(FAIL), 0,
+	    RESULTS(FAIL, FAIL, TEMPERROR, FAIL), NO, YES },
+	{ "arc pass", COND_ARC, B(PASS), 0, RESULTS(FAIL, FAIL, FAIL, PASS),
+	    YES, NO },
+	{ "arc pass, none", COND_ARC, B(PASS), 0,
+	    RESULTS(FAIL, FAIL, FAIL, NONE), NO, YES },
+	{ "nobody looked", COND_SPF, B(PASS), 0, 0, NO, NO },
+	{ "nobody looked, dmarc", COND_DMARC, B(NONE), 0, 0, NO, NO },
+	{ "nobody looked at that", COND_ARC, B(PASS), 0,
+	    RESULTS(PASS, PASS, PASS, UNSAID), NO, NO },
+	{ "nobody looked at that, though it was to be", COND_ARC, B(PASS),
+	    FACT_VERIFY, RESULTS(PASS, PASS, PASS, UNSAID), NO, NO },
+	{ "not known yet", COND_SPF, B(PASS), FACT_VERIFY, 0, DOUBT, DOUBT },
+	{ "not known yet, dkim", COND_DKIM, B(FAIL), FACT_VERIFY, 0, DOUBT,
+	    DOUBT },
+	{ "not known yet, dmarc", COND_DMARC, B(FAIL), FACT_VERIFY, 0, DOUBT,
+	    DOUBT },
+	{ "not known yet, arc", COND_ARC, B(NONE), FACT_VERIFY, 0, DOUBT,
+	    DOUBT },
+};
+
+static struct rules_open open_;
+
+static bool
+judge_open(struct question *q)
+{
+	t.passes++;
+	t.row = CONF_NONE;
+	t.is = rules_match_open(q, &t.e, &t.row, &open_);
+	return t.is != RULE_WAIT;
+}
+
+static enum rule_answer
+ask_open(struct world *w, uint32_t flags, uint32_t got)
+{
+	fill(&t.facts, &stranger);
+	t.facts.flags |= flags;
+	t.facts.results = got;
+	t.e = (struct envelope){ .facts = &t.facts,
+		.sender = stranger.sender,
+		.rcpt = stranger.rcpt };
+	w->make = in_tables;
+	w->unknown = 1u << T_BROKEN;
+	w->slow = 1u << T_SLOW;
+	question_ask(&w->questions, judge_open, "", 1, NULL, 0);
+	while (w->questions.n > 0)
+		event_base_loop(w->loop->base, EVLOOP_ONCE);
+	return t.is;
+}
+
+static int
+answer_of(const struct world *w, enum rule_answer a)
+{
+	(void)w;
+	if (open_.n == 1 && open_.row[0] == 0 && a == RULE_NONE)
+		return DOUBT;
+	return a == RULE_FOUND && open_.n == 0 ? YES :
+	    a == RULE_NONE && open_.n == 0     ? NO :
+						 -1;
+}
+
+static void
+test_results(void)
+{
+	char name[128];
+	struct world w;
+	struct conf *c;
+	size_t i;
+	int not_;
+
+	for (i = 0; i < 2 * sizeof(results) / sizeof(results[0]); i++) {
+		struct conf_cond cond = { .kind = (uint8_t)results[i / 2].kind,
+			.not_ = i % 2,
+			.table = CONF_NONE,
+			.results = results[i / 2].wants };
+		struct conf_match m;
+
+		not_ = i % 2;
+		c = new_conf();
+		m = world_match(c, 7, 0, &cond, 1);
+		image_rows(c, &c->match, &m, 1, sizeof(m));
+		world_init(&w, c);
+		snprintf(name, sizeof(name), "results: %s%s", not_ ? "!" : "",
+		    results[i / 2].name);
+		CHECK(name,
+		    answer_of(&w,
+			ask_open(&w, results[i / 2].flags,
+			    results[i / 2].results)) ==
+			(not_ ? results[i / 2].not_ : results[i / 2].is));
+		world_free(&w);
+	}
+}
+
+/* A rule in doubt beside a condition of another kind: what that says counts. */
+static void
+test_doubt_beside(void)
+{
+	static const struct {
+		const char *name;
+		uint32_t table;
+		enum rule_answer is;
+		uint32_t n;
+	} beside[] = {
+		{ "doubt, beside a yes", T_IN, RULE_NONE, 1 },
+		{ "doubt, beside a no", T_OUT, RULE_NONE, 0 },
+		{ "doubt, beside a table that cannot answer", T_BROKEN,
+		    RULE_UNKNOWN, 0 },
+		{ "doubt, beside a table that is awaited", T_SLOW, RULE_NONE,
+		    1 },
+	};
+	struct conf_match m;
+	struct world w;
+	struct conf *c;
+	size_t i;
+
+	for (i = 0; i < sizeof(beside) / sizeof(beside[0]); i++) {
+		struct conf_cond conds[2] = {
+			{ .kind = COND_DMARC,
+			    .table = CONF_NONE,
+			    .results = B(FAIL) },
+			{ .kind = COND_FOR_DOMAIN, .table = beside[i].table },
+		};
+
+		c = new_conf();
+		m = world_match(c, 7, 0, conds, 2);
+		image_rows(c, &c->match, &m, 1, sizeof(m));
+		world_init(&w, c);
+		CHECK(beside[i].name,
+		    ask_open(&w, FACT_VERIFY, 0) == beside[i].is &&
+			open_.n == beside[i].n);
+		world_free(&w);
+	}
+}
+
+/* ---- what recipients have in common ---- */
+
+/* A rule, as one letter for what it wants ('-' nothing: it is sure; 'f' dmarc
+ * fail, 'F' not so, 's' spf pass, 'n' dkim none) and one for what it does: 'a'
+ * and 'b' an action, 'j' junk, 'h' hold, 'r' reject. */
+static void
+add_rule(struct conf *c, struct conf_match *m, const char *rule, uint32_t line)
+{
+	struct conf_cond conds[2] = {
+		{ .kind = COND_FROM_ANY, .table = CONF_NONE },
+	};
+	static const struct {
+		char letter;
+		enum conf_cond_kind kind;
+		bool not_;
+		uint32_t results;
+	} wants[] = {
+		{ 'f', COND_DMARC, false, B(FAIL) },
+		{ 'F', COND_DMARC, true, B(FAIL) },
+		{ 's', COND_SPF, false, B(PASS) },
+		{ 'n', COND_DKIM, false, B(NONE) },
+	};
+	uint32_t n = 1;
+	size_t i;
+
+	for (i = 0; i < sizeof(wants) / sizeof(wants[0]); i++) {
+		if (wants[i].letter == rule[0])
+			conds[n++] =
+			    (struct conf_cond){ .kind = (uint8_t)wants[i].kind,
+				    .not_ = wants[i].not_,
+				    .table = CONF_NONE,
+				    .results = wants[i].results };
+	}
+	*m = world_match(c, line, rule[1] == 'r' ? CONF_NONE : 0, conds, n);
+	m->junk = rule[1] == 'j';
+	m->hold = rule[1] == 'h';
+}
+
+/* rules: "fj -a". */
+static uint64_t
+effect_of(const char *rules, uint32_t flags)
+{
+	struct conf *c = new_conf();
+	struct conf_match m[RULES_OPEN_MAX + 8];
+	struct world w;
+	uint64_t effect;
+	uint32_t n = 0;
+
+	for (; *rules != '\0'; rules += rules[2] == ' ' ? 3 : 2) {
+		add_rule(c, &m[n], rules, n + 1);
+		n++;
+	}
+	image_rows(c, &c->match, m, n, sizeof(m[0]));
+	world_init(&w, c);
+	ask_open(&w, flags, 0);
+	effect = rules_effect(c, &open_, t.row, &t.e);
+	world_free(&w);
+	return effect;
+}
+
+/* Columns: rules of two recipients, whether a message can be for both. */
+static const struct {
+	const char *name, *a, *b;
+	bool same;
+} effects[] = {
+	{ "the same", "fj -a", "fj -a", true },
+	{ "other rules that do the same", "fr -a", "fr -b", true },
+	{ "another action in doubt", "fa -a", "-a", true },
+	{ "junk or not", "fj -a", "-a", false },
+	{ "hold or not", "fh -a", "-a", false },
+	{ "reject or not", "fr -a", "-a", false },
+	{ "junk or hold", "fj -a", "fh -a", false },
+	{ "junk or reject", "fj -a", "fr -a", false },
+	{ "by another result", "fj -a", "sj -a", false },
+	{ "by the opposite", "fj -a", "Fj -a", false },
+	{ "in another order", "fj sr -a", "sr fj -a", false },
+	{ "what decides nothing at the end", "fj sa -a", "fj -a", true },
+	{ "what spares from what follows", "sa fj -a", "fj -a", false },
+	{ "what is sure is junk", "-j", "-a", false },
+	{ "what is sure is junk, for both", "-j", "-j", true },
+	{ "what is sure is the same as what is in doubt", "fj -j", "-j", true },
+	{ "nothing is sure", "sa", "sa -a", false },
+	{ "nothing is sure, or it is refused", "sa", "sa -r", true },
+};
+
+static void
+test_effects(void)
+{
+	char many[3 * (RULES_OPEN_MAX + 4) + 1] = "";
+	size_t i;
+
+	for (i = 0; i < sizeof(effects) / sizeof(effects[0]); i++)
+		CHECK(effects[i].name,
+		    (effect_of(effects[i].a, FACT_VERIFY) ==
+			effect_of(effects[i].b, FACT_VERIFY)) ==
+			effects[i].same);
+	CHECK("whatever they are", effect_of("fa sb -a", FACT_VERIFY) == 0);
+	CHECK("they decide", effect_of("fj -a", FACT_VERIFY) != 0);
+	CHECK("not verified", effect_of("fj -a", 0) == 0);
+	CHECK("not verified, and junk", effect_of("fj -j", 0) != 0);
+	for (i = 0; i < RULES_OPEN_MAX + 2; i++)
+		memcpy(many + 3 * i, "fa ", 4);
+	memcpy(many + 3 * i, "-a", 3);
+	CHECK("too many to be sure of", effect_of(many, FACT_VERIFY) != 0);
 }
 
 /* Several rules and several conditions. */
@@ -463,6 +735,9 @@ main(void)
 	size_t i;
 
 	test_cases();
+	test_results();
+	test_doubt_beside();
+	test_effects();
 	test_order();
 	test_cost();
 	test_origins();
