@@ -28,6 +28,9 @@ enum {
 	FACT_SUBMIT = 1024,    /* authenticated, local or listed: one of ours,
 				* whose message we may complete (RFC 6409) */
 	FACT_SMTPUTF8 = 2048,  /* MAIL had SMTPUTF8 (RFC 6531 3.4) */
+	/* `auth-results`: results will be known when the content is; rules
+	 * that ask for them are in doubt until then. */
+	FACT_VERIFY = 4096,
 	/* FACT_EXPANDED: a number, of the parts of lists that it came out of,
 	 * each a part of one before. */
 	FACT_DEPTH = 0x7f000000,
@@ -37,6 +40,9 @@ enum {
 struct facts {
 	uint32_t flags;
 	uint32_t uid; /* FACT_SOCKET */
+	/* Of spf, dkim, dmarc, arc (auth_result.h); 0: nobody looked.  Kept in
+	 * the message's trailer, not in its head. */
+	uint32_t results;
 	uint16_t port;
 	char client[IP_TEXT_MAX + 1]; /* address as inet_ntop prints it */
 	char helo[HOST_MAX + 1];
@@ -54,6 +60,11 @@ enum {
 	CONTENT_NO_EOL = 16, /* the last line has no CRLF (by BDAT only) */
 	CONTENT_BINARY = 32, /* BODY=BINARYMIME, and it needs it: NUL, bare CR
 			      * or LF, a line over 998 */
+	CONTENT_JUNK = 64,   /* what FACT_JUNK is, found when the content was
+			    * read */
+	/* facts.results, 16 bits from here on. */
+	CONTENT_RESULTS_SHIFT = 8,
+	CONTENT_RESULTS = 0xffff00
 };
 
 /* BODY of MAIL (RFC 6152, RFC 3030). */

@@ -26,7 +26,9 @@ enum ctl_verb {
 	CTL_RESUME,
 	CTL_REBUILD, /* the index, from the files */
 	CTL_STOP,
-	CTL_STATUS
+	CTL_STATUS,
+	/* Reports of day n to domain text are sent, or nobody wants them. */
+	CTL_REPORTED
 };
 enum ctl_by {
 	CTL_BY_NONE,

@@ -23,6 +23,12 @@ struct rcpt_ask {
 };
 struct rcpt_is {
 	struct outcome outcome; /* DONE: 250, else the reply to give */
+	/* What is done with the message, by the results of its content where
+	 * there will be any (FACT_VERIFY), or because a rule says `junk` or
+	 * `hold`: a hash of it; 0: it is taken, whatever they are, and no
+	 * dispose_ask is needed for its rules.  Recipients of one message have
+	 * the same; others are told 452 4.5.3 and come again alone. */
+	uint64_t rules;
 };
 
 /* What the configuration says of this client at this listener, before it is
@@ -135,6 +141,41 @@ struct auth_is {
 	uint8_t before[1536];
 };
 
+/*
+ * A message was read, its results are known (facts.results): what is done with
+ * it?  Exceptions are looked for in tables, and the rules of its recipients are
+ * asked again, who all have the same of those that results decide
+ * (rcpt_is.rules): the first stands for all.
+ */
+struct dispose_ask {
+	uint32_t listen;
+	uint32_t disposition; /* enum dmarc_policy (dmarc.h) */
+	uint32_t no_author;   /* 1: no single one (`dmarc no-author`) */
+	struct facts facts;
+	char sender[ADDR_MAX + 1];
+	char rcpt[ADDR_MAX + 1]; /* the first; empty: no rule is asked */
+	char author[DOMAIN_MAX + 1];
+	/* Those whom to trust would vouch for the author (arc.h), each with
+	 * its NUL; n_sealer 0: nobody does. */
+	uint32_t n_sealer;
+	char sealer[1024];
+};
+enum { DISPOSE_JUNK = 1, DISPOSE_HOLD = 2, DISPOSE_MARK = 4 };
+/* Why the domain's wish is not heard (RFC 9990 3.1.1, PolicyOverride). */
+enum policy_override {
+	OVERRIDE_NONE,
+	OVERRIDE_EXCEPT, /* `dmarc except`: local_policy */
+	OVERRIDE_ARC,    /* `arc trust`: local_policy, "arc=pass" */
+	OVERRIDE_LOCAL   /* less is done than it asks for */
+};
+struct dispose_is {
+	struct outcome outcome; /* DONE: take it; else the reply to give */
+	uint32_t flags;         /* DISPOSE_* */
+	uint32_t applied;  /* enum conf_dmarc_act, of what DMARC asked for */
+	uint32_t override; /* enum policy_override */
+	uint32_t line;     /* of the rule that decided; 0: none did */
+};
+
 /* ---- session and guard ---- */
 
 /* A client has connected: do its limits allow another session?  session: the
@@ -201,6 +242,60 @@ struct names_is {
 	int32_t score;           /* sum of weights of the lists it is on */
 	uint32_t listed, clean, refused; /* how many lists said what */
 	char lists[512];                 /* "zen.spamhaus.org=127.0.0.4 ..." */
+};
+
+/* SPF, of HELO and of MAIL FROM. */
+struct spf_ask {
+	char client[IP_TEXT_MAX + 1];
+	char helo[HOST_MAX + 1];
+	char sender[ADDR_MAX + 1];
+	char ours[HOST_MAX + 1];
+};
+/* As struct spf_answer (spf.h); texts are cut. */
+struct spf_found {
+	uint32_t result; /* enum auth_result */
+	char domain[DOMAIN_MAX + 1];
+	char identity[ADDR_MAX + 1];
+	char mechanism[256];
+	char why[256];
+	char exp[512];
+};
+struct spf_is {
+	struct outcome outcome; /* DONE; else too many are asked for already */
+	struct spf_found helo, mail;
+};
+/* The TXT record at a name, for a key; as struct key_found (dkim_key.h). */
+struct key_ask {
+	char name[HOST_MAX + 1];
+};
+struct key_is {
+	uint32_t status; /* enum dns_status */
+	uint32_t n, cut, len;
+	char why[128];
+	uint8_t text[3584];
+};
+/* DMARC; the configuration says by which rules. */
+struct dmarc_ask {
+	char author[DOMAIN_MAX + 1];
+	uint32_t spf;
+	char spf_domain[DOMAIN_MAX + 1];
+	/* As in struct dmarc_query: first those that passed. */
+	uint32_t n_dkim, n_later;
+	char dkim[2176]; /* domains, each with its NUL */
+};
+/* As struct dmarc_answer (dmarc.h); rua is not handed on: who sends reports
+ * asks the DNS himself. */
+struct dmarc_is {
+	struct outcome outcome; /* DONE; else too many are asked for already */
+	uint32_t result, disposition,
+	    policy;         /* enum auth_result, dmarc_policy */
+	uint32_t p, sp, np; /* as published */
+	uint32_t adkim_strict, aspf_strict, psd, testing, pct;
+	uint32_t spf_aligned, dkim_aligned, exists, has_rua;
+	char fo[8];
+	char policy_domain[DOMAIN_MAX + 1];
+	char organization[DOMAIN_MAX + 1];
+	char why[128];
 };
 
 /* ---- session and keys ---- */
@@ -288,6 +383,29 @@ struct tx_commit {
 	uint64_t tx, id;
 	uint64_t content, trace; /* bytes */
 	uint32_t content_facts;  /* CONTENT_* */
+	uint32_t hold;           /* 1: for the operator to release */
+};
+/* For the report to a domain, of a message that was taken or refused because
+ * of its policy (RFC 9990); said only where there is `dmarc report`. */
+#define REPORT_DKIM_MAX 8
+struct report_note {
+	int64_t when; /* seconds since 1970 */
+	char client[IP_TEXT_MAX + 1];
+	char author[DOMAIN_MAX + 1]; /* header_from */
+	char sender[DOMAIN_MAX + 1]; /* envelope_from, the domain; "" */
+	char policy_domain[DOMAIN_MAX + 1];
+	uint8_t p, sp, np, adkim_strict, aspf_strict, psd, testing, pct;
+	uint8_t rules; /* enum conf_dmarc_rules: discovery_method */
+	char fo[8];
+	/* what was done (enum dmarc_policy) and why */
+	uint8_t disposition, override; /* enum policy_override */
+	uint8_t spf_aligned, dkim_aligned;
+	uint8_t spf; /* enum auth_result */
+	uint8_t spf_of_helo;
+	char spf_domain[DOMAIN_MAX + 1];
+	uint32_t n_dkim;
+	uint8_t dkim[REPORT_DKIM_MAX]; /* results, of the top ones */
+	char dkim_text[1024]; /* n_dkim times: domain NUL selector NUL */
 };
 struct tx_done {
 	struct outcome outcome; /* DONE: it would survive a power cut */

@@ -7,11 +7,17 @@
  *   session --auth_*----> lookup        is this who he says he is?
  *   session --sender_ask> lookup        may this user write as this sender?
  *   session --filter_ask> lookup        what do the filters say?
+ *   session --dispose_ask> lookup       who sent it is known: what is done?
  *   session --client_*--> guard         how much may this client do?
  *   session --names_ask-> guard         its name, and what lists say of it
+ *   session --spf_ask---> guard         may it send as this domain?
+ *   session --key_ask---> guard         the key of this signature
+ *   session --dmarc_ask-> guard         what does the author's domain ask for?
  *   session --tls_sign--> keys          sign this handshake
  *   session --grey_ask--> queue         was this seen before?
  *   session --tx_*------> queue         keep this message
+ *   session --report_note> queue        for a domain's report
+ *   queue   --report_send> spawn        send yesterday's reports
  *   queue   --route_ask-> lookup        where does this recipient go now?
  *   queue   --expand_ask> lookup        for whom does it stand?
  *   queue   <-job_want--- deliver       give me work
@@ -70,6 +76,7 @@ struct proc_start {
 	int64_t loaded;      /* when it was: seconds since 1970 */
 	char root[512];      /* where to chroot, empty: not */
 	char spool[512];     /* queue, not jailed: where the spool is */
+	char run[512];       /* sockets, the pid file */
 };
 /* fd: one end of a channel to that process. */
 struct proc_peer {
@@ -241,6 +248,22 @@ struct token_stderr {
 	uint32_t token;
 };
 
+/* ---- queue and spawn ---- */
+
+/* A day is over: run `smtpctl report send`, as queue's user. */
+struct report_send {
+	uint32_t until; /* the last day to report of, since 1970 */
+};
+/* Before its answer: fd is where what it says is read. */
+struct report_says {
+	uint32_t unused;
+};
+/* It has ended.  DONE: every report was taken, or need not be; else again
+ * later. */
+struct report_sent {
+	struct outcome outcome;
+};
+
 /* ---- smtpctl, control, queue, parent: ipc_control.h ---- */
 
 enum ipc_fd { IPC_NOFD, IPC_FD, IPC_MAYFD };
@@ -279,6 +302,18 @@ enum ipc_fd { IPC_NOFD, IPC_FD, IPC_MAYFD };
 	X(CLIENT_HERE, client_here, SESSION, GUARD,   IPC_NOFD,  NONE) \
 	X(NAMES_ASK,   names_ask,   SESSION, GUARD,   IPC_NOFD,  NAMES_IS) \
 	X(NAMES_IS,    names_is,    GUARD,   SESSION, IPC_NOFD,  NONE) \
+	X(DISPOSE_ASK, dispose_ask, SESSION, LOOKUP,  IPC_NOFD,  DISPOSE_IS) \
+	X(DISPOSE_IS,  dispose_is,  LOOKUP,  SESSION, IPC_NOFD,  NONE) \
+	X(SPF_ASK,     spf_ask,     SESSION, GUARD,   IPC_NOFD,  SPF_IS) \
+	X(SPF_IS,      spf_is,      GUARD,   SESSION, IPC_NOFD,  NONE) \
+	X(KEY_ASK,     key_ask,     SESSION, GUARD,   IPC_NOFD,  KEY_IS) \
+	X(KEY_IS,      key_is,      GUARD,   SESSION, IPC_NOFD,  NONE) \
+	X(DMARC_ASK,   dmarc_ask,   SESSION, GUARD,   IPC_NOFD,  DMARC_IS) \
+	X(DMARC_IS,    dmarc_is,    GUARD,   SESSION, IPC_NOFD,  NONE) \
+	X(REPORT_NOTE, report_note, SESSION, QUEUE,   IPC_NOFD,  NONE) \
+	X(REPORT_SEND, report_send, QUEUE,   SPAWN,   IPC_NOFD,  REPORT_SENT) \
+	X(REPORT_SENT, report_sent, SPAWN,   QUEUE,   IPC_NOFD,  NONE) \
+	X(REPORT_SAYS, report_says, SPAWN,   QUEUE,   IPC_FD,    NONE) \
 	X(TLS_SIGN,    tls_sign,    SESSION, KEYS,    IPC_NOFD,  TLS_SIGNED) \
 	X(TLS_SIGNED,  tls_signed,  KEYS,    SESSION, IPC_NOFD,  NONE) \
 	X(TICKET_KEY,  ticket_key,  KEYS,    SESSION, IPC_NOFD,  NONE) \
@@ -363,10 +398,17 @@ enum ipc_fd { IPC_NOFD, IPC_FD, IPC_MAYFD };
 	X(NAME, name, of.user) X(NAME, name, of.as) \
 	X(NAME, name, of.home) X(NAME, name, of.text)
 
+/* Those of struct spf_found. */
+#define IPC_SPF(X, NAME, name, of) \
+	X(NAME, name, of.domain) X(NAME, name, of.identity) \
+	X(NAME, name, of.mechanism) X(NAME, name, of.why) \
+	X(NAME, name, of.exp)
+
 /* Every array of characters in a message: it must hold a NUL. */
 #define IPC_TEXT(X) \
 	X(PROC_START, proc_start, root) \
 	X(PROC_START, proc_start, spool) \
+	X(PROC_START, proc_start, run) \
 	X(PROC_FAIL,  proc_fail,  text) \
 	X(PROC_BLAME, proc_blame, why) \
 	IPC_FACTS(X, RCPT_ASK, rcpt_ask) \
@@ -404,6 +446,37 @@ enum ipc_fd { IPC_NOFD, IPC_FD, IPC_MAYFD };
 	X(NAMES_IS,   names_is,   outcome.text) \
 	X(NAMES_IS,   names_is,   rdns) \
 	X(NAMES_IS,   names_is,   lists) \
+	IPC_FACTS(X, DISPOSE_ASK, dispose_ask) \
+	X(DISPOSE_ASK, dispose_ask, sender) \
+	X(DISPOSE_ASK, dispose_ask, rcpt) \
+	X(DISPOSE_ASK, dispose_ask, author) \
+	X(DISPOSE_ASK, dispose_ask, sealer) \
+	X(DISPOSE_IS,  dispose_is,  outcome.text) \
+	X(SPF_ASK,    spf_ask,    client) \
+	X(SPF_ASK,    spf_ask,    helo) \
+	X(SPF_ASK,    spf_ask,    sender) \
+	X(SPF_ASK,    spf_ask,    ours) \
+	X(SPF_IS,     spf_is,     outcome.text) \
+	IPC_SPF(X, SPF_IS, spf_is, helo) \
+	IPC_SPF(X, SPF_IS, spf_is, mail) \
+	X(KEY_ASK,    key_ask,    name) \
+	X(KEY_IS,     key_is,     why) \
+	X(DMARC_ASK,  dmarc_ask,  author) \
+	X(DMARC_ASK,  dmarc_ask,  spf_domain) \
+	X(DMARC_ASK,  dmarc_ask,  dkim) \
+	X(DMARC_IS,   dmarc_is,   outcome.text) \
+	X(DMARC_IS,   dmarc_is,   fo) \
+	X(DMARC_IS,   dmarc_is,   policy_domain) \
+	X(DMARC_IS,   dmarc_is,   organization) \
+	X(DMARC_IS,   dmarc_is,   why) \
+	X(REPORT_NOTE, report_note, client) \
+	X(REPORT_NOTE, report_note, author) \
+	X(REPORT_NOTE, report_note, sender) \
+	X(REPORT_NOTE, report_note, policy_domain) \
+	X(REPORT_NOTE, report_note, fo) \
+	X(REPORT_NOTE, report_note, spf_domain) \
+	X(REPORT_NOTE, report_note, dkim_text) \
+	X(REPORT_SENT, report_sent, outcome.text) \
 	X(TLS_SIGNED, tls_signed, outcome.text) \
 	X(GREY_ASK,   grey_ask,   client) \
 	X(GREY_ASK,   grey_ask,   sender) \

@@ -1,6 +1,6 @@
 /*
  * The guard: what clients have done lately, for all session processes, and
- * what the DNS says of them.
+ * what the DNS says of them and of the senders that they name.
  *
  *   guard_main.c    the process
  *   guard_client.c  sessions of clients, their limits
@@ -9,6 +9,7 @@
  *   guard_grudge.c  wrong passwords
  *   guard_names.c   questions to the DNS about one client
  *   guard_list.c    what a DNS list says
+ *   guard_verify.c  questions to the DNS about who sent a message
  *
  * SPDX-License-Identifier: ISC
  */
@@ -25,6 +26,7 @@ struct guard {
 	struct loop *loop;
 	struct clients *clients;
 	struct names *names;
+	struct claims *claims;
 	struct dns *dns;
 	struct dns_server server[DNS_SERVERS_MAX];
 	unsigned int n_server;

@@ -1,22 +1,25 @@
 /*
  * guard: what clients have done lately, counted for all session processes,
- * and what the DNS says of them.
+ * and what the DNS says of them and of the senders that they name.
  *
  *   runs as  _smtpg, chrooted to the empty directory
- *   holds    counts of addresses, networks and users; sockets to name servers
+ *   holds    counts of addresses, networks and users; sockets to name servers;
+ *            a list of public suffixes, with `dmarc rules rfc7489`
  *   asks     the DNS
  *   told by  session: client_open, client_note, client_shut, client_here,
- *            names_ask
- *   says     session: client_is, client_may, names_is
- *   never    hears what a client said, opens a path, writes anything
+ *            names_ask, spf_ask, key_ask, dmarc_ask
+ *   says     session: client_is, client_may, names_is, spf_is, key_is, dmarc_is
+ *   never    hears a word of content, opens a path, writes anything
  *
  * SPDX-License-Identifier: ISC
  */
 #include <string.h>
 
+#include "dmarc.h"
 #include "guard.h"
 #include "guard_client.h"
 #include "guard_names.h"
+#include "guard_verify.h"
 #include "proc.h"
 #include "resolv.h"
 
@@ -78,6 +81,52 @@ on_names_ask(void *self, struct ipc_chan *from, struct ipc_msg *msg)
 	names_look(g->names, from, msg->id, msg->body, on_names);
 }
 
+/* ---- who sent it ---- */
+
+static void
+on_spf(void *from, uint64_t id, const struct spf_is *is)
+{
+	spf_is_send(from, id, is, -1);
+}
+
+static void
+on_spf_ask(void *self, struct ipc_chan *from, struct ipc_msg *msg)
+{
+	struct guard *g = self;
+
+	claims_spf(g->claims, from, msg->id, msg->body, on_spf);
+}
+
+static void
+on_key(void *from, uint64_t id, const struct key_is *is)
+{
+	key_is_send(from, id, is, -1);
+}
+
+static void
+on_key_ask(void *self, struct ipc_chan *from, struct ipc_msg *msg)
+{
+	struct guard *g = self;
+
+	claims_key(g->claims, from, msg->id, msg->body, on_key);
+}
+
+static void
+on_dmarc(void *from, uint64_t id, const struct dmarc_is *is)
+{
+	dmarc_is_send(from, id, is, -1);
+}
+
+static void
+on_dmarc_ask(void *self, struct ipc_chan *from, struct ipc_msg *msg)
+{
+	struct guard *g = self;
+
+	claims_dmarc(g->claims, from, msg->id, msg->body, on_dmarc);
+}
+
+/* ---- the DNS ---- */
+
 static void
 on_file(void *self, struct ipc_chan *from, struct ipc_msg *msg)
 {
@@ -110,6 +159,15 @@ dns_start(struct guard *g)
 /* ---- the process ---- */
 
 static void
+pre_jail(void *self, struct proc *p)
+{
+	(void)self;
+	if (p->conf->dmarc_rules == DMARC_RFC7489 && !dmarc_psl_load())
+		proc_fail(p,
+		    "dmarc rules rfc7489: there is no list of public suffixes");
+}
+
+static void
 start(void *self, struct proc *p)
 {
 	struct guard *g = self;
@@ -119,6 +177,7 @@ start(void *self, struct proc *p)
 	dns_start(g);
 	g->clients = clients_new(g->conf);
 	g->names = names_new(g->conf, g->loop, g->dns);
+	g->claims = claims_new(g->conf, g->loop, g->dns);
 }
 
 static void
@@ -130,6 +189,7 @@ peer_down(void *self, struct ipc_chan *c)
 		return;
 	clients_lost(g->clients, c->instance);
 	names_drop(g->names, c);
+	claims_drop(g->claims, c);
 }
 
 static ipc_handler *const handlers[IPC_TYPES] = {
@@ -139,11 +199,15 @@ static ipc_handler *const handlers[IPC_TYPES] = {
 	[IPC_CLIENT_SHUT] = on_client_shut,
 	[IPC_CLIENT_HERE] = on_client_here,
 	[IPC_NAMES_ASK] = on_names_ask,
+	[IPC_SPF_ASK] = on_spf_ask,
+	[IPC_KEY_ASK] = on_key_ask,
+	[IPC_DMARC_ASK] = on_dmarc_ask,
 };
 
 static const struct proc_hooks hooks = {
 	.kind = PROC_GUARD,
 	.handlers = handlers,
+	.pre_jail = pre_jail,
 	.start = start,
 	.peer_down = peer_down,
 };

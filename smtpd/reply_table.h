@@ -70,6 +70,7 @@
 	X(AUTH_TOO_MANY, 421, "4.7.0", "Too many failed attempts, closing") \
 	\
 	X(TOO_MANY_RCPT, 452, "4.5.3", "Too many recipients: at most $ in one message") \
+	X(SEPARATELY,    452, "4.5.3", "Other rules hold for this recipient: send it in a message of its own") \
 	X(NO_MEMORY,     452, "4.3.1", "Out of memory for this session, try later") \
 	X(NO_SPACE,      452, "4.3.1", "Out of space, try later") \
 	X(LOCAL_ERROR,   451, "4.3.0", "Local trouble, try later") \

@@ -20,6 +20,8 @@
  *   session_guard.c   limits, names in the DNS, lists, greylisting
  *   session_filter.c  filters, listed clients, senders of a user
  *   session_header.c  fields that are completed, removed or written anew
+ *   session_verify.c  who sent it: SPF, DKIM, DMARC, ARC
+ *   session_dispose.c what is done with it, by that and by rules
  *
  * SPDX-License-Identifier: ISC
  */
@@ -85,6 +87,7 @@ struct rcpt {
 
 struct header;
 struct session;
+struct session_verify; /* session_verify.h */
 
 /* What lasts from MAIL to the answer after the dot. */
 struct tx {
@@ -97,6 +100,8 @@ struct tx {
 	struct mail_params params;
 	char asked[ADDR_MAX + 1]; /* the recipient that lookup judges */
 	struct rcpt_params asked_params;
+	/* rcpt_is.rules: of that one, and of those that were taken */
+	uint64_t asked_rules, rules;
 
 	/* with the queue */
 	struct ipc_req ask; /* one question at a time, lookup's too */
@@ -121,6 +126,9 @@ struct tx {
 	enum reply trouble; /* why content is read and thrown away */
 	uint64_t block;     /* bytes since the deadline was set */
 
+	struct session_verify *verify; /* NULL: it is not verified */
+	uint32_t disposed;             /* DISPOSE_* */
+
 	/* when the queue has let go of it */
 	struct outcome after; /* the reply */
 	uint32_t after_n;     /* how often: RFC 2033 4.2; 0 is 1 */
@@ -129,7 +137,7 @@ struct tx {
 };
 
 /* Of facts.flags: what a transaction says of itself ends with it. */
-#define TX_MARKS ((uint32_t)(FACT_SMTPUTF8 | FACT_JUNK))
+#define TX_MARKS ((uint32_t)(FACT_SMTPUTF8 | FACT_JUNK | FACT_VERIFY))
 
 /* A chunk of BDAT (RFC 3030): its bytes must be read before anything else,
  * whatever becomes of them. */
@@ -140,6 +148,14 @@ struct chunk {
 	bool last;
 	bool waste;              /* they are thrown away; then tx.after */
 	enum session_state home; /* where the session is after that */
+};
+
+/* What the guard is asked about messages: so many are open at once, and others
+ * wait for their turn (session_verify_ask.c). */
+enum verify_kind { VERIFY_SPF, VERIFY_KEY, VERIFY_DMARC, VERIFY_KINDS };
+struct verify_turn {
+	TAILQ_HEAD(, verify_ask) waiting;
+	uint32_t n_open;
 };
 
 struct server;
@@ -225,7 +241,8 @@ struct server {
 	uint64_t n_tx;    /* the last number of a transaction */
 	uint64_t n_auth;  /* ... of a SASL exchange */
 	uint32_t n_names; /* sessions whose names_ask is open */
-	uint32_t *mechs;  /* by row of conf.listen: what can be checked */
+	struct verify_turn turn[VERIFY_KINDS];
+	uint32_t *mechs;      /* by row of conf.listen: what can be checked */
 	uint8_t *wants_names; /* likewise: filters or rules ask for names */
 	uint32_t *phases;     /* by row of conf.listen: those that filters have,
 			   * bits 1 << PHASE_*; NULL: not yet known */

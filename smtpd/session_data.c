@@ -1,9 +1,9 @@
 /*
- * Content: from the socket through the one place that knows line endings, and
- * for a message of our own users through the one that completes its header,
- * into the queue's file, a piece at a time; then the trace field and the
- * trailer.  Runs in session.  Never holds more of a message than a piece, and
- * never opens the file: the descriptor was handed in.
+ * Content: from the socket through the one place that knows line endings, the
+ * one that verifies it, and the one that completes its header or removes what
+ * is forged in it, into the queue's file, a piece at a time; then the trace
+ * fields and the trailer.  Runs in session.  Never holds more of a message than
+ * a piece, and never opens the file: the descriptor was handed in.
  *
  * SPDX-License-Identifier: ISC
  */
@@ -16,12 +16,14 @@
 
 #include <xxhash.h>
 
+#include "id.h"
 #include "log.h"
 #include "session.h"
 #include "session_header.h"
 #include "session_step.h"
 #include "session_tls.h"
 #include "session_trace.h"
+#include "session_verify.h"
 #include "trailer.h"
 
 #define STEP  (16 * 1024) /* bytes looked at in one go */
@@ -41,7 +43,31 @@ form_of(const struct session *s)
 	return s->tx.params.body == BODY_BINARYMIME ? FORM_BINARY : FORM_TEXT;
 }
 
-/* A message of our own users: its header is completed on the way. */
+/* Does any listener say who sent what?  Then nobody else does so in our name,
+ * whichever way it comes (RFC 8601 5). */
+static bool
+host_verifies(const struct conf *conf)
+{
+	uint32_t i;
+
+	for (i = 0; i < conf->listen.n; i++) {
+		if (CONF_LISTEN(conf, i)->auth_results)
+			return true;
+	}
+	return false;
+}
+
+/* By TCP from this host, as a content filter gives back what it was given: the
+ * results in it are ours. */
+static bool
+comes_back(const struct session *s)
+{
+	return (s->facts.flags & (FACT_LOCAL | FACT_SOCKET)) == FACT_LOCAL &&
+	    s->facts.auth[0] == '\0';
+}
+
+/* A message of our own users: its header is completed on the way.  Of
+ * strangers what is forged in it is removed. */
 static void
 header_begin(struct session *s)
 {
@@ -51,7 +77,9 @@ header_begin(struct session *s)
 		.hostname = s->hostname,
 		.mail_name = session_mail_name(s),
 		.id = tx->id,
-		.when = time(NULL) };
+		.when = time(NULL),
+		.authserv = comes_back(s) ? NULL : session_authserv(s),
+		.stranger = (s->facts.flags & FACT_SUBMIT) == 0 };
 
 	/* A receipt, say, has no sender that From could name. */
 	if (s->listen->masquerade && s->facts.auth[0] != '\0' &&
@@ -74,7 +102,7 @@ data_begin(struct session *s)
 	if ((tx->sum = XXH3_createState()) == NULL)
 		fatal("no memory for a checksum");
 	XXH3_64bits_reset(tx->sum);
-	if ((s->facts.flags & FACT_SUBMIT) != 0)
+	if ((s->facts.flags & FACT_SUBMIT) != 0 || host_verifies(conf))
 		header_begin(s);
 	/* Of a first chunk the bytes are on their way already. */
 	session_enter(s, s->chunk.home == ST_CHUNK ? ST_BDAT : ST_DATA);
@@ -148,6 +176,20 @@ keep(struct session *s, size_t before)
 		flush(s);
 }
 
+static void
+log_forged(const struct session *s)
+{
+	struct header_forged n = header_forged(s->tx.header);
+	char session[ID_LEN + 1];
+
+	if (n.results + n.marks > 0)
+		log_event(s->tx.id, "forged",
+		    "session=%s client=%s results=%u marks=%u",
+		    id_print(s->id, session),
+		    s->facts.client[0] == '\0' ? "socket" : s->facts.client,
+		    n.results, n.marks);
+}
+
 /*
  * What is in raw goes through the header; last: the content is at its end.
  * What comes out is looked at as if it had come so, since the trailer speaks
@@ -177,6 +219,7 @@ complete(struct session *s, bool last)
 		tx->trouble = REPLY_NO_MEMORY;
 	if (last || header_done(tx->header)) {
 		smtp_data_adopt(&tx->data, &tx->made);
+		log_forged(s);
 		header_free(&tx->header);
 		buf_free(&tx->raw);
 	}
@@ -229,6 +272,8 @@ fault_of(struct session *s)
 		if ((seen & faults[i].seen) != 0)
 			return faults[i].reply;
 	}
+	if (session_verify_odd(s))
+		return REPLY_BARE_CONTENT;
 	if (conf->eight_bit == EIGHT_REJECT && is_eight(s))
 		return REPLY_EIGHT_CONTENT;
 	return REPLY_NONE;
@@ -276,6 +321,7 @@ add_end(struct session *s)
 	uint8_t *room;
 
 	session_tls_print(s, tls);
+	session_verify_print(s, &tx->piece);
 	trace_junk(&tx->piece, &s->facts);
 	trace_received(&tx->piece,
 	    &(struct trace){ .facts = &s->facts,
@@ -290,7 +336,7 @@ add_end(struct session *s)
 	XXH3_64bits_update(tx->sum, buf_data(&tx->piece) + before, tx->trace);
 	trailer.content = tx->content;
 	trailer.trace = tx->trace;
-	trailer.content_facts = tx->data.content;
+	trailer.content_facts = tx->data.content | session_content(s);
 	trailer.sum = XXH3_64bits_digest(tx->sum);
 	room = buf_room(&tx->piece, TRAILER_LEN);
 	trailer_print(&trailer, (char *)room);
@@ -333,6 +379,7 @@ data_finish(struct session *s)
 		data_refuse(s, r, false);
 		return;
 	}
+	session_verify_end(s);
 	session_steps(s, steps_commit);
 }
 
@@ -364,11 +411,13 @@ static void
 kept(struct session *s, size_t made)
 {
 	struct tx *tx = &s->tx;
+	struct buf *b = tx->header != NULL ? &tx->raw : &tx->piece;
 	size_t before = tx->piece.len;
 
 	if (tx->trouble != REPLY_NONE)
 		return;
-	buf_filled(tx->header != NULL ? &tx->raw : &tx->piece, made);
+	buf_filled(b, made);
+	session_verify_content(s, buf_data(b) + b->len - made, made);
 	if (tx->header != NULL)
 		complete(s, false);
 	else

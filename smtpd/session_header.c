@@ -1,8 +1,8 @@
 /*
- * The header section on its way in, a piece at a time.  Runs in session, on
- * the content of our own people; strangers' passes elsewhere.  Holds one field
- * at most and no body, and refuses nothing: what is no header section passes
- * as a body, with the empty line before it that it lacks.
+ * The header section on its way in, a piece at a time.  Runs in session.  Holds
+ * one field at most and no body, and refuses nothing: of our own people's mail
+ * what is no header section passes as a body, with the empty line before it
+ * that it lacks.
  *
  * SPDX-License-Identifier: ISC
  */
@@ -34,9 +34,9 @@ struct header {
 	bool open;          /* there is one, and the next line may go on */
 	bool was_cr;        /* of smtp_line_rest() */
 	bool first;         /* this is the first line */
-	uint32_t seen;      /* SEEN_* */
-	struct buf held;    /* the beginning of a line, or a field */
-	size_t name;        /* bytes of the field's name */
+	struct field_seen seen;
+	struct buf held; /* the beginning of a line, or a field */
+	size_t name;     /* bytes of the field's name */
 };
 
 struct header *
@@ -65,6 +65,12 @@ bool
 header_done(const struct header *h)
 {
 	return h->where == IN_BODY;
+}
+
+struct header_forged
+header_forged(const struct header *h)
+{
+	return h->seen.forged;
 }
 
 static struct slice
@@ -106,8 +112,8 @@ field_bytes(struct header *h, const uint8_t *p, size_t len, struct buf *out)
 	bool ok = true;
 
 	if (h->way == FIELD_HOLD && h->held.len + len > h->max)
-		ok = field_too_long(&h->wish, held_text(h), h->name, &h->way,
-		    out);
+		ok = field_too_long(&h->wish, held_text(h), h->name, &h->seen,
+		    &h->way, out);
 	if (h->way == FIELD_HOLD)
 		return buf_add(&h->held, p, len);
 	buf_drain(&h->held, h->held.len);
@@ -124,7 +130,7 @@ begin_field(struct header *h, struct buf *out)
 
 	h->where = IN_FIELD;
 	h->open = true;
-	h->way = field_way(name, &h->seen);
+	h->way = field_way(&h->wish, name, &h->seen);
 	if (h->way == FIELD_PASS)
 		return let_go(h, out);
 	return field_bytes(h, NULL, 0, out);
@@ -147,18 +153,35 @@ is_from_line(const struct header *h)
 	return s.len >= 5 && memcmp(s.p, "From ", 5) == 0;
 }
 
+static bool
+add_missing(struct header *h, struct buf *out)
+{
+	return h->wish.stranger ||
+	    field_add_missing(&h->wish, h->seen.bits, out);
+}
+
 /* What is held is the empty line. */
 static bool
 end_section(struct header *h, struct buf *out)
 {
 	h->where = IN_BODY;
-	return field_add_missing(&h->wish, h->seen, out) && let_go(h, out);
+	return add_missing(h, out) && let_go(h, out);
 }
 
-/* What is held begins the body, and no empty line stood before it. */
+/*
+ * What is held is no field's.  A stranger's passes, and fields may follow: some
+ * who read it later pass over such a line.  Of our own it begins the body, and
+ * no empty line stood before it.
+ */
 static bool
 no_field(struct header *h, struct buf *out)
 {
+	if (h->wish.stranger) {
+		h->where = IN_FIELD;
+		h->way = FIELD_PASS;
+		h->open = false;
+		return let_go(h, out);
+	}
 	if (is_from_line(h)) {
 		h->where = IN_FIELD;
 		h->way = FIELD_DROP;
@@ -167,8 +190,7 @@ no_field(struct header *h, struct buf *out)
 		return true;
 	}
 	h->where = IN_BODY;
-	return field_add_missing(&h->wish, h->seen, out) &&
-	    buf_puts(out, "\r\n") && let_go(h, out);
+	return add_missing(h, out) && buf_puts(out, "\r\n") && let_go(h, out);
 }
 
 /* ---- lines ---- */
@@ -283,9 +305,8 @@ header_end(struct header *h, struct buf *out)
 		ok = no_field(h, out);
 	if (h->where == IN_BODY)
 		return ok;
-	if (h->where == IN_FIELD)
+	if (h->where == IN_FIELD && !h->wish.stranger)
 		ok = ok && end_line(h, out);
 	h->where = IN_BODY;
-	return ok && end_field(h, out) &&
-	    field_add_missing(&h->wish, h->seen, out);
+	return ok && end_field(h, out) && add_missing(h, out);
 }

@@ -1,5 +1,10 @@
 /*
- * The header section of a message of our own (FACT_SUBMIT) on its way in, as
+ * The header section of a message on its way in.  Nobody but us says what we
+ * have found about a message (RFC 8601 5): Authentication-Results of our
+ * authserv-id are removed, and of a stranger's also the fields by which we mark
+ * a message.  All else of a stranger's passes as it is.
+ *
+ * The header section of a message of our own (FACT_SUBMIT) is completed, as
  * RFC 6409 8 lets the first server do: Date, Message-ID and From are added
  * where missing, Sender where From names several, bare names get a domain,
  * Bcc, Resent-Bcc and Return-Path are removed, and with `masquerade` From
@@ -28,6 +33,8 @@ struct header_wish {
 	const char *mail_name; /* ours: bare names */
 	uint64_t id;           /* of the message: Message-ID */
 	int64_t when;          /* Date */
+	const char *authserv;  /* ours: its results are removed; NULL: none */
+	bool stranger;         /* nothing is completed, marks are removed */
 };
 
 struct header;
@@ -45,6 +52,12 @@ bool header_in(struct header *h, const void *p, size_t len, struct buf *out);
 /* The header section was read and passed on whole: what comes now is body,
  * and need not come through here any more. */
 bool header_done(const struct header *h);
+
+/* Fields that were removed since they speak in our name. */
+struct header_forged {
+	uint32_t results, marks;
+};
+struct header_forged header_forged(const struct header *h);
 
 /* The content is at its end: what was held back. */
 bool header_end(struct header *h, struct buf *out);

@@ -9,7 +9,9 @@
 
 #include <string.h>
 
+#include "auth_field.h"
 #include "id.h"
+#include "idn.h"
 #include "session_address.h"
 #include "session_trace.h"
 
@@ -42,15 +44,43 @@ static const struct {
 	{ "DKIM-Signature", FIELD_PASS, SEEN_SIGNED },
 };
 
-enum field_way
-field_way(struct slice name, uint32_t *seen)
+/* By which we mark a message, for filters of mailboxes. */
+static const char *const marks[] = { "X-Spam", "X-DMARC" };
+
+static bool
+is_results(struct slice name)
+{
+	return slice_eqcase(name, SLICE("Authentication-Results"));
+}
+
+static enum field_way
+strangers_way(struct slice name, struct field_seen *seen)
 {
 	size_t i;
 
+	for (i = 0; i < sizeof marks / sizeof marks[0]; i++) {
+		if (!slice_eqcase(name, slice_of(marks[i])))
+			continue;
+		seen->forged.marks++;
+		return FIELD_DROP;
+	}
+	return FIELD_PASS;
+}
+
+enum field_way
+field_way(const struct header_wish *wish, struct slice name,
+    struct field_seen *seen)
+{
+	size_t i;
+
+	if (wish->authserv != NULL && is_results(name))
+		return FIELD_HOLD;
+	if (wish->stranger)
+		return strangers_way(name, seen);
 	for (i = 0; i < sizeof fields / sizeof fields[0]; i++) {
 		if (!slice_eqcase(name, slice_of(fields[i].name)))
 			continue;
-		*seen |= fields[i].seen;
+		seen->bits |= fields[i].seen;
 		return fields[i].way;
 	}
 	return FIELD_PASS;
@@ -172,21 +202,75 @@ is_from(struct slice text, size_t name)
 	return slice_eqcase((struct slice){ text.p, name }, SLICE("From"));
 }
 
+/* ---- results in our name ---- */
+
+static bool
+is_of_name(char c)
+{
+	return c == '-' || c == '_' || c == '.' || (c >= '0' && c <= '9') ||
+	    (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
+}
+
+/* Also with the root's dot, and with what no name of a host may have behind
+ * it, a port for example: who looks for us may read no further. */
+static bool
+is_ours(struct slice id, const char *authserv)
+{
+	size_t len = strlen(authserv);
+
+	if (id.len < len ||
+	    !slice_eqcase((struct slice){ id.p, len }, slice_of(authserv)))
+		return false;
+	if (id.len > len && id.p[len] == '.')
+		len++;
+	return id.len == len || !is_of_name(id.p[len]);
+}
+
+/* Does it say what we have found?  value: with its folding; read: how. */
+static bool
+is_forged(struct slice value, const char *authserv,
+    struct slice (*read)(struct slice value, char out[DOMAIN_MAX + 1]))
+{
+	char text[DOMAIN_MAX + 1], name[DOMAIN_MAX + 1];
+	struct slice id = read(value, text);
+
+	/* Longer than a domain: its beginning may still be us. */
+	if (id.len == 0)
+		id = slice_of(text);
+	if (is_ours(id, authserv))
+		return true;
+	return !slice_is_ascii(id) && idn_domain(id, name) == NULL &&
+	    is_ours(slice_of(name), authserv);
+}
+
+static bool
+put_results(const struct header_wish *wish, struct slice text,
+    struct slice value, struct field_seen *seen, struct buf *out)
+{
+	if (!is_forged(value, wish->authserv, auth_field_id) &&
+	    !is_forged(value, wish->authserv, auth_field_id_loose))
+		return buf_add(out, text.p, text.len);
+	seen->forged.results++;
+	return true;
+}
+
 bool
 field_rewrite(const struct header_wish *wish, struct slice text, size_t name,
-    uint32_t *seen, struct buf *out)
+    struct field_seen *seen, struct buf *out)
 {
 	const char *colon = memchr(text.p, ':', text.len), *why;
 	size_t skip = (size_t)(colon + 1 - text.p);
+	struct slice list = { text.p + skip, text.len - skip };
 	bool from = is_from(text, name), ok;
 	struct rewrite w = { .from = from ? wish->from : NULL };
 
-	if (w.from == NULL && (*seen & SEEN_SIGNED) == 0)
+	if (is_results((struct slice){ text.p, name }))
+		return put_results(wish, text, list, seen, out);
+	if (w.from == NULL && (seen->bits & SEEN_SIGNED) == 0)
 		w.host = wish->mail_name;
 	buf_init(&w.out, text.len + GROWS_MAX);
 	buf_add(&w.out, text.p, skip);
-	why =
-	    rewrite_list(&w, (struct slice){ text.p + skip, text.len - skip });
+	why = rewrite_list(&w, list);
 	if (w.from != NULL && (why != NULL || w.odd || w.n == 0)) {
 		ok = put_from(w.from, out);
 		w.n = 1;
@@ -195,15 +279,21 @@ field_rewrite(const struct header_wish *wish, struct slice text, size_t name,
 	else
 		ok = buf_add(out, text.p, text.len);
 	if (from && why == NULL && w.n > 1)
-		*seen |= SEEN_AUTHORS;
+		seen->bits |= SEEN_AUTHORS;
 	buf_free(&w.out);
 	return ok;
 }
 
 bool
 field_too_long(const struct header_wish *wish, struct slice begin, size_t name,
-    enum field_way *way, struct buf *out)
+    struct field_seen *seen, enum field_way *way, struct buf *out)
 {
+	/* Nobody can tell whose results are behind so many comments. */
+	if (is_results((struct slice){ begin.p, name })) {
+		seen->forged.results++;
+		*way = FIELD_DROP;
+		return true;
+	}
 	if (wish->from != NULL && is_from(begin, name)) {
 		*way = FIELD_DROP;
 		return put_from(wish->from, out);

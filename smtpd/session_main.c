@@ -6,8 +6,9 @@
  *   holds    listening sockets, connections, files of the spool that were
  *            handed to it for writing; channels to lookup, queue and parent
  *   asks     lookup: rcpt_ask, peer_ask, filter_ask, sender_ask, auth_ask;
- *            guard: client_open, client_note, names_ask; keys: tls_sign;
- *            queue: tx_data, tx_commit, tx_abort, grey_ask
+ *            dispose_ask; guard: client_open, client_note, names_ask,
+ *            spf_ask, key_ask, dmarc_ask; keys: tls_sign; queue: tx_data,
+ *            tx_commit, tx_abort, grey_ask
  *   never    opens a path, sees a private key, says 250 before the queue did
  *
  * SPDX-License-Identifier: ISC
@@ -15,11 +16,13 @@
 #include <unistd.h>
 
 #include "log.h"
+#include "mail_read.h"
 #include "session.h"
 #include "session_auth.h"
 #include "session_filter.h"
 #include "session_guard.h"
 #include "session_tls.h"
+#include "session_verify.h"
 
 /* The parent waits some seconds for us (parent_stop.c): content has most of
  * them; then the last replies leave, and who does not close is left. */
@@ -93,6 +96,7 @@ pre_jail(void *self, struct proc *p)
 	struct server *srv = self;
 
 	srv->certs = session_certs_new(p);
+	mail_read_ready(); /* signatures are verified, also without TLS */
 }
 
 static void
@@ -189,6 +193,7 @@ main(void)
 	SLIST_INIT(&self.listeners);
 	TAILQ_INIT(&self.sessions);
 	self.reserve = -1;
+	verify_turns_init(&self);
 	status = proc_main(&self.proc, &hooks, &self);
 	/* With the keys of tickets. */
 	session_certs_free(&self.certs);

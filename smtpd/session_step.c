@@ -11,6 +11,7 @@
 #include "session_filter.h"
 #include "session_guard.h"
 #include "session_tls.h"
+#include "session_verify.h"
 
 /* ---- names, where somebody needs them ---- */
 
@@ -78,8 +79,10 @@ session_step *const steps_ehlo[] = {
 session_step *const steps_mail[] = {
 	step_names_mail,
 	step_may_mail,
+	step_verify_mail,
 	step_filter_mail,
 	step_sender,
+	step_verify_spf,
 	step_sender_ok,
 	NULL,
 };
@@ -103,6 +106,10 @@ session_step *const steps_data[] = {
 
 session_step *const steps_commit[] = {
 	step_filter_commit,
+	step_verify_known,
+	step_verify_signatures,
+	step_verify_policy,
+	step_dispose,
 	step_written,
 	step_finish,
 	NULL,

@@ -21,6 +21,7 @@
 #include "session.h"
 #include "session_guard.h"
 #include "session_step.h"
+#include "session_verify.h"
 
 #define TX_MEMORY (1024 * 1024) /* addresses of one message */
 
@@ -62,6 +63,7 @@ tx_reset(struct session *s)
 	ipc_cancel(&tx->ask);
 	timer_clear(&tx->again);
 	data_end(s);
+	session_verify_free(s);
 	if (tx->sender != NULL)
 		s->facts.flags = (s->facts.flags & ~TX_MARKS) | tx->marks;
 	arena_free(&tx->arena);
@@ -98,13 +100,17 @@ on_rcpt_is(void *arg, struct ipc_msg *msg)
 {
 	struct session *s = arg;
 	const struct rcpt_is *m = msg == NULL ? NULL : msg->body;
+	bool yes = m != NULL && m->outcome.verdict == DONE;
 
-	if (m != NULL && m->outcome.verdict == DONE) {
+	if (yes && (s->tx.n_rcpt == 0 || m->rules == s->tx.rules)) {
+		s->tx.asked_rules = m->rules;
 		session_go_on(s);
 		return;
 	}
 	if (m == NULL)
 		session_reply(s, REPLY_LOCAL_ERROR, NULL);
+	else if (yes)
+		session_reply(s, REPLY_SEPARATELY, NULL);
 	else {
 		session_say(s, &m->outcome);
 		if (m->outcome.verdict == NEVER)
@@ -140,6 +146,7 @@ step_rcpt_taken(struct session *s)
 		session_reply(s, REPLY_NO_MEMORY, NULL);
 		return STEP_STOP;
 	}
+	s->tx.rules = s->tx.asked_rules;
 	session_reply(s, REPLY_RCPT_OK, NULL);
 	session_did(s, DID_RCPT, 1);
 	session_enter(s, ST_RCPT);
@@ -204,6 +211,7 @@ tx_drop(struct session *s, const struct outcome *o, bool bye)
 	struct tx_abort m;
 
 	data_end(s);
+	session_verify_free(s);
 	timer_clear(&tx->again);
 	if (o != NULL)
 		tx->after = *o;
@@ -300,6 +308,7 @@ say(struct session *s, struct ipc_chan *queue)
 		memset(&open, 0, sizeof open);
 		open.tx = tx->number = ++s->server->n_tx;
 		open.facts = s->facts;
+		open.facts.flags &= ~(uint32_t)FACT_VERIFY;
 		open.size = tx->size_said;
 		memcpy(open.sender, tx->sender, strlen(tx->sender) + 1);
 		open.params = tx->params;
@@ -362,6 +371,7 @@ accepted(struct session *s)
 		(s->facts.flags & FACT_ESMTP) != 0 ? "esmtp" :
 						     "smtp",
 	    tx->n_rcpt, tx->content, q(tx->sender));
+	session_note(s);
 	s->n_mails++;
 	s->n_errors = 0;
 	s->n_idle = 0;
@@ -398,7 +408,8 @@ step_finish(struct session *s)
 	m.id = s->tx.id;
 	m.content = s->tx.content;
 	m.trace = s->tx.trace;
-	m.content_facts = s->tx.data.content;
+	m.content_facts = s->tx.data.content | session_content(s);
+	m.hold = (s->tx.disposed & DISPOSE_HOLD) != 0;
 	s->tx.committed = true;
 	session_enter(s, ST_ASK_COMMIT);
 	tx_commit_ask(queue_of(s), &s->tx.ask, &m, on_tx_done, s, COMMIT_MS);

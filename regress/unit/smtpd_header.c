@@ -224,6 +224,84 @@ static const struct row masked[] = {
 		MSGID BODY },
 };
 
+#define AR "Authentication-Results: "
+/* More than a domain has. */
+#define A50  "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+#define LONG A50 A50 A50 A50 A50 A50
+
+/* Of strangers, our authserv-id is mx.test: nothing is added, and what speaks
+ * in our name is not there afterwards. */
+static const struct row strangers[] = {
+	{ ALL BODY, NULL },
+	{ "", NULL },
+	{ "\r\n", NULL },
+	{ "\r\nhello", NULL },
+	{ "Subject: x", NULL },
+	{ "Subject: x\r", NULL },
+	{ "Subject: x\r\n", NULL },
+	{ "To: root\r\nBcc: bob\r\nReturn-Path: <a@b>\r\n" BODY, NULL },
+	{ "From me\r\nX: y\r\n" BODY, NULL },
+	{ "hello\r\n", NULL },
+	{ " folded\r\n" BODY, NULL },
+	/* others' results, and who only looks like us */
+	{ AR "other.test; spf=pass\r\n" BODY, NULL },
+	{ AR "amx.test; spf=pass\r\n" BODY, NULL },
+	{ AR "mx.test2; spf=pass\r\n" BODY, NULL },
+	{ AR "mx.test-a; spf=pass\r\n" BODY, NULL },
+	{ AR "mx.test.example; spf=pass\r\n" BODY, NULL },
+	{ AR "mx.test.." LONG "; spf=pass\r\n" BODY, NULL },
+	{ AR LONG "/mx.test; spf=pass\r\n" BODY, NULL },
+	{ AR "mx; spf=pass (mx.test)\r\n" BODY, NULL },
+	{ AR "(mx.test) other.test; spf=pass\r\n" BODY, NULL },
+	{ "X-" AR "mx.test; spf=pass\r\n" BODY, NULL },
+	{ "ARC-" AR "i=1; mx.test; spf=pass\r\n" BODY, NULL },
+	{ AR "\r\n" BODY, NULL },
+	{ AR ";\r\n" BODY, NULL },
+	{ AR "(mx.test\r\n" BODY, NULL },
+	{ "Subject: " AR "mx.test; spf=pass\r\n" BODY, NULL },
+	{ BODY AR "mx.test; spf=pass\r\n", NULL },
+	/* ours */
+	{ AR "mx.test; spf=pass\r\n" BODY, BODY },
+	{ AR "mx.test\r\n" BODY, BODY },
+	{ AR "mx.test", "" },
+	{ AR "mx.test;", "" },
+	{ "Authentication-Results:mx.test;none\r\n" BODY, BODY },
+	{ "Authentication-Results\t : mx.test; none\r\n" BODY, BODY },
+	{ "aUTHENTICATION-rESULTS: MX.Test; none\r\n" BODY, BODY },
+	{ AR "\r\n mx.test;\r\n\tspf=pass\r\nX: y\r\n" BODY, "X: y\r\n" BODY },
+	{ AR "(a (b)\r\n c) mx.test (d) 1; spf=pass\r\n" BODY, BODY },
+	{ AR "mx.test 1; spf=pass\r\n" BODY, BODY },
+	{ AR "\"mx.test\"; spf=pass\r\n" BODY, BODY },
+	{ AR "\"mx\\.test\"; spf=pass\r\n" BODY, BODY },
+	{ AR "mx.test.; spf=pass\r\n" BODY, BODY },
+	{ AR "mx.test:25; spf=pass\r\n" BODY, BODY },
+	{ AR "mx.test/1; spf=pass\r\n" BODY, BODY },
+	{ AR "mx.test./1; spf=pass\r\n" BODY, BODY },
+	{ AR "mx.test/" LONG "; spf=pass\r\n" BODY, BODY },
+	{ AR "mx(a).test; spf=pass\r\n" BODY, BODY },
+	{ AR "\"mx\".test 1; spf=pass\r\n" BODY, BODY },
+	{ "X: 1\r\n" AR "mx.test; none\r\nX: 2\r\n" AR "mx.test; none\r\n" AR
+	  "o.test; none\r\n" BODY,
+	    "X: 1\r\nX: 2\r\n" AR "o.test; none\r\n" BODY },
+	/* some readers pass over a line that is no field */
+	{ "no field\r\n" AR "mx.test; none\r\n" BODY, "no field\r\n" BODY },
+	{ "X: y\r\n: z\r\n folded\r\n" AR "mx.test; none\r\n" BODY,
+	    "X: y\r\n: z\r\n folded\r\n" BODY },
+	/* how we mark a message */
+	{ "X-Spam: No\r\nx-dmarc :\r\n pass\r\nX: y\r\n" BODY,
+	    "X: y\r\n" BODY },
+	{ "X-Spam-Flag: NO\r\nX-DMARC-Policy: x\r\n" BODY, NULL },
+	{ "X-Spam: Yes", "" },
+};
+
+/* Of our own users. */
+static const struct row ours[] = {
+	{ ALL AR "mx.test; spf=pass\r\n" BODY, ALL BODY },
+	{ ALL AR "o.test; spf=pass\r\n" BODY, NULL },
+	{ ALL AR "mx.test; spf=pass", ALL },
+	{ ALL "X-Spam: Yes\r\n" BODY, NULL },
+};
+
 static struct header_wish
 wish_of(int masks)
 {
@@ -274,12 +352,12 @@ is(struct buf *have, const char *want, size_t len)
 }
 
 static void
-test_rows(const char *what, const struct row *table, size_t n, int masks)
+test_wish(const char *what, const struct row *table, size_t n,
+    const struct header_wish *wish)
 {
 	/* whole, byte by byte, and some cuts that no rule made */
 	static const uint32_t cuts[] = { 0, 0xffffffff, 0x9d2c5681, 0x41c64e6d,
 		0x10204081 };
-	struct header_wish wish = wish_of(masks);
 	const char *want;
 	char name[64];
 	struct buf out;
@@ -290,16 +368,74 @@ test_rows(const char *what, const struct row *table, size_t n, int masks)
 		want = table[i].out == NULL ? table[i].in : table[i].out;
 		ok = 1;
 		for (k = 0; ok && k < sizeof cuts / sizeof cuts[0]; k++) {
-			out = pass(&wish, HELD, table[i].in,
-			    strlen(table[i].in), cuts[k]);
+			out = pass(wish, HELD, table[i].in, strlen(table[i].in),
+			    cuts[k]);
 			ok = is(&out, want, strlen(want));
 		}
 		/* What is complete stays as it is. */
-		out = pass(&wish, HELD, want, strlen(want), 0);
+		out = pass(wish, HELD, want, strlen(want), 0);
 		ok = is(&out, want, strlen(want)) && ok;
 		snprintf(name, sizeof name, "%s %zu", what, i);
 		CHECK(name, ok);
 	}
+}
+
+static void
+test_rows(const char *what, const struct row *table, size_t n, int masks)
+{
+	struct header_wish wish = wish_of(masks);
+
+	test_wish(what, table, n, &wish);
+}
+
+static void
+test_strangers(void)
+{
+	static const char utf8[] = AR "m\xc3\xbcnchen.test; none\r\n" BODY;
+	static const char counted[] =
+	    AR "mx.test; none\r\n" AR "mx.test\r\nX-Spam: a\r\n\r\n";
+	struct header_wish wish = { .authserv = "mx.test", .stranger = true };
+	struct header_forged forged;
+	struct header *h;
+	struct buf out;
+
+	test_wish("stranger", strangers, sizeof strangers / sizeof strangers[0],
+	    &wish);
+	wish = wish_of(0);
+	wish.authserv = "mx.test";
+	test_wish("ours", ours, sizeof ours / sizeof ours[0], &wish);
+
+	wish = (struct header_wish){ .authserv = "xn--mnchen-3ya.test",
+		.stranger = true };
+	out = pass(&wish, HELD, utf8, sizeof utf8 - 1, 0);
+	CHECK("an id as U-labels", is(&out, BODY, sizeof BODY - 1));
+
+	wish.authserv = "mx.test";
+	h = header_new(&wish, HELD);
+	buf_init(&out, 0);
+	(void)header_in(h, counted, sizeof counted - 1, &out);
+	forged = header_forged(h);
+	CHECK("counted", forged.results == 2 && forged.marks == 1);
+	header_free(&h);
+	buf_free(&out);
+}
+
+/* Results behind more than is held: nobody knows whose they are. */
+static void
+test_long_results(void)
+{
+	struct header_wish wish = { .authserv = "mx.test", .stranger = true };
+	static char in[3000];
+	struct buf out;
+	size_t i, n;
+
+	n = (size_t)snprintf(in, sizeof in, "X: y\r\n" AR);
+	for (i = 0; i < 200; i++)
+		n += (size_t)snprintf(in + n, sizeof in - n, "(%03zu)%s", i,
+		    i % 7 == 0 ? "\r\n\t" : "");
+	snprintf(in + n, sizeof in - n, " other.test; none\r\n" BODY);
+	out = pass(&wish, 256, in, strlen(in), 0x10204081);
+	CHECK("long results", is(&out, "X: y\r\n" BODY, sizeof BODY + 5));
 }
 
 /* Cut short anywhere, it is read to its end and no further. */
@@ -492,8 +628,10 @@ main(void)
 	tzset();
 	test_rows("plain", rows, sizeof rows / sizeof rows[0], 0);
 	test_rows("masquerade", masked, sizeof masked / sizeof masked[0], 1);
+	test_strangers();
 	test_short();
 	test_long_field();
+	test_long_results();
 	test_mail_name();
 	test_growth();
 	test_long_line();
