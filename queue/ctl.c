@@ -304,6 +304,14 @@ begin_status(struct queue *qu, struct ctl *c)
 	return true;
 }
 
+static bool
+begin_reported(struct queue *qu, struct ctl *c)
+{
+	if (!report_dealt(qu, c->ask.n, c->ask.text, c->ask.id))
+		ctl_fail(c, "4.3.2", "no reports are kept now");
+	return true;
+}
+
 /* Columns: by enum ctl_verb; selects recipients, before them, for each, the
  * states it changes in pairs. */
 static const struct verb verbs[] = {
@@ -316,6 +324,7 @@ static const struct verb verbs[] = {
 	[CTL_RESUME] = { false, begin_pause, NULL, "" },
 	[CTL_REBUILD] = { false, begin_rebuild, NULL, "" },
 	[CTL_STATUS] = { false, begin_status, NULL, "" },
+	[CTL_REPORTED] = { false, begin_reported, NULL, "" },
 };
 
 #define N_VERBS (sizeof verbs / sizeof verbs[0])

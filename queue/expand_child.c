@@ -284,6 +284,7 @@ make_file(struct expansion *e)
 	if (!spool_accepts(s, m->content + m->trace, &why))
 		return why;
 	h->arrived = m->arrived;
+	/* What its content is known for is in the trailer, which it has too. */
 	h->facts = *m->facts;
 	h->facts.flags |= FACT_EXPANDED;
 	if (leaf_is_part(e->rcpt->leaf))

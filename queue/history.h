@@ -36,7 +36,8 @@
 	X(CONFIRMED, "confirmed")                                              \
 	X(REMOVED, "removed") /* by the operator */                            \
 	X(EXPIRED, "expired") /* too old: no attempt follows */                \
-	X(DROPPED, "dropped") /* the sender is not told of it any more */
+	X(DROPPED, "dropped") /* the sender is not told of it any more */      \
+	X(HELD, "held")       /* by policy, when it came in: all recipients */
 
 enum history_event {
 #define X(name, word) HISTORY_##name,

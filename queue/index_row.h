@@ -13,7 +13,7 @@
 #include "index.h"
 
 /* No row is longer. */
-#define ROW_MAX 6144
+#define ROW_MAX 7168
 
 /* Each packs into out (ROW_MAX bytes) and returns the length. */
 size_t row_pack_msg(const struct index_msg *m, uint8_t *out);

@@ -202,6 +202,18 @@ msg_find(const struct queue *qu, uint64_t id)
 	return (struct msg *)hash_get(&qu->msgs, id);
 }
 
+/* What was found when its content was read is for rules and mailboxes as if it
+ * had been known before. */
+static void
+content_known(struct msg *m)
+{
+	m->facts->results =
+	    (m->content_facts & CONTENT_RESULTS) >> CONTENT_RESULTS_SHIFT;
+	if ((m->content_facts & CONTENT_JUNK) != 0)
+		m->facts->flags |= FACT_JUNK;
+	m->fact_flags = m->facts->flags;
+}
+
 struct msg *
 msg_add(struct queue *qu, const struct index_msg *im)
 {
@@ -216,7 +228,6 @@ msg_add(struct queue *qu, const struct index_msg *im)
 	m->trace = im->trace;
 	m->sum = im->sum;
 	m->content_facts = im->content_facts;
-	m->fact_flags = im->facts.flags;
 	m->n_rcpt = im->n_rcpt;
 	m->n_open = im->n_open;
 	m->place = im->place;
@@ -224,6 +235,7 @@ msg_add(struct queue *qu, const struct index_msg *im)
 	m->has_signature = im->dkim[0] != '\0';
 	m->facts = xcalloc(1, sizeof *m->facts);
 	*m->facts = im->facts;
+	content_known(m);
 	m->params = im->params;
 	if (im->of[0] != '\0')
 		m->of = xstrdup(im->of);

@@ -70,6 +70,22 @@ remember_accepted(struct queue *qu, const struct head *h,
 	history_add(qu->history, &row);
 }
 
+void
+remember_held(struct queue *qu, const struct head *h)
+{
+	struct history_row row;
+
+	if (qu->history == NULL)
+		return;
+	memset(&row, 0, sizeof row);
+	row.when = now_usec();
+	row.id = h->id;
+	row.n = HISTORY_WHOLE;
+	row.event = HISTORY_HELD;
+	strlcpy(row.from, h->sender, sizeof row.from);
+	history_add(qu->history, &row);
+}
+
 /* Of a recipient. */
 static void
 fill_rcpt(const struct rcpt *r, enum history_event event,

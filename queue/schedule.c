@@ -404,6 +404,19 @@ fresh_row(const struct head *h, uint32_t n, int64_t now, struct index_rcpt *row)
 	row->next = now;
 	strlcpy(row->addr, h->rcpt[n].addr, sizeof row->addr);
 	row_set_params(row, &h->rcpt[n]);
+	if (rcpt_state_open(row->state))
+		return;
+	row->next = NEVER_DUE;
+	outcome_set(&row->last, LATER, WIDTH_RCPT, 0, "4.7.1",
+	    "held by policy when it came in, until it is released");
+	outcome_of_us(&row->last, CAUSE_POLICY, STAGE_LOOKUP);
+}
+
+/* It came in held: with all its recipients, or none. */
+static bool
+is_held(const struct head *h)
+{
+	return h->n_rcpt > 0 && h->rcpt[0].state == RCPT_HELD;
 }
 
 void
@@ -435,11 +448,16 @@ schedule_fresh(struct queue *qu, const struct head *h, const struct trailer *t,
 	queue_index_ok(qu, index_put_msg(qu->index, &im));
 	queue_changed(qu);
 	remember_accepted(qu, h, t);
+	if (is_held(h)) {
+		log_event(h->id, "held", "why=policy rcpts=%u", h->n_rcpt);
+		remember_held(qu, h);
+	}
 	for (n = 0; n < h->n_rcpt; n++) {
 		if (m != NULL && rcpt_find(qu, h->id, n) != NULL)
 			continue;
 		fresh_row(h, n, now, &row);
-		if (qu->rcpts.n >= MEM_RCPTS || qu->stopping) {
+		if (qu->rcpts.n >= MEM_RCPTS || qu->stopping ||
+		    row.next == NEVER_DUE) {
 			schedule_put(qu, &row);
 			continue;
 		}

@@ -19,9 +19,10 @@
 #include "spool_priv.h"
 #include "spool_read.h"
 
-#define RETRY_WAIT 5000 /* ms before a checkpoint is tried again */
-#define ROOM_KEEP  100  /* ms that the filesystem's answer is good for */
-#define FILE_COST  8192 /* bytes that a file takes beside its size */
+#define RETRY_WAIT  5000 /* ms before a checkpoint is tried again */
+#define STATES_WAIT 1000 /* ms that states and removals may wait */
+#define ROOM_KEEP   100  /* ms that the filesystem's answer is good for */
+#define FILE_COST   8192 /* bytes that a file takes beside its size */
 
 /* What new mail must leave free: a part of the whole, within bounds. */
 #define BYTES_PART  32
@@ -63,6 +64,7 @@ spool_open_with(struct loop *l, const char *dir,
 	s->hooks = *hooks;
 	s->lock = -1;
 	s->retry_wait = RETRY_WAIT;
+	s->states_wait = STATES_WAIT;
 	for (i = 0; i < JOURNAL_SLOTS; i++)
 		s->flush.journal.slot[i].fd = -1;
 	if ((what = dirs_open(&s->dirs, dir)) != NULL)
@@ -285,6 +287,20 @@ spool_create(struct spool *s, struct head *h)
 	dirs_remove_tmp(&s->dirs, h->id);
 	errno = e;
 	return -1;
+}
+
+bool
+spool_hold(int fd, struct head *h)
+{
+	static const char state = RCPT_HELD;
+	uint32_t i;
+
+	for (i = 0; i < h->n_rcpt; i++) {
+		if (pwrite(fd, &state, 1, (off_t)h->rcpt[i].off) != 1)
+			return false;
+		h->rcpt[i].state = state;
+	}
+	return true;
 }
 
 int

@@ -123,6 +123,10 @@ struct spool_settle {
 bool spool_commit(struct spool *s, struct spool_work *w, uint64_t id, int fd,
     const struct spool_settle *settles, uint32_t n_settles);
 
+/* Before spool_commit(): all recipients are held from the moment that the
+ * message is there.  fd: as of spool_create().  False: the disk refuses. */
+bool spool_hold(int fd, struct head *h);
+
 /* Ids up to this one were given out, though no file has them yet: it is known
  * after a crash if what is committed next is. */
 void spool_keep_ids(struct spool *s, uint64_t last);

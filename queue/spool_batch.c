@@ -15,7 +15,6 @@
 #include "log.h"
 #include "spool_priv.h"
 
-#define STATES_WAIT 1000 /* ms that states and removals may wait */
 #define OPS_MANY    8192 /* so many states do not wait */
 #define CLOSE_TRIES 8    /* batches that closing may bring */
 
@@ -111,7 +110,7 @@ flush_later(struct spool *s)
 	if (s->collect->n_ops >= OPS_MANY)
 		flush_soon(s);
 	else if (!s->later.set)
-		timer_set(s->loop, &s->later, STATES_WAIT, on_timer, s);
+		timer_set(s->loop, &s->later, s->states_wait, on_timer, s);
 }
 
 /* ---- a batch that is back ---- */

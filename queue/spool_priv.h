@@ -35,6 +35,7 @@ struct spool {
 	bool again;  /* a checkpoint is to be tried again */
 	bool broken, failed, full; /* why nothing is accepted */
 	msec retry_wait;           /* before a checkpoint is tried again */
+	msec states_wait;          /* that states and removals may wait */
 	struct watch event;
 	struct timer kick, later, retry;
 

@@ -139,8 +139,11 @@ tx_on_open(void *self, struct ipc_chan *from, struct ipc_msg *msg)
 		return;
 	tx = tx_new(qu, from->instance, m->tx);
 	tx->facts = m->facts;
-	/* Only we make notifications, and children. */
-	tx->facts.flags &= ~(uint32_t)(FACT_OURS | FACT_EXPANDED | FACT_DEPTH);
+	/* Only we make notifications, and children; results are found later,
+	 * and kept in the trailer. */
+	tx->facts.flags &=
+	    ~(uint32_t)(FACT_OURS | FACT_EXPANDED | FACT_DEPTH | FACT_VERIFY);
+	tx->facts.results = 0;
 	tx->size = m->size;
 	tx->head.params = m->params;
 	check_params(&tx->head.params);
@@ -413,6 +416,8 @@ tx_on_commit(void *self, struct ipc_chan *from, struct ipc_msg *msg)
 		why = "it was not whole after a restart";
 	if (why == NULL)
 		why = check_trailer(tx, m->content, m->trace);
+	if (why == NULL && m->hold != 0 && !spool_hold(tx->fd, &tx->head))
+		why = "it could not be stored";
 	if (why == NULL) {
 		tx->work.fn = on_flushed;
 		tx->question = msg->id;

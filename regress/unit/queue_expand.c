@@ -29,7 +29,12 @@
 #include "unit.h"
 #include "unit_dir.h"
 
-enum { WAIT_MS = 15000, LOOK_MS = 5, MANY = 10000, SMALL = 700, IN_PART = 500 };
+enum { WAIT_MS = 150000, LOOK_MS = 5 };
+enum { MANY = 10000, SMALL = 700, IN_PART = 500 };
+
+/* How long states wait to be written: hardly, where the case waits for them;
+ * longer than it lasts, where it is killed before. */
+enum { STATES_SOON = 10, STATES_HELD = 10 * WAIT_MS };
 
 /* ---- what queue_main.c has ---- */
 
@@ -378,6 +383,7 @@ world_open(struct world *w)
 	qu->index = index_open(w->dir, token, true, &empty, &why);
 	if (qu->spool == NULL || qu->index == NULL)
 		abort();
+	qu->spool->states_wait = STATES_SOON;
 	qu->replaying = true;
 	if (!spool_replay(qu->spool))
 		abort();
@@ -1286,6 +1292,7 @@ parts_killed(void)
 
 	arena_init(&a, 0);
 	w = world_new(NULL);
+	w->qu.spool->states_wait = STATES_HELD;
 	w->answered = 12;
 	send_to(w, &s, 1, SPOOL_SMALL + 99, "parts@a.test", "plain@x.test",
 	    NULL);
@@ -1314,6 +1321,7 @@ ids_killed(void)
 
 	arena_init(&a, 0);
 	w = world_new(NULL);
+	w->qu.spool->states_wait = STATES_HELD;
 	w->answered = 0;
 	w->qu.last_id = id_of(10000);
 	send_to(w, &s, 1, SMALL, "parts@a.test", "plain@x.test", NULL);
