@@ -8,7 +8,9 @@
  * Never: touches the spool, opens a path, believes a client's sizes.
  *
  * A client is a stranger until the kernel has said who it is.  It speaks in
- * turn: one question, one answer; whatever else it sends ends it.
+ * turn: one question, one answer; whatever else it sends ends it.  smtpctl that
+ * sends reports is queue's user, and may say of them that they were sent, and
+ * nothing else.
  *
  * SPDX-License-Identifier: ISC
  */
@@ -20,6 +22,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -44,6 +47,7 @@ struct client {
 	int fd;
 	uid_t uid;
 	bool refused; /* gets one answer: no */
+	bool reports; /* CTL_REPORTED is all that it may ask */
 	bool asked;   /* a question is open */
 	uint64_t id;  /* of the question, by the client's count */
 	enum ipc_type type;
@@ -63,6 +67,7 @@ struct control {
 	struct proc p;
 	int listen_fd; /* -1: not yet, or no more */
 	bool started, draining;
+	uid_t reporter; /* queue's user; 0: nobody */
 	struct watch accept;
 	struct timer accept_again;
 	struct clients clients;
@@ -110,6 +115,7 @@ static const struct {
 	[CTL_REBUILD] = { "rebuild", false },
 	[CTL_STOP] = { "stop", false },
 	[CTL_STATUS] = { "status", false },
+	[CTL_REPORTED] = { "reported", false },
 };
 
 /* Names in the log, by enum ctl_by. */
@@ -180,7 +186,8 @@ log_answer(const struct client *cl, const struct ctl_is *is)
 {
 	const struct ctl_ask *ask = &cl->ask.ctl;
 
-	if (ask->verb == CTL_STATUS)
+	/* Of reports the queue says it. */
+	if (ask->verb == CTL_STATUS || ask->verb == CTL_REPORTED)
 		return;
 	log_event(ask->id, "control",
 	    "verb=%s by=%s uid=%u result=%s matched=%llu changed=%llu in_flight=%llu select=%s text=%s",
@@ -321,6 +328,19 @@ question_check(const struct message *m, size_t got)
 	return why;
 }
 
+static bool
+is_reported(const struct message *m)
+{
+	return m->hdr.type == IPC_CTL_ASK && m->body.ctl.verb == CTL_REPORTED;
+}
+
+static void
+refuse(struct client *cl)
+{
+	answer_outcome(cl, NEVER, "5.7.1",
+	    "only root and who started smtpd may ask", "");
+}
+
 static void
 on_client(int fd, int what, void *arg)
 {
@@ -346,8 +366,7 @@ on_client(int fd, int what, void *arg)
 		if ((size_t)n >= sizeof got.hdr && got.hdr.type < IPC_TYPES &&
 		    questions[got.hdr.type].ms != 0)
 			cl->type = got.hdr.type;
-		answer_outcome(cl, NEVER, "5.7.1",
-		    "only root and who started smtpd may ask", "");
+		refuse(cl);
 		return;
 	}
 	if (cl->asked)
@@ -356,6 +375,11 @@ on_client(int fd, int what, void *arg)
 		why = "wrong size";
 	else
 		why = question_check(&got, (size_t)n);
+	if (why == NULL && cl->reports && !is_reported(&got)) {
+		cl->type = got.hdr.type;
+		refuse(cl);
+		return;
+	}
 	if (why != NULL) {
 		log_warn("control", "uid=%u reason=\"%s\"",
 		    (unsigned int)cl->uid, why);
@@ -385,7 +409,7 @@ static void
 client_new(struct control *ct, int fd)
 {
 	struct client *cl;
-	bool refused;
+	bool refused, reports;
 	uid_t uid;
 	gid_t gid;
 
@@ -393,7 +417,8 @@ client_new(struct control *ct, int fd)
 		close(fd);
 		return;
 	}
-	refused = !allowed(ct, uid);
+	reports = ct->reporter != 0 && uid == ct->reporter;
+	refused = !reports && !allowed(ct, uid);
 	if (refused)
 		log_warn("control-refused", "uid=%u", (unsigned int)uid);
 	if (refused && ct->n_refused >= REFUSED_MAX) {
@@ -406,6 +431,7 @@ client_new(struct control *ct, int fd)
 	cl->uid = uid;
 	cl->type = IPC_CTL_ASK;
 	cl->refused = refused;
+	cl->reports = reports;
 	TAILQ_INSERT_TAIL(&ct->clients, cl, entry);
 	if (refused)
 		ct->n_refused++;
@@ -454,6 +480,19 @@ on_listen(void *self, struct ipc_chan *from, struct ipc_msg *msg)
 	if (fcntl(ct->listen_fd, F_SETFL, O_NONBLOCK) == -1)
 		fatal("control: fcntl: %s", strerror(errno));
 	accept_on(ct);
+}
+
+/* Whom nobody can look up in an empty directory. */
+static void
+find_reporter(void *self, struct proc *p)
+{
+	struct control *ct = self;
+	const struct passwd *pw;
+
+	if (p->start.jailed == 0)
+		return;
+	pw = getpwnam(proc_table[PROC_QUEUE].user);
+	ct->reporter = pw == NULL ? 0 : pw->pw_uid;
 }
 
 static void
@@ -530,6 +569,7 @@ static ipc_handler *const handlers[IPC_TYPES] = {
 static const struct proc_hooks hooks = {
 	.kind = PROC_CONTROL,
 	.handlers = handlers,
+	.pre_jail = find_reporter,
 	.start = start,
 	.peer_up = peer_up,
 	.peer_down = peer_down,

@@ -1,21 +1,15 @@
 /*
- * What greylisting knows, between the loop and the disk.  Used by queue.  The
- * thread calls nothing of the loop's, and does not log.
+ * What greylisting knows, between the loop and the disk.  Used by queue.
  *
  * SPDX-License-Identifier: ISC
  */
 #include "grey_store.h"
 
-#include <sys/eventfd.h>
 #include <sys/queue.h>
 
-#include <errno.h>
-#include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 #include <bsd/stdlib.h>
 #define XXH_INLINE_ALL
@@ -25,6 +19,7 @@
 #include "hash.h"
 #include "index_priv.h"
 #include "log.h"
+#include "writer.h"
 
 #define WRITE_MSEC 1000  /* what collects is written so often */
 #define AGAIN_MSEC 10000 /* after that failed */
@@ -47,26 +42,17 @@ struct grey_batch {
 	uint64_t seed; /* strangers choose the keys */
 };
 
-enum grey_work { WORK_NONE, WORK_GIVEN, WORK_DONE };
-
 struct grey_store {
 	struct loop *loop;
 	struct grey_db db;
 	MDB_txn *read; /* reset between questions */
 	struct timer timer;
-	struct watch watch;
+	struct writer *writer;
 	bool warned;
 	struct grey_batch pending; /* the loop's */
-	/* Of the thread from WORK_GIVEN to WORK_DONE, which only reads it: the
-	 * loop may look into it. */
+	/* Of the thread while it writes, which only reads it: the loop may
+	 * look into it. */
 	struct grey_batch flying;
-	int event; /* readable when work is done */
-	pthread_t thread;
-	pthread_mutex_t lock;
-	pthread_cond_t wake;
-	enum grey_work work;
-	bool quit;
-	int error; /* of LMDB */
 };
 
 /* ---- batches ---- */
@@ -132,8 +118,9 @@ batch_free(struct grey_batch *b)
 /* ---- the thread ---- */
 
 static int
-write_batch(const struct grey_store *s)
+write_batch(void *arg)
 {
+	const struct grey_store *s = arg;
 	const struct grey_entry *e;
 	MDB_txn *txn;
 	int rc;
@@ -155,49 +142,6 @@ write_batch(const struct grey_store *s)
 	return rc;
 }
 
-static void *
-writer(void *arg)
-{
-	struct grey_store *s = arg;
-	const uint64_t one = 1;
-	int rc;
-
-	pthread_mutex_lock(&s->lock);
-	for (;;) {
-		while (!s->quit && s->work != WORK_GIVEN)
-			pthread_cond_wait(&s->wake, &s->lock);
-		if (s->work != WORK_GIVEN)
-			break;
-		pthread_mutex_unlock(&s->lock);
-		rc = write_batch(s);
-		pthread_mutex_lock(&s->lock);
-		s->error = rc;
-		s->work = WORK_DONE;
-		pthread_cond_broadcast(&s->wake);
-		if (write(s->event, &one, sizeof one) == -1)
-			continue; /* it is readable already */
-	}
-	pthread_mutex_unlock(&s->lock);
-	return NULL;
-}
-
-static bool
-start_thread(struct grey_store *s)
-{
-	sigset_t all, old;
-	int e;
-
-	pthread_mutex_init(&s->lock, NULL);
-	pthread_cond_init(&s->wake, NULL);
-	/* Signals are the loop's. */
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
-	e = pthread_create(&s->thread, NULL, writer, s);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	errno = e;
-	return e == 0;
-}
-
 /* ---- the loop's side ---- */
 
 static void
@@ -208,10 +152,7 @@ give(struct grey_store *s)
 	if (STAILQ_EMPTY(&s->pending.list))
 		STAILQ_INIT(&s->flying.list);
 	batch_init(&s->pending);
-	pthread_mutex_lock(&s->lock);
-	s->work = WORK_GIVEN;
-	pthread_cond_broadcast(&s->wake);
-	pthread_mutex_unlock(&s->lock);
+	writer_give(s->writer);
 }
 
 /* It was not written: all but what has changed again since. */
@@ -238,36 +179,14 @@ on_time(void *arg)
 	give(arg);
 }
 
-/* Work was done; false: it is not. */
-static bool
-take(struct grey_store *s, int *error)
-{
-	bool done;
-
-	pthread_mutex_lock(&s->lock);
-	done = s->work == WORK_DONE;
-	*error = s->error;
-	if (done)
-		s->work = WORK_NONE;
-	pthread_mutex_unlock(&s->lock);
-	if (!done)
-		return false;
-	if (*error != MDB_SUCCESS)
-		take_back(s);
-	batch_free(&s->flying);
-	return true;
-}
-
 static void
-on_done(int fd, int what, void *arg)
+on_done(void *arg, int error)
 {
 	struct grey_store *s = arg;
-	uint64_t n;
-	int error;
 
-	(void)what;
-	if (read(fd, &n, sizeof n) == -1 || !take(s, &error))
-		return;
+	if (error != MDB_SUCCESS)
+		take_back(s);
+	batch_free(&s->flying);
 	if (error != MDB_SUCCESS && !s->warned)
 		log_warn("facts", "greylisting cannot be written: error=%s",
 		    q(mdb_strerror(error)));
@@ -277,17 +196,6 @@ on_done(int fd, int what, void *arg)
 		STAILQ_EMPTY(&s->pending.list) ? SWEEP_MSEC :
 						 WRITE_MSEC,
 	    on_time, s);
-}
-
-static bool
-is_working(struct grey_store *s)
-{
-	bool working;
-
-	pthread_mutex_lock(&s->lock);
-	working = s->work != WORK_NONE;
-	pthread_mutex_unlock(&s->lock);
-	return working;
 }
 
 /* ---- looking ---- */
@@ -381,7 +289,7 @@ grey_put(struct grey_store *s, const struct grey_triplet *t,
 		keep(s, t, GREY_TRIPLET, triplet, triplet_due);
 	if (net->n != 0)
 		keep(s, t, GREY_NET, net, net_due);
-	if (first && !s->warned && !is_working(s))
+	if (first && !s->warned && !writer_busy(s->writer))
 		timer_set(s->loop, &s->timer, WRITE_MSEC, on_time, s);
 	return true;
 }
@@ -403,15 +311,11 @@ grey_open(struct loop *l, struct index *ix, const char **why)
 		free(s);
 		return NULL;
 	}
-	s->event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (s->event == -1 || !start_thread(s)) {
-		*why = strerror(errno);
-		if (s->event != -1)
-			close(s->event);
+	s->writer = writer_open(l, write_batch, on_done, s, why);
+	if (s->writer == NULL) {
 		free(s);
 		return NULL;
 	}
-	watch_set(l, &s->watch, s->event, LOOP_READ, on_done, s);
 	timer_set(l, &s->timer, WRITE_MSEC, on_time, s);
 	return s;
 }
@@ -420,29 +324,16 @@ void
 grey_close(struct grey_store **sp)
 {
 	struct grey_store *s = *sp;
-	int error;
 
 	if (s == NULL)
 		return;
 	*sp = NULL;
-	timer_clear(&s->timer);
-	watch_clear(&s->watch);
 	/* What flies, then what is left, once. */
-	pthread_mutex_lock(&s->lock);
-	while (s->work == WORK_GIVEN)
-		pthread_cond_wait(&s->wake, &s->lock);
-	pthread_mutex_unlock(&s->lock);
-	take(s, &error);
+	writer_wait(s->writer);
 	if (!STAILQ_EMPTY(&s->pending.list))
 		give(s);
-	pthread_mutex_lock(&s->lock);
-	s->quit = true;
-	pthread_cond_broadcast(&s->wake);
-	pthread_mutex_unlock(&s->lock);
-	pthread_join(s->thread, NULL);
-	pthread_mutex_destroy(&s->lock);
-	pthread_cond_destroy(&s->wake);
-	close(s->event);
+	writer_close(&s->writer);
+	timer_clear(&s->timer);
 	if (s->read != NULL)
 		mdb_txn_abort(s->read);
 	batch_free(&s->pending);

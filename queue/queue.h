@@ -15,6 +15,7 @@
  *   bounce.c    telling the sender (bounce_make.c: the message;
  *               bounce_rate.c: how often)
  *   greylist.c  who has to come again
+ *   report_day.c  what domains are told of their mail, once a day
  *   remember.c  what goes into the history
  *   ctl.c       what the operator asks
  *   limits.c    what holds for a route, for who asks
@@ -42,6 +43,7 @@
 #include "index.h"
 #include "local_job.h"
 #include "proc.h"
+#include "report_day.h"
 #include "spool.h"
 #include "way.h"
 
@@ -238,6 +240,7 @@ struct queue {
 	struct index *index;
 	struct grey_store *grey; /* NULL: everybody may pass */
 	struct history *history; /* NULL: nothing is remembered */
+	struct reports reports;
 	bool stopping, paused;
 	bool open;   /* each deliver process has said what it holds */
 	bool spoil;  /* the index is to be made again at the next start */
@@ -562,6 +565,8 @@ void remember_start(struct queue *qu, const char *dir);
 void remember_stop(struct queue *qu);
 void remember_accepted(struct queue *qu, const struct head *h,
     const struct trailer *t);
+/* It came in, and is held for the operator. */
+void remember_held(struct queue *qu, const struct head *h);
 /* An attempt at r, by deliver over way w, or by lookup (w NULL). */
 void remember_result(struct queue *qu, const struct rcpt *r,
     const struct way *w, const struct result *result);

@@ -1,10 +1,10 @@
 /*
  * Process: queue.  Runs as _smtpq, root directory the spool.
  * Holds: spool, journal and index; who waits for what, and since when.
- * Asked by: session (tx_data, tx_commit, tx_abort, grey_ask), control
- * (ctl_ask, limits_ask).
+ * Asked by: session (tx_data, tx_commit, tx_abort, grey_ask, report_note),
+ * control (ctl_ask, limits_ask).
  * Asks: lookup (route_ask, expand_ask), deliver (group_ask), spawn
- * (local_take).
+ * (local_take, report_send).
  * Never: opens a network socket, reads content but a header to be returned.
  *
  * This file: start, stop, peers, and the one place where the index is
@@ -119,6 +119,7 @@ finish(struct queue *qu)
 	if (qu->spoil && !index_fact_put(qu->index, "rebuild", "1"))
 		log_warn("index", "it could not be marked to be made again");
 	grey_close(&qu->grey);
+	report_stop(qu);
 	remember_stop(qu);
 	index_close(&qu->index);
 	loop_stop(qu->p.loop);
@@ -245,6 +246,7 @@ start(void *self, struct proc *p)
 		proc_fail(p, "queue: the spool: %s", why);
 	empty = open_index(qu, dir);
 	open_grey(qu);
+	report_start(qu);
 	remember_start(qu, dir);
 	qu->replaying = true;
 	if (!spool_replay(qu->spool))
@@ -277,6 +279,8 @@ static ipc_handler *const handlers[IPC_TYPES] = {
 	[IPC_LOCAL_HELD] = local_on_held,
 	[IPC_LOCAL_LISTED] = local_on_listed,
 	[IPC_GREY_ASK] = grey_on_ask,
+	[IPC_REPORT_NOTE] = report_on_note,
+	[IPC_REPORT_SAYS] = report_on_says,
 	[IPC_CTL_ASK] = ctl_on_ask,
 	[IPC_LIMITS_ASK] = limits_on_ask,
 };

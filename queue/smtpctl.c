@@ -9,6 +9,7 @@
 #include "smtpctl.h"
 
 #include <err.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sysexits.h>
@@ -61,6 +62,21 @@ is_makemap(const char *name)
 	return strcmp(slash != NULL ? slash + 1 : name, "makemap") == 0;
 }
 
+/* A caller that closed one of these would have another file in its place, which
+ * would be read as a message or written over.  Of these nothing can be read or
+ * written the wrong way. */
+static void
+open_standard(void)
+{
+	static const int flags[] = { O_WRONLY, O_RDONLY, O_RDWR };
+	int fd;
+
+	for (fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+		if (fcntl(fd, F_GETFD) == -1)
+			open("/dev/null", flags[fd]);
+	}
+}
+
 int
 main(int argc, char **argv)
 {
@@ -68,6 +84,7 @@ main(int argc, char **argv)
 	const char *dir = NULL;
 	int n, ch;
 
+	open_standard();
 	log_to_stderr("smtpctl", false);
 	if (is_makemap(argv[0])) {
 		smtpctl_find(1, (char *[]){ (char *)"makemap" }, &c.verb);

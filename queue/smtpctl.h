@@ -105,6 +105,8 @@ int smtpctl_ask_verb(struct smtpctl *c);
  * and becomes its owner for good.  0, or the exit status, and why was said.
  */
 int smtpctl_enter(struct smtpctl *c);
+/* Becomes its owner and no more, for who needs other places too. */
+int smtpctl_own(struct smtpctl *c);
 
 /* A message as its file has it. */
 struct message {

@@ -18,6 +18,7 @@
 
 #include <bsd/string.h>
 
+#include "auth_result.h"
 #include "log.h"
 #include "num.h"
 #include "slice.h"
@@ -375,11 +376,29 @@ set_addr(char out[ADDR_MAX + 1], const char *text, const char *why)
 	    why;
 }
 
+/* As of a message that was verified. */
+static const char *
+set_result(struct facts *f, enum auth_method m, const char *arg)
+{
+	enum auth_result r = auth_result_of(arg);
+
+	if (r == RES_RESULTS || r == RES_UNSAID)
+		return "--spf, --dkim, --dmarc, --arc: a result is pass, fail, none, ... (see smtpd.conf(5))";
+	f->results = auth_result_put(f->results, m, r);
+	return NULL;
+}
+
+/* What getopt says of --spf and so on: a number behind all letters. */
+#define OPTION_RESULT 256
+
 static const char *
 take_option(struct explain *e, int ch, const char *arg)
 {
 	struct facts *f = &e->ask.facts;
 
+	if (ch >= OPTION_RESULT && ch < OPTION_RESULT + BY_METHODS)
+		return set_result(f, (enum auth_method)(ch - OPTION_RESULT),
+		    arg);
 	switch (ch) {
 	case 'v':
 		e->verbose = true;
@@ -422,6 +441,10 @@ parse(struct explain *e, int argc, char **argv)
 		{ "port", required_argument, NULL, 'p' },
 		{ "tag", required_argument, NULL, 't' },
 		{ "tls", no_argument, NULL, 'T' },
+		{ "spf", required_argument, NULL, OPTION_RESULT + BY_SPF },
+		{ "dkim", required_argument, NULL, OPTION_RESULT + BY_DKIM },
+		{ "dmarc", required_argument, NULL, OPTION_RESULT + BY_DMARC },
+		{ "arc", required_argument, NULL, OPTION_RESULT + BY_ARC },
 		{ NULL, 0, NULL, 0 },
 	};
 	struct facts *f = &e->ask.facts;

@@ -12,6 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "auth_result.h"
 #include "dsn_param.h"
 #include "id.h"
 #include "leaf.h"
@@ -56,6 +57,23 @@ rows_print(struct view *v, const struct fact_row *rows, size_t n)
 	}
 }
 
+/* What was found about who sent it. */
+static void
+results_print(struct view *v)
+{
+	uint32_t facts = v->msg.content_facts;
+	char text[AUTH_RESULTS_TEXT];
+
+	if (v->c->json) {
+		json_results(&v->c->out, ",", "auth_results", facts);
+		return;
+	}
+	auth_results_print((facts & CONTENT_RESULTS) >> CONTENT_RESULTS_SHIFT,
+	    text);
+	if (text[0] != '\0')
+		buf_printf(&v->c->out, "auth-results: %s\n", text);
+}
+
 static void
 facts_print(struct view *v)
 {
@@ -70,6 +88,7 @@ facts_print(struct view *v)
 	struct buf *b = &v->c->out;
 
 	rows_print(v, rows, sizeof rows / sizeof rows[0]);
+	results_print(v);
 	if ((f->flags & FACT_SOCKET) != 0) {
 		if (v->c->json)
 			json_number(b, ",", "uid", f->uid);

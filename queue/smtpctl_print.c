@@ -10,6 +10,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "auth_result.h"
+#include "facts.h"
 #include "slice.h"
 
 /* ---- times and sizes ---- */
@@ -229,6 +231,30 @@ json_time(struct buf *b, const char *begin, const char *name, int64_t when)
 		buf_printf(b, "%s\"%s\":null", begin, name);
 	else
 		json_member(b, begin, name, iso);
+}
+
+void
+json_results(struct buf *b, const char *begin, const char *name,
+    uint32_t content_facts)
+{
+	uint32_t results =
+	    (content_facts & CONTENT_RESULTS) >> CONTENT_RESULTS_SHIFT;
+	const char *before = "{";
+	enum auth_method m;
+	const char *word;
+
+	if (results == 0)
+		return;
+	buf_printf(b, "%s\"%s\":", begin, name);
+	for (m = BY_SPF; m < BY_METHODS; m++) {
+		word = auth_result_word(auth_result_get(results, m));
+		if (word[0] == '\0')
+			continue;
+		json_member(b, before, auth_method_word(m), word);
+		before = ",";
+	}
+	/* Numbers that are no results, in a file that is damaged. */
+	buf_puts(b, before[0] == '{' ? "{}" : "}");
 }
 
 void

@@ -53,6 +53,10 @@ void json_bool(struct buf *b, const char *begin, const char *name, bool value);
 void json_time(struct buf *b, const char *begin, const char *name,
     int64_t when);
 /* An object, or null if nothing was ever said. */
+/* {"spf":"pass","dkim":"none"}, of content_facts; nothing where nobody
+ * looked. */
+void json_results(struct buf *b, const char *begin, const char *name,
+    uint32_t content_facts);
 void json_outcome(struct buf *b, const char *begin, const char *name,
     const struct outcome *o);
 

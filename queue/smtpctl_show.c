@@ -84,8 +84,10 @@ next_try_look(int fd, int64_t now, struct index_rcpt *r, struct next_try *next)
 	 * open for others. */
 	if (fd == -1 || !next_try_now(next, now))
 		return;
-	/* The operator's word on one that is being tried. */
-	if (pread(fd, &state, 1, (off_t)r->off) == 1 && rcpt_state_known(state))
+	/* The operator's word on one that is being tried.  Who took its place
+	 * is known to the index, and not before that to be left out. */
+	if (pread(fd, &state, 1, (off_t)r->off) == 1 &&
+	    rcpt_state_known(state) && state != RCPT_EXPANDED)
 		r->state = (char)state;
 	next->trying = flying_is(fd, r->off);
 }
@@ -156,6 +158,7 @@ row_json(struct listing *l, const struct index_rcpt *r,
 	json_time(b, ",", "arrived", arrived);
 	json_number(b, ",", "age",
 	    l->now > arrived ? (uint64_t)(l->now - arrived) : 0);
+	json_results(b, ",", "auth_results", l->msg.content_facts);
 	rcpt_json(b, ",", r, next, l->ix != NULL);
 	buf_puts(b, "}\n");
 }

@@ -46,19 +46,33 @@ refused(const char *path)
 }
 
 /* Root among files that others may write is asking for it: become who owns
- * the spool (_smtpq, or the user whose instance it is). */
+ * the spool (_smtpq, or the user whose instance it is); shut: in it. */
 static int
-become_owner(const char *path, const struct stat *st)
+become_owner(const char *path, const struct stat *st, bool shut)
 {
 	if (st->st_uid == 0) {
 		warnx("%s belongs to root: not a spool", path);
 		return EX_CONFIG;
 	}
-	if (chroot(".") == -1 || setgroups(1, &st->st_gid) == -1 ||
+	if ((shut && chroot(".") == -1) || setgroups(1, &st->st_gid) == -1 ||
 	    setresgid(st->st_gid, st->st_gid, st->st_gid) == -1 ||
 	    setresuid(st->st_uid, st->st_uid, st->st_uid) == -1)
 		return refused(path);
 	return 0;
+}
+
+int
+smtpctl_own(struct smtpctl *c)
+{
+	struct stat st;
+
+	if (stat(c->spool, &st) == -1)
+		return refused(c->spool);
+	if (geteuid() != 0 && geteuid() != st.st_uid) {
+		errno = EPERM;
+		return refused(c->spool);
+	}
+	return geteuid() == 0 ? become_owner(c->spool, &st, false) : 0;
 }
 
 int
@@ -73,7 +87,7 @@ smtpctl_enter(struct smtpctl *c)
 	if (fstat(fd, &st) == -1 || fchdir(fd) == -1)
 		status = refused(c->spool);
 	else if (geteuid() == 0)
-		status = become_owner(c->spool, &st);
+		status = become_owner(c->spool, &st, true);
 	close(fd);
 	return status;
 }

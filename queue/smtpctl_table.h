@@ -25,6 +25,14 @@
 	    "say whether it runs, and what it holds") \
 	X("show greylist", "[text]", SPOOL, NONE, show_greylist, \
 	    "list who has to come again, and who has") \
+	X("report list",   "", SPOOL, NONE, report_list, \
+	    "list what will be reported to the domains of authors") \
+	X("report show",   "domain [day]", SPOOL, NONE, report_show, \
+	    "print a report as it would be sent now") \
+	X("report send", \
+	    "[--dry-run] [--day day | --until day] [--domain domain]", \
+	    SPOOL, NONE, report_send, \
+	    "send the reports of days that are over") \
 	X("explain", \
 	    "[-v] [--from address] [--auth user] [--src ip] [--helo name] " \
 	    "[--rdns name] [--tag tag] [--port port] [--tls] address", \
@@ -54,8 +62,25 @@
 	    "read the file of a table, or of all, anew") \
 	X("stop",          "", DAEMON, STOP, do_stop, \
 	    "stop smtpd") \
-	X("dkim",          "key|show|rotate ...", NOTHING, NONE, do_dkim, \
-	    "make, show and change signing keys") \
+	X("dkim",          "key|show|rotate|sign|verify ...", NOTHING, NONE, \
+	    do_dkim, "keys that sign, and signatures of a message") \
+	X("spf",           "[-c conf] ip helo mailfrom", NOTHING, NONE, do_spf, \
+	    "check a client and a sender by SPF") \
+	X("dmarc", \
+	    "[-c conf] [-m rfc9989|rfc7489] [--spf result:domain] " \
+	    "[--dkim result:domain] [--roll number] domain|-", \
+	    NOTHING, NONE, do_dmarc, \
+	    "check an author's domain by DMARC") \
+	X("arc verify",    "[-c file]", NOTHING, NONE, do_arc_verify, \
+	    "verify the chain of a message on standard input") \
+	X("arc seal", \
+	    "-d domain -s selector -k key -a authserv-id [-c file]", \
+	    NOTHING, NONE, do_arc_seal, \
+	    "print a message with a set of ARC on top of it") \
+	X("auth", \
+	    "[-a authserv-id] [-c conf] [-m rfc9989|rfc7489] ip helo mailfrom", \
+	    NOTHING, NONE, do_auth, \
+	    "say all that is found about a message on standard input") \
 	X("makemap",       "[-U] [-o file] [-t map|set|aliases] [source]", \
 	    NOTHING, NONE, do_makemap, \
 	    "make the file of a db: table") \

@@ -185,6 +185,8 @@ print_row(struct trace *t, const struct history_row *row)
 		print_accepted(b, row);
 	else if (row->event == HISTORY_DELIVERY)
 		print_delivery(b, row);
+	else if (row->event == HISTORY_HELD)
+		buf_puts(b, " by policy, until it is released");
 	if (row->other != 0)
 		buf_printf(b, " as %s", id_print(row->other, id));
 	buf_puts(b, "\n");

@@ -59,6 +59,10 @@ do_dkim(struct smtpctl *c, int argc, char **argv)
 {
 	if (argc > 0 && strcmp(argv[0], "rotate") == 0)
 		return smtpctl_dkim_rotate(c, argc, argv);
+	if (argc > 0 && strcmp(argv[0], "verify") == 0)
+		return smtpctl_dkim_verify(c, argc, argv);
+	if (argc > 0 && strcmp(argv[0], "sign") == 0)
+		return smtpctl_dkim_sign(argc, argv);
 	/* argv[-1] is the word itself, as a main() expects it. */
 	return smtpctl_dkim(argc + 1, argv - 1, c->json);
 }

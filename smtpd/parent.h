@@ -49,6 +49,7 @@ struct options {
 	bool foreground; /* it logs on standard error */
 	bool stay;       /* it does not go behind */
 	bool check, verbose, version;
+	bool resolver; /* says that line of the file, and is done */
 	struct conf_macro macros[MACROS_MAX];
 	size_t n_macros;
 	char **argv; /* as they were given */

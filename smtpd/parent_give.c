@@ -297,6 +297,7 @@ give_all(struct child *ch)
 	m.generation = ch->gen->number;
 	m.loaded = ch->gen->loaded;
 	put_path(m.spool, sizeof m.spool, p->spool, "");
+	put_path(m.run, sizeof m.run, p->run, "");
 	if (p->jailed && proc_table[ch->kind].root == ROOT_EMPTY)
 		put_path(m.root, sizeof m.root, p->run, "/empty");
 	if (p->jailed && proc_table[ch->kind].root == ROOT_SPOOL)

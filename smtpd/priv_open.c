@@ -164,7 +164,13 @@ priv_control(struct parent *p)
 
 	snprintf(path, sizeof path, "%s/control.sock", p->run);
 	p->control = bind_local(path, SOCK_SEQPACKET, 0600);
-	if (p->control != -1 && priv_listen(p->control))
+	/* queue's user may say that reports were sent: control lets it say no
+	 * more. */
+	if (p->control != -1 &&
+	    (!p->jailed ||
+		(lchown(path, 0, p->gid[PROC_QUEUE]) == 0 &&
+		    chmod(path, 0660) == 0)) &&
+	    priv_listen(p->control))
 		return NULL;
 	snprintf(why, sizeof why, "cannot listen on %s: %s", path,
 	    strerror(errno));

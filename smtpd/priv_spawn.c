@@ -2,9 +2,10 @@
  * Process: spawn.  Runs as root, root directory /.
  * Holds: the command lines of the configuration, the table programs that run,
  * helpers that check a password, commands that get a token, deliveries to
- * users, and where those will say what became of them.
- * Asked by: queue (local_take), lookup (prog_ask, pam_ask, token_ask,
- * text_ask), deliver (sock_ask).
+ * users, and where those will say what became of them, smtpctl while it sends
+ * reports.
+ * Asked by: queue (local_take, report_send), lookup (prog_ask, pam_ask,
+ * token_ask, text_ask), deliver (sock_ask).
  * Asks: nobody.
  * Never: parses anything from outside; runs a command as root but the helper
  * of PAM; lets a row of the configuration stand for what it is not; reads mail
@@ -30,6 +31,7 @@
 #include "priv_child.h"
 #include "priv_command.h"
 #include "priv_local.h"
+#include "priv_report.h"
 #include "priv_sock.h"
 #include "priv_token.h"
 #include "priv_user.h"
@@ -52,6 +54,7 @@ struct spawn {
 	struct token_runs tokens;
 	struct local_runs locals;
 	struct socks socks;
+	struct report_run report;
 	struct watch sig_chld;
 	struct timer stop;
 };
@@ -96,6 +99,7 @@ prepare(void *self, struct proc *p)
 	token_runs_init(&s->tokens, p);
 	local_runs_init(&s->locals, p, s->own);
 	socks_init(&s->socks, p);
+	report_run_init(&s->report, p, s->own);
 }
 
 /* ---- starting a program ---- */
@@ -333,6 +337,14 @@ on_sock_ask(void *self, struct ipc_chan *from, struct ipc_msg *msg)
 }
 
 static void
+on_report_send(void *self, struct ipc_chan *from, struct ipc_msg *msg)
+{
+	struct spawn *s = self;
+
+	report_run_ask(&s->report, from, msg);
+}
+
+static void
 on_peer_up(void *self, struct ipc_chan *c)
 {
 	struct spawn *s = self;
@@ -346,6 +358,7 @@ drain(void *self)
 {
 	struct spawn *s = self;
 
+	report_run_kill(&s->report);
 	local_runs_drain(&s->locals);
 }
 
@@ -361,8 +374,9 @@ kill_helpers(struct spawn *s)
 }
 
 static void
-forget(struct spawn *s, pid_t pid)
+forget(struct spawn *s, const siginfo_t *info)
 {
+	pid_t pid = info->si_pid;
 	uint32_t i;
 
 	for (i = 0; i < s->proc->conf->table.n; i++)
@@ -371,6 +385,8 @@ forget(struct spawn *s, pid_t pid)
 	helpers_forget(s->pam, PAM_MAX, pid);
 	token_runs_forget(&s->tokens, pid);
 	local_runs_forget(&s->locals, pid);
+	report_run_forget(&s->report, pid,
+	    info->si_code == CLD_EXITED ? info->si_status : -1);
 }
 
 /* The rest of its group goes with it, before its number is free again. */
@@ -390,17 +406,21 @@ on_chld(int sig, int what, void *arg)
 			return;
 		kill(-info.si_pid, SIGKILL);
 		waitpid(info.si_pid, NULL, 0);
-		forget(s, info.si_pid);
+		forget(s, &info);
 	}
 }
 
 static void
 on_peer_down(void *self, struct ipc_chan *c)
 {
+	struct spawn *s = self;
+
+	if (c->peer == PROC_QUEUE)
+		report_run_gone(&s->report, c);
 	if (c->peer != PROC_LOOKUP)
 		return;
-	kill_all(self, SIGKILL);
-	kill_helpers(self);
+	kill_all(s, SIGKILL);
+	kill_helpers(s);
 }
 
 static void
@@ -418,6 +438,7 @@ stop(void *self)
 
 	kill_all(s, SIGTERM);
 	kill_helpers(s);
+	report_run_kill(&s->report);
 	timer_set(s->proc->loop, &s->stop, STOP_GRACE, on_grace_over, s);
 }
 
@@ -457,6 +478,7 @@ start(void *self, struct proc *p)
 	token_runs_check(&s->tokens);
 	socks_start(&s->socks);
 	local_runs_start(&s->locals);
+	report_run_start(&s->report);
 	watch_signal(p->loop, &s->sig_chld, SIGCHLD, on_chld, s);
 }
 
@@ -468,6 +490,7 @@ static ipc_handler *const handlers[IPC_TYPES] = {
 	[IPC_LOCAL_TAKE] = on_local_take,
 	[IPC_LOCAL_NOTED] = on_local_noted,
 	[IPC_SOCK_ASK] = on_sock_ask,
+	[IPC_REPORT_SEND] = on_report_send,
 };
 
 static const struct proc_hooks hooks = {
@@ -491,5 +514,6 @@ main(void)
 	/* However we got here: also when the parent is gone. */
 	kill_all(&self, SIGKILL);
 	kill_helpers(&self);
+	report_run_kill(&self.report);
 	return status;
 }

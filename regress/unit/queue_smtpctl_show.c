@@ -423,9 +423,51 @@ test_no_spool(void)
 	    run("show queue", 0, NULL, out, sizeof out) == EX_NOINPUT);
 }
 
+/* ---- what the file knows before the index does ---- */
+
+/* Columns: the byte in the file, what the row says then. */
+static const struct {
+	const char *name;
+	char file, row;
+} states[] = {
+	{ "file: waits", RCPT_WAITING, RCPT_WAITING },
+	{ "file: held", RCPT_HELD, RCPT_HELD },
+	{ "file: removed", RCPT_REMOVED, RCPT_REMOVED },
+	{ "file: delivered", RCPT_DELIVERED, RCPT_DELIVERED },
+	{ "file: owed", RCPT_OWED, RCPT_OWED },
+	/* The child may not be listed yet, and one of them must be. */
+	{ "file: expanded", RCPT_EXPANDED, RCPT_WAITING },
+	{ "file: nonsense", '?', RCPT_WAITING },
+};
+
+static void
+test_look(void)
+{
+	char path[] = "/tmp/postern-look-XXXXXX";
+	int fd = mkstemp(path);
+	size_t i;
+
+	if (fd == -1 || unlink(path) == -1)
+		die("mkstemp");
+	for (i = 0; i < sizeof states / sizeof states[0]; i++) {
+		struct index_rcpt r = { .state = RCPT_WAITING, .off = 2 };
+		struct next_try now = { .known = true, .when = 1 };
+		struct next_try later = { .known = true, .when = 100 };
+
+		if (pwrite(fd, &states[i].file, 1, 2) != 1)
+			die("pwrite");
+		next_try_look(fd, 50, &r, &later);
+		CHECK(states[i].name, r.state == RCPT_WAITING);
+		next_try_look(fd, 50, &r, &now);
+		CHECK(states[i].name, r.state == states[i].row);
+	}
+	close(fd);
+}
+
 int
 main(void)
 {
+	test_look();
 	make_spool();
 	test_runs();
 	test_message();
