@@ -10,6 +10,7 @@ disk, both fed by smtp-source and relaying to smtp-sink, 4 KiB messages.
   out      relay over many destinations, with many recipients, large messages,
            dead hosts, OpenSMTPD and Exim beside them (out.py)
   local    mailboxes, Maildirs and programs of the users of the host (local.py)
+  auth     verifying who sent a message, opendkim and Exim beside it (auth.py)
 
 Each figure is the median of three rounds, in which the two take turns.  CPU is
 of all processes of the MTA, those that have ended included.  Flushes are
@@ -31,6 +32,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from lib import base, postfix  # noqa: E402
 from lib.instance import Instance, conf  # noqa: E402
+import auth  # noqa: E402
 import local  # noqa: E402
 import lookup  # noqa: E402
 import out as way_out  # noqa: E402
@@ -187,7 +189,7 @@ def main():
                    help="of the usual number of messages")
     p.add_argument("--sessions", default="1,10,50")
     p.add_argument("--only", choices=("accept", "relay", "lookup", "tls", "idle",
-                                      "out", "local"))
+                                      "out", "local", "auth"))
     o = p.parse_args()
     base.BUILD.mkdir(exist_ok=True)
     top = Path(tempfile.mkdtemp(prefix="bench-", dir=base.BUILD))
@@ -223,6 +225,8 @@ def main():
             way_out.run(top, o.rounds, o.share)
         if o.only in (None, "local"):
             local.run(top, o.rounds, o.share)
+        if o.only in (None, "auth"):
+            auth.run(top, o.rounds, o.share)
     finally:
         shutil.rmtree(top, ignore_errors=True)
     print(f"{SIZE} byte messages, medians of {o.rounds}; "
