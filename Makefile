@@ -3,15 +3,16 @@
 # ---- Debian packages: the only lists ----
 PKGS_BUILD = gcc make libc6-dev libssl-dev liblmdb-dev libldns-dev \
 	libbsd-dev libevent-dev libxxhash-dev libidn2-dev libjansson-dev \
-	libpam0g-dev libcrypt-dev libidn-dev
+	libpam0g-dev libcrypt-dev libidn-dev libpsl-dev zlib1g-dev
 PKGS_RUN = openssl ca-certificates curl
 PKGS_TEST = python3-pytest python3-pytest-xdist python3-pytest-timeout \
-	python3-dkim python3-nacl python3-dnspython opendkim-tools nsd swaks \
-	systemd mandoc clang clang-format libclang-rt-14-dev strace iproute2 \
+	python3-dkim python3-spf python3-nacl python3-dnspython opendkim-tools nsd \
+	swaks systemd mandoc clang clang-format libclang-rt-14-dev strace iproute2 \
 	libdb5.3 libicu72 libnsl2 libsasl2-2 libgnutls-dane0 libidn12 \
-	libpcre2-8-0 msmtp mutt python3-cryptography python3-openssl \
-	libnet-ssleay-perl libmail-dkim-perl \
-	libsodium23 libunwind8 libcap2 liblz4-1 libzstd1 debootstrap
+	libpcre2-8-0 libopendkim11 libopendmarc2 publicsuffix msmtp mutt \
+	python3-cryptography python3-openssl \
+	libnet-ssleay-perl libmail-dkim-perl python3-authres \
+	python3-lxml libsodium23 libunwind8 libcap2 liblz4-1 libzstd1 debootstrap
 PKGS_DEB = build-essential debhelper po-debconf
 # Unpacked below build/peers, not installed: each to a folder of its name.
 PKGS_PEERS = postfix opensmtpd exim4-daemon-light dovecot-core dovecot-lmtpd fail2ban vacation
@@ -61,7 +62,7 @@ LIBS_common = -levent_core -lbsd -lxxhash -lidn2
 LIBS_smtpd =
 LIBS_session = -lssl -lcrypto
 LIBS_lookup = -llmdb -lpthread -lcrypt -ljansson -lcrypto -lidn
-LIBS_guard = -lldns
+LIBS_guard = -lldns -lpsl
 LIBS_spawn =
 LIBS_pam = -lpam
 ifneq ($(SAN),) # it calls the crypt(3) that is there at start; modules load one later
@@ -71,7 +72,7 @@ LIBS_keys = -lcrypto
 LIBS_sendmail =
 LIBS_queue = -llmdb -lpthread
 LIBS_control =
-LIBS_smtpctl = -llmdb -lldns -lcrypt -lcrypto -lpthread -lidn
+LIBS_smtpctl = -llmdb -lldns -lcrypt -lcrypto -lpthread -lidn -lpsl -lz
 LIBS_deliver = -lldns -lssl -lcrypto
 LIBS_local =
 
@@ -117,7 +118,8 @@ $(B)/obj/%.o: %.c
 
 # The places that are compiled in, and what they were the last time.
 PLACES = -DCONFDIR='"$(CONFDIR)"' -DRUNDIR='"$(RUNDIR)"' \
-	-DSPOOLDIR='"$(SPOOLDIR)"' -DLIBEXECDIR='"$(LIBEXECDIR)"'
+	-DSPOOLDIR='"$(SPOOLDIR)"' -DLIBEXECDIR='"$(LIBEXECDIR)"' \
+	-DSBINDIR='"$(SBINDIR)"'
 $(B)/obj/common/places.o: CFLAGS_ALL += $(PLACES)
 $(B)/obj/common/places.o: $(B)/places
 $(B)/places: FORCE
@@ -128,9 +130,9 @@ FORCE:
 # ---- unit tests: regress/unit/ROOM_NAME.c is linked with that room ----
 UNIT_SRC = $(wildcard regress/unit/*.c)
 UNITS = $(UNIT_SRC:regress/unit/%.c=$(B)/unit/%)
-LIBS_unit_common = -lldns -lssl -lcrypto -lidn
-LIBS_unit_smtpd = -lldns -lssl -lcrypto -lcrypt -ljansson -llmdb -lpthread -lidn
-LIBS_unit_queue = -llmdb -lldns -lcrypt -lcrypto -lpthread -lidn
+LIBS_unit_common = -lldns -lssl -lcrypto -lidn -lpsl
+LIBS_unit_smtpd = -lldns -lssl -lcrypto -lcrypt -ljansson -llmdb -lpthread -lidn -lpsl
+LIBS_unit_queue = -llmdb -lldns -lcrypt -lcrypto -lpthread -lidn -lpsl -lz
 LIBS_unit_deliver = -lldns -lssl -lcrypto
 
 unit: $(UNITS)
@@ -202,6 +204,17 @@ install: all
 
 uninstall:
 	@$(INSTALL) uninstall
+
+# ---- what a compiler warns of, without making code: make syntax CC=clang ----
+# Each file behind the folder of its room.
+SYNTAX = $(foreach r,common $(ROOMS),$(patsubst %,-I$(r)!%,$(wildcard \
+	$(r)/*.c regress/unit/$(r)_*.c regress/fuzz/$(r)_*.c))) \
+	$(patsubst %,-Ismtpd!%,$(wildcard regress/bench/*.c))
+
+syntax: packages
+	@printf '%s\n' $(SYNTAX) | tr '!' ' ' | \
+	    xargs -L 1 -P $$(nproc) $(CC) $(CFLAGS_ALL) $(PLACES) -fsyntax-only \
+	    -Icommon -Iregress/unit -Iregress/fuzz
 
 # ---- the Debian package: etc/debian, over a copy of the sources ----
 DEB = $(B)/deb
@@ -287,12 +300,12 @@ test: packages
 # ---- measuring it ----
 bench: packages
 	@test $$(id -u) = 0 || { echo "make bench: as root, or by sudo"; exit 1; }
-	$(MAKE) all peers users $(B)/bench/lookup $(B)/bench/load
+	$(MAKE) all peers users $(B)/bench/lookup $(B)/bench/load $(B)/bench/verify
 	@POSTERN_BUILD=$(abspath $(B)) POSTERN_PEERS=$(abspath $(PEERS)) \
 	    PYTHONDONTWRITEBYTECODE=1 $(PYTHON) regress/bench/bench.py $(BENCH)
 
 .PHONY: packages packages-build packages-run packages-deb users run peers test bench
 
-.PHONY: all unit fuzz fuzz-network install uninstall deb clean format format-check FORCE
+.PHONY: all unit syntax fuzz fuzz-network install uninstall deb clean format format-check FORCE
 .SECONDARY:
 -include $(shell find $(B)/obj -name '*.d' 2>/dev/null)

@@ -157,7 +157,7 @@ class Unit(pytest.Item):
         with tempfile.TemporaryDirectory(
                 prefix="unit-", dir=os.environ["POSTERN_TMP"]) as tmp:
             os.chmod(tmp, 0o1777)
-            out = base.run([program], timeout=120, cwd="/", env=env,
+            out = base.run([program], timeout=300, cwd="/", env=env,
                            preexec_fn=own_tmp(tmp))
         good = re.findall(r"^ok .+$", out.stdout, re.M)
         bad = re.findall(r"^not ok .+$", out.stdout, re.M)

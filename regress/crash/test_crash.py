@@ -175,7 +175,6 @@ def number_of(text):
     return number
 
 
-@pytest.mark.timeout(230)
 def test_crash(lab, record_property):
     seed = int(os.environ.get("POSTERN_SEED", random.randrange(10 ** 6)))
     print("seed", seed)

@@ -98,7 +98,6 @@ def gone(it, s):
 
 
 @pytest.mark.skipif(not base.IS_ROOT, reason="looks into other processes")
-@pytest.mark.timeout(180)
 def test_who_has_them(lab):
     """At the start, after a reload with others, after a crash of each process,
     and after the programs were replaced."""

@@ -68,7 +68,7 @@ def test_killed(lab, keeper):
     try:
         taken, _ = send_all(it, lambda n: [f"team@{MX}"], 300, 1000,
                             alive=lambda: time.monotonic() < begun + 12,
-                            rest=0.05)
+                            rest=0.05, least=21)
     finally:
         killer.stop()
     assert killer.kills >= 3 and len(taken) > 20

@@ -25,6 +25,9 @@ ACTIONS = {
     "d": 'action "dir" maildir alias <aliases>',
     "p": 'action "mda" mda "cat >>$HOME/got" alias <aliases>',
     "s": 'action "slow" mda "sleep 4; cat >>$HOME/got"',
+    # Until the test makes the second file.
+    "h": 'action "held" mda "touch $HOME/begun; '
+         'until test -e $HOME/go; do sleep 0.1; done; cat >>$HOME/got"',
     "f": 'action "bad" mda "cat >/dev/null; echo Out of paper. >&2; exit 69"',
     "t": 'action "later" mda "cat >/dev/null; echo Come again. >&2; exit 75"',
 }
@@ -87,15 +90,16 @@ def numbers(root, user, size=0):
 
 
 def send_all(it, rcpts_of, count, size=0, sessions=4, alive=lambda: True,
-             rest=0):
+             rest=0, least=0):
     """Messages 0 to count-1 over several sessions; the numbers accepted, and
-    why others were not: these may have been taken all the same."""
+    why others were not: these may have been taken all the same.  least: so
+    many are accepted before it heeds alive()."""
     taken, why, lock = set(), [], threading.Lock()
     todo = iter(range(count))
 
     def one_session():
         s, sent = None, 0
-        while alive():
+        while len(taken) < least or alive():
             with lock:
                 n = next(todo, None)
             if n is None:
@@ -132,18 +136,20 @@ def locals_of(it):
 
 def test_each_once(lab):
     """1,000 messages to several users each, by each method, and by an alias
-    of several; in the mailboxes as they were sent."""
+    of several; in the mailboxes as they were sent.  Under sanitizers fewer:
+    most of it is the start of a process for each."""
+    count = 300 if base.SANITIZED else 1000
     it, root = stage(lab, aliases="all: " + ", ".join(USERS) + "\n")
 
     def rcpts_of(n):
         if n % 10 == 0:
             return [f"all@{MX}"]
         return [f"{u}@{MX}" for k, u in enumerate(USERS) if (n + k) % 3]
-    taken, why = send_all(it, rcpts_of, 1000)
-    assert len(taken) == 1000, why
-    it.empty(120)
+    taken, why = send_all(it, rcpts_of, count)
+    assert len(taken) == count, why
+    it.empty(240)
     for k, user in enumerate(USERS):
-        want = [n for n in range(1000) if n % 10 == 0 or (n + k) % 3]
+        want = [n for n in range(count) if n % 10 == 0 or (n + k) % 3]
         assert sorted(numbers(root, user)) == want, user
     for method in ("mbox", "maildir", "mda"):
         assert re.search(rf" delivery .* result=ok .* method={method} "
@@ -341,31 +347,30 @@ def test_as_one_user(lab):
 def test_slow_program(lab):
     """A program that takes its time, with many messages: others have theirs
     at once, its user's other messages go five at a time."""
-    it, root = stage(lab, users=("s1", "s2", "d1", "p1"))
+    it, root = stage(lab, users=("h1", "h2", "d1", "p1"))
     it.ctl("pause")
     with it.smtp() as s:
         for n in range(60):
-            submit(s, "s@c.test", [f"s1@{MX}", f"s2@{MX}"], message(n))
+            submit(s, "s@c.test", [f"h1@{MX}", f"h2@{MX}"], message(n))
         for n in range(20):
             submit(s, "s@c.test", [f"d1@{MX}", f"p1@{MX}"], message(n))
-    begun = time.monotonic()
     it.ctl("resume")
     base.wait_until(lambda: len(bodies(root, "d1")) == 20 and
-                    len(bodies(root, "p1")) == 20, "the others", 30)
-    took = time.monotonic() - begun
-    assert len(bodies(root, "s1")) <= 5, took
+                    len(bodies(root, "p1")) == 20, "the others", 60)
     base.wait_until(lambda: collections.Counter(
         r["recipient"] for r in it.queue() if r["trying"]) == {
-            f"s1@{MX}": 5, f"s2@{MX}": 5}, "five of each run", 20)
+            f"h1@{MX}": 5, f"h2@{MX}": 5}, "five of each run", 60)
     base.wait_until(lambda: it.ctl("show", "status", "--json").json[
-        "jobs"] == 10, "ten jobs", 20)
+        "jobs"] == 10, "ten jobs", 60)
     it.ctl("remove", "all")
+    for user in ("h1", "h2"):
+        root.write(user, "go", "")
 
 
 def test_many_slow_ones(lab):
     """No more than 50 run at once; who works is not kept out by those that
     hang."""
-    users = [f"s{n}" for n in range(1, 16)]
+    users = [f"h{n}" for n in range(1, 16)]
     it, root = stage(lab, users=(*users, "d1"))
     with it.smtp() as s:
         submit(s, "s@c.test", [f"d1@{MX}"], message(0))
@@ -380,10 +385,12 @@ def test_many_slow_ones(lab):
         for n in range(1, 6):
             submit(s, "s@c.test", [f"d1@{MX}"], message(n))
             base.wait_until(lambda: len(bodies(root, "d1")) == n + 1,
-                            "who works", 3)
+                            "who works", 60)
             most = max(most, len(locals_of(it)))
     assert most <= 50
     it.ctl("remove", "all")
+    for user in users:
+        root.write(user, "go", "")
 
 
 # ---- kills ----
@@ -437,7 +444,7 @@ def test_killed(lab, victim):
         taken, _ = send_all(
             it, lambda n: [f"{u}@{MX}" for u in USERS], 700, 2000,
             alive=lambda: killer.kills < limit and time.monotonic() < begun + 60,
-            rest=0.05)
+            rest=0.05, least=51)
     finally:
         killer.stop()
     assert killer.kills >= 3 and len(taken) > 50
@@ -502,20 +509,21 @@ def test_stopped(lab):
 def test_queue_restart(lab):
     """What runs when queue is killed is found again, is in flight for the new
     one, and its answer counts: it is not delivered twice."""
-    it, root = stage(lab, users=("s1",))
+    it, root = stage(lab, users=("h1",))
     with it.smtp() as s:
-        submit(s, "s@c.test", [f"s1@{MX}"], message(1))
-    base.wait_until(lambda: locals_of(it), "it runs", 20)
-    time.sleep(0.5)
+        submit(s, "s@c.test", [f"h1@{MX}"], message(1))
+    base.wait_until(root.path("/home/h1/begun").exists, "it runs", 60)
     old, = it.pids("queue")
     os.kill(old, signal.SIGKILL)
     base.wait_until(lambda: it.pids("queue") not in ([], [old]), "a new one",
-                    20)
-    base.wait_until(lambda: [r["trying"] for r in it.queue()] == [True],
-                    "it is in flight", 5)
-    it.empty(30)
-    assert numbers(root, "s1") == [1]
-    line, = it.logged(r" delivery to=\"s1@.*")
+                    60)
+    # Before its index is there, the list does not say it.
+    base.wait_until(lambda: [r.get("trying") for r in it.queue()] == [True],
+                    "it is in flight", 60)
+    root.write("h1", "go", "")
+    it.empty(60)
+    assert numbers(root, "h1") == [1]
+    line, = it.logged(r" delivery to=\"h1@.*")
     assert "result=ok" in line and "method=local" in line
 
 

@@ -82,7 +82,7 @@ def free_port(*addresses):
     raise RuntimeError("no free port")
 
 
-def wait_until(truth, what, timeout=15.0, step=0.03):
+def wait_until(truth, what, timeout=45.0, step=0.03):
     """Calls truth() until it returns something true; returns that."""
     end = time.monotonic() + timeout
     while True:
@@ -208,6 +208,14 @@ def rss_kib(pid):
     """Resident memory of a process."""
     for line in Path(f"/proc/{pid}/status").read_text().splitlines():
         if line.startswith("VmRSS:"):
+            return int(line.split()[1])
+    return 0
+
+
+def peak(pid):
+    """The most memory it had so far, in KiB."""
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmHWM:"):
             return int(line.split()[1])
     return 0
 

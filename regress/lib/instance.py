@@ -73,7 +73,7 @@ class Instance:
             return ""
         return self.log_path.read_text(errors="replace")
 
-    def logged(self, pattern, n=1, timeout=15):
+    def logged(self, pattern, n=1, timeout=45):
         """Waits until n lines of the log match; returns the matches."""
         def look():
             found = re.findall(pattern, self.log(), re.M)
@@ -90,7 +90,7 @@ class Instance:
                                 preexec=self.preexec, env=self.env,
                                 fds=self.fds)
         if wait:
-            base.wait_until(self.ready, "smtpd is ready", 20)
+            base.wait_until(self.ready, "smtpd is ready", 60)
         return self
 
     @property
@@ -193,7 +193,7 @@ class Instance:
         got = self.ctl("show", "queue", "--json").json
         return got if isinstance(got, list) else [got]
 
-    def empty(self, timeout=30):
+    def empty(self, timeout=60):
         """Waits until the queue is empty."""
         base.wait_until(lambda: not self.queue(), "the queue is empty",
                         timeout, 0.1)

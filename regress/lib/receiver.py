@@ -719,7 +719,7 @@ class Receiver:
                 self.open -= 1
                 self.conns.discard(conn)
 
-    def wait(self, n, timeout=20):
+    def wait(self, n, timeout=45):
         """The messages, once there are n."""
         base.wait_until(lambda: len(self.messages) >= n,
                         f"{n} messages at the receiver (has "
