@@ -20,7 +20,7 @@
 #define LABEL_MAX      63   /* label of a relay URL */
 #define ENVID_MAX      100  /* RFC 3461 4.4: as it came, xtext and all */
 #define ORCPT_MAX      500  /* RFC 3461 4.2: likewise, "rfc822;" included */
-#define SIG_MAX        3071 /* a DKIM-Signature field, CRLF included */
+#define SIG_MAX        4063 /* what we sign with: as job_signed can carry it */
 #define LOCAL_USER_MAX 127  /* a login name */
 #define LOCAL_HOME_MAX 511  /* a home directory */
 #define LOCAL_TEXT_MAX 1023 /* a command or path: NODE_TEXT_MAX */

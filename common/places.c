@@ -9,4 +9,5 @@
 const char places_conf[] = CONFDIR "/smtpd.conf";
 const char places_run[] = RUNDIR;
 const char places_spool[] = SPOOLDIR;
+const char places_sbin[] = SBINDIR;
 const char places_libexec[] = LIBEXECDIR;

@@ -10,6 +10,7 @@
 extern const char places_conf[];    /* the configuration, a file */
 extern const char places_run[];     /* sockets, the pid file */
 extern const char places_spool[];   /* the queue */
+extern const char places_sbin[];    /* smtpd(8), sendmail(8), smtpctl(8) */
 extern const char places_libexec[]; /* the programs of the processes */
 
 #endif

@@ -231,6 +231,7 @@ first_message(struct proc *p)
 		fatal("this program is started by smtpd");
 	p->start.root[sizeof p->start.root - 1] = '\0';
 	p->start.spool[sizeof p->start.spool - 1] = '\0';
+	p->start.run[sizeof p->start.run - 1] = '\0';
 	if ((p->conf = conf_map(fd)) == NULL)
 		fatal("the configuration cannot be read: %s", strerror(errno));
 }

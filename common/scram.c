@@ -121,6 +121,18 @@ scram_prepare(struct slice in, char *out, size_t size)
 /* ---- keys ---- */
 
 bool
+scram_is_printable(struct slice s)
+{
+	size_t i;
+
+	for (i = 0; i < s.len; i++) {
+		if (s.p[i] < '!' || s.p[i] > '~' || s.p[i] == ',')
+			return false;
+	}
+	return s.len > 0;
+}
+
+bool
 scram_take(struct slice *s, char attribute, struct slice *value)
 {
 	const char *comma;

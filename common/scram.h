@@ -51,6 +51,9 @@ bool scram_derive(struct scram_secret *s, const char *password);
 bool scram_derive_client(struct scram_secret *s, const char *password,
     uint8_t key[SCRAM_KEY]);
 
+/* printable = %x21-2B / %x2D-7E (RFC 5802 7), one or more: a nonce. */
+bool scram_is_printable(struct slice s);
+
 /* "X=value" of a message: takes it off the front of s, and the comma behind it.
  * False: another attribute stands there, or none. */
 bool scram_take(struct slice *s, char attribute, struct slice *value);

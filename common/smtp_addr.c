@@ -12,6 +12,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #define LABEL_MAX 63 /* RFC 1035 2.3.4 */
 
@@ -301,6 +302,34 @@ const char *
 smtp_path_parse_utf8(struct slice in, char *addr, struct slice *rest)
 {
 	return path_parse(in, addr, rest, UTF8);
+}
+
+bool
+smtp_labels_check(const char *name, unsigned int least)
+{
+	unsigned int labels = 0;
+	size_t len;
+
+	for (;; name += len + 1) {
+		len = strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-_");
+		if (len == 0 || len > LABEL_MAX)
+			return false;
+		labels++;
+		if (name[len] == '\0')
+			return labels >= least;
+		if (name[len] != '.')
+			return false;
+	}
+}
+
+bool
+smtp_domain_is_below(const char *name, const char *domain)
+{
+	size_t n = strlen(name), d = strlen(domain);
+
+	if (d == 0 || n < d || strcasecmp(name + n - d, domain) != 0)
+		return false;
+	return n == d || name[n - d - 1] == '.';
 }
 
 const char *

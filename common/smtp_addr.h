@@ -40,6 +40,13 @@ size_t smtp_local_max(struct slice local);
  * in mail).  NULL, or why not. */
 const char *smtp_domain_check(struct slice in);
 
+/* Labels of small letters, digits, '-', and '_' as names have that are no
+ * hosts'; so many at least. */
+bool smtp_labels_check(const char *name, unsigned int least);
+
+/* Is name the domain, in any case, or below it?  Nothing is below "". */
+bool smtp_domain_is_below(const char *name, const char *domain);
+
 /* "[192.0.2.1]" or "[IPv6:...]": NULL and the address as inet_ntop prints it
  * in ip (IP_TEXT_MAX + 1 bytes), or why not. */
 const char *smtp_literal_parse(struct slice in, char *ip);
