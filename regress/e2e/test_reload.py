@@ -3,6 +3,7 @@ queue go on; an error that changes nothing; processes that die meanwhile.
 
 SPDX-License-Identifier: ISC
 """
+import itertools
 import os
 import re
 import shutil
@@ -476,10 +477,13 @@ def test_stop_meanwhile(lab):
 
 
 class Load(threading.Thread):
-    """A client: sessions of a few messages each, none of which may fail."""
+    """A client: sessions of a few messages each, none of which may fail; so
+    many messages, and more until the event `until` is set."""
 
-    def __init__(self, it, number, messages, each=5, pause=0.0, again=False):
+    def __init__(self, it, number, messages, each=5, pause=0.0, again=False,
+                 until=None):
         super().__init__(daemon=True)
+        self.until = until
         self.it, self.number, self.messages = it, number, messages
         self.each, self.pause, self.again = each, pause, again
         self.acked, self.trouble = {}, []
@@ -493,9 +497,11 @@ class Load(threading.Thread):
                 time.sleep(self.pause)
 
     def run(self):
-        marks = [f"m{self.number}-{n}" for n in range(self.messages)]
-        while marks:
-            some, marks = marks[:self.each], marks[self.each:]
+        for n in itertools.count(0, self.each):
+            if n >= self.messages and (self.until is None or
+                                       self.until.is_set()):
+                return
+            some = [f"m{self.number}-{n + i}" for i in range(self.each)]
             while some:
                 try:
                     self.session(some)
@@ -565,12 +571,13 @@ def test_killed_meanwhile(lab, name):
 
 
 def test_under_load(lab, record_property):
-    """20 sessions at a time, 2,000 messages, 20 reloads, every other with an
+    """20 sessions at a time, 2,000 messages and more, 20 reloads, every other with an
     error: no connection refused or dropped, nothing lost, twice or late."""
     r = lab.receiver()
     text = conf(lab.dns(), r.port, lines=["smtp limit max-mails 1000"])
     it = lab.postern(text)
-    clients = [Load(it, n, 100, pause=0.12) for n in range(20)]
+    over = threading.Event()
+    clients = [Load(it, n, 100, pause=0.12, until=over) for n in range(20)]
     begin = time.time()
     for c in clients:
         c.start()
@@ -586,13 +593,14 @@ def test_under_load(lab, record_property):
             assert reload(it, text) == expect
             took.append(time.time() - at)
         assert generation(it) == expect
-    busy = any(c.is_alive() for c in clients)
+    busy = all(c.is_alive() for c in clients)
+    over.set()
     for c in clients:
         c.join(200)
     assert not [c.trouble for c in clients if c.trouble], \
         [c.trouble for c in clients]
     acked = {m: t for c in clients for m, t in c.acked.items()}
-    assert len(acked) == 2000
+    assert len(acked) >= 2000
     it.empty(60)
     seen = {}
     for m in r.messages:
@@ -605,7 +613,7 @@ def test_under_load(lab, record_property):
     assert busy, "the load was over before the reloads"
     settled(it)
     record_property("note", (
-        f"reload: 20 sessions, 2000 messages in {time.time() - begin:.1f} s, "
+        f"reload: 20 sessions, {len(acked)} messages in {time.time() - begin:.1f} s, "
         f"{expect - 1} reloads of {max(took) * 1000:.0f} ms at most, 10 "
         f"refused; 0 lost, latest {late:.2f} s after its 250"))
 
