@@ -44,7 +44,7 @@ walk(struct slice steps, const char *domain)
 	MUST(n <= DMARC_WALK_MAX && n == w.queries);
 	name = dmarc_walk_organization(&w);
 	MUST(name >= domain && name <= end);
-	MUST(smtp_domain_is_below(domain, name));
+	MUST(domain[0] == '\0' || smtp_domain_is_below(domain, name));
 	if (dmarc_walk_policy(&w, &name) != NULL)
 		MUST(smtp_domain_is_below(domain, name));
 	else
