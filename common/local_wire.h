@@ -4,10 +4,14 @@
  * texts).
  *
  * Its descriptors: 0 the content (LOCAL_DO_DELIVER), 1 the answer, 2
- * /dev/null, 3 one struct local_start, then the end; 4 where start.opened is
- * set, a file that spawn opened because only root may.  Nothing else is open.
- * It runs as the user, in a session of its own, with nothing of spawn's but
- * that; its argument vector is { "local", the user's name }.
+ * /dev/null, 3 a socket of whole messages with one struct local_start; 4 where
+ * start.opened is set, a file that spawn opened because only root may.  Nothing
+ * else is open.  It runs as the user, in a session of its own, with nothing of
+ * spawn's but that; its argument vector is { "local", the user's name }.
+ *
+ * Where start.stays is set it says one byte on 3 before its answer, and does
+ * not end then: on 3 it gets the next delivery as the same user, a struct
+ * local_start with two descriptors for 0 and 1; or the end.
  *
  * Whoever reads the answer believes nothing of it but what concerns this one
  * recipient: the user may have written it.
@@ -29,6 +33,8 @@
 /* Seconds that a delivery may take, its program included: start.life is no
  * longer, and queue waits no longer than a little beyond. */
 #define LOCAL_LIFE_MAX 300
+/* Seconds that it waits for the next at most; spawn says the end before. */
+#define LOCAL_STAY_MAX 30
 
 enum local_do {
 	LOCAL_DO_DELIVER, /* take */
@@ -40,6 +46,7 @@ struct local_start {
 	uint32_t doing;  /* enum local_do */
 	uint32_t opened; /* descriptor 4 is the mailbox, or the file to read */
 	uint32_t life;   /* seconds that it may take, its program included */
+	uint32_t stays;  /* it waits for another then */
 	/* of the configuration */
 	uint32_t method; /* enum conf_method */
 	uint32_t junk;   /* `junk` */

@@ -1,6 +1,7 @@
 /*
  * local: delivers one message to one recipient, or reads one file, says what
- * became of it, ends.  Started by spawn, once for each.
+ * became of it; stays some seconds for the next message of the same user; ends.
+ * Started by spawn.
  *
  *   runs as  the recipient, or the user that the action names, in /; for an
  *            mbox in the group mail, which may make files in /var/mail
@@ -13,9 +14,11 @@
  */
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -150,8 +153,61 @@ read_start(struct local *l)
 			return false;
 		len += (size_t)n;
 	}
-	close(LOCAL_FD_START);
+	if (l->start.stays == 0)
+		close(LOCAL_FD_START);
 	return l->start.magic == LOCAL_START_MAGIC;
+}
+
+/* The start, with descriptors that take the place of the last delivery's.
+ * False: none, or not one. */
+static bool
+receive_start(struct local *l)
+{
+	static const int place[] = { LOCAL_FD_CONTENT, LOCAL_FD_ANSWER };
+	union {
+		struct cmsghdr head;
+		char room[CMSG_SPACE(sizeof place)];
+	} control = { 0 };
+	struct iovec iov = { .iov_base = &l->start,
+		.iov_len = sizeof l->start };
+	struct msghdr m = { .msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = control.room,
+		.msg_controllen = sizeof control.room };
+	const struct cmsghdr *c = &control.head;
+	int fd[sizeof place / sizeof place[0]];
+	size_t i;
+
+	if (recvmsg(LOCAL_FD_START, &m, MSG_CMSG_CLOEXEC | MSG_DONTWAIT) !=
+		(ssize_t)sizeof l->start ||
+	    (m.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0 ||
+	    m.msg_controllen < CMSG_LEN(sizeof fd) ||
+	    c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS ||
+	    c->cmsg_len != CMSG_LEN(sizeof fd))
+		return false;
+	memcpy(fd, CMSG_DATA(c), sizeof fd);
+	for (i = 0; i < sizeof fd / sizeof fd[0]; i++) {
+		if (dup2(fd[i], place[i]) == -1)
+			return false;
+		close(fd[i]);
+	}
+	return l->start.magic == LOCAL_START_MAGIC &&
+	    l->start.doing == LOCAL_DO_DELIVER;
+}
+
+/* Waits for the next message of this user.  False: there is none. */
+static bool
+next_start(struct local *l)
+{
+	if (l->start.stays == 0 || local_ended())
+		return false;
+	/* Nobody writes any more what we would not read. */
+	dup2(LOCAL_FD_NULL, LOCAL_FD_CONTENT);
+	dup2(LOCAL_FD_NULL, LOCAL_FD_ANSWER);
+	alarm(LOCAL_STAY_MAX + 5);
+	l->end = local_now() + LOCAL_STAY_MAX * 1000;
+	return local_wait(l, LOCAL_FD_START, POLLIN, l->end) &&
+	    receive_start(l);
 }
 
 static void
@@ -197,27 +253,41 @@ confine(const struct local *l)
 	limit(RLIMIT_NPROC, 0);
 }
 
+/* What we were told, and its answer. */
+static void
+act(struct local *l)
+{
+	char *text = NULL;
+	size_t len = 0;
+
+	memset(&l->outcome, 0, sizeof l->outcome);
+	l->end = local_now() + (msec)l->start.life * 1000;
+	/* What no wait of ours sees ends us some seconds later. */
+	alarm(l->start.life + 5);
+	if (l->start.doing == LOCAL_DO_DELIVER)
+		deliver(l);
+	else if (local_read(l, &text, &len))
+		outcome_set(&l->outcome, DONE, WIDTH_RCPT, 0, NULL, "read");
+	/* Who hears the answer may send the next at once. */
+	if (l->start.stays != 0 && write(LOCAL_FD_START, "", 1) != 1)
+		l->start.stays = 0;
+	answer(l, text, l->outcome.verdict == DONE ? len : 0);
+	free(text);
+}
+
 int
 main(int argc, char *argv[])
 {
 	struct local l = { 0 };
-	char *text = NULL;
-	size_t len = 0;
 
 	local_signals(&l);
 	if (argc == 3 && strcmp(argv[1], "deliver") == 0)
 		return local_again(&l, argv[2]);
 	if (!read_start(&l))
 		return EXIT_FAILURE;
-	l.end = local_now() + (msec)l.start.life * 1000;
-	/* What no wait of ours sees ends us some seconds later. */
-	alarm(l.start.life + 5);
 	confine(&l);
-	if (l.start.doing == LOCAL_DO_DELIVER)
-		deliver(&l);
-	else if (local_read(&l, &text, &len))
-		outcome_set(&l.outcome, DONE, WIDTH_RCPT, 0, NULL, "read");
-	answer(&l, text, l.outcome.verdict == DONE ? len : 0);
-	free(text);
+	do
+		act(&l);
+	while (next_start(&l));
 	return EXIT_SUCCESS;
 }

@@ -7,6 +7,8 @@
  */
 #include "priv_local.h"
 
+#include <sys/socket.h>
+
 #include <bsd/string.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -125,6 +127,7 @@ plan_take(const struct local_runs *l, const struct local_take *take,
 		return "the action's command or path is too long";
 	start->doing = LOCAL_DO_DELIVER;
 	start->life = runs_program(take, a) ? LIFE_PROGRAM : LIFE_MAILBOX;
+	start->stays = start->opened == 0;
 	start->method = a->method;
 	start->junk = a->junk;
 	start->take = *take;
@@ -183,28 +186,37 @@ close_all(int *fd, size_t n)
 	}
 }
 
-/* The whole of it, in the pipe before anybody reads it. */
+msec
+local_life(const struct local_start *start)
+{
+	return (msec)start->life * 1000 + LIFE_MORE;
+}
+
+/* The whole of it, in the socket before anybody reads it. */
 static bool
 write_start(int fd, const struct local_start *start)
 {
-	(void)fcntl(fd, F_SETPIPE_SZ, (int)sizeof(*start));
-	fcntl(fd, F_SETFL, O_NONBLOCK);
-	return write(fd, start, sizeof(*start)) == (ssize_t)sizeof(*start);
+	return send(fd, start, sizeof(*start),
+		   MSG_EOR | MSG_NOSIGNAL | MSG_DONTWAIT) ==
+	    (ssize_t)sizeof(*start);
 }
 
-/* content: -1 for none.  False and errno; *answer is our end. */
+/* content: -1 for none.  False and errno; *answer and, where it stays, *next
+ * are our ends. */
 static bool
 launch(const struct local_runs *l, struct helper *h,
-    const struct local_start *start, int content, int *answer)
+    const struct local_start *start, int content, int *answer, int *next)
 {
-	/* our end of the answer, its end; likewise of the start; null */
+	/* our end of the answer, its end; its end of the start, ours; null */
 	int fd[5] = { -1, -1, -1, -1, -1 };
 	pid_t me = getpid(), pid = -1;
 	int error;
 
 	fd[4] = open("/dev/null", O_RDWR | O_CLOEXEC);
 	if (fd[4] != -1 && pipe2(fd, O_CLOEXEC) == 0 &&
-	    pipe2(fd + 2, O_CLOEXEC) == 0 && write_start(fd[3], start))
+	    socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fd + 2) ==
+		0 &&
+	    write_start(fd[3], start))
 		pid = fork();
 	if (pid == 0) {
 		if (content == -1)
@@ -218,8 +230,11 @@ launch(const struct local_runs *l, struct helper *h,
 		fcntl(fd[0], F_SETFL, O_NONBLOCK);
 		*answer = fd[0];
 		fd[0] = -1;
-		helper_began(h, l->proc->loop, pid,
-		    (msec)start->life * 1000 + LIFE_MORE);
+		helper_began(h, l->proc->loop, pid, local_life(start));
+	}
+	if (pid > 0 && start->stays != 0) {
+		*next = fd[3];
+		fd[3] = -1;
 	}
 	close_all(fd, sizeof(fd) / sizeof(fd[0]));
 	errno = error;
@@ -259,6 +274,7 @@ drop_answer(struct local_run *r)
 	if (r->answer != -1)
 		close(r->answer);
 	r->answer = -1;
+	local_stay(r);
 	look_drained(r->of);
 }
 
@@ -301,12 +317,36 @@ not_allowed(struct outcome *o, const char *why)
 	outcome_of_us(o, CAUSE_CONFIG, STAGE_PREPARE);
 }
 
+/* By one that waits for it, or a new one.  NULL: none, and errno, 0 where
+ * there is no place for it. */
+static struct local_run *
+begin(struct local_runs *l, const struct local_start *start, int content)
+{
+	const struct conf_action *a =
+	    CONF_ACTION(l->proc->conf, start->take.action);
+	struct local_run *r = NULL;
+	struct local_as as;
+	int next = -1;
+
+	local_stay_as(a, start, runs_program(&start->take, a), &as);
+	if (start->stays != 0)
+		r = local_stay_find(l, &as);
+	if (r != NULL && local_stay_give(r, start, content))
+		return r;
+	errno = 0;
+	if ((r = free_take(l)) == NULL ||
+	    !launch(l, &r->helper, start, content, &r->answer, &next))
+		return NULL;
+	local_stay_begin(r, &as, next);
+	return r;
+}
+
 void
 local_runs_take(struct local_runs *l, struct ipc_chan *from,
     struct ipc_msg *msg)
 {
 	const struct local_take *take = msg->body;
-	struct local_run *r = free_take(l);
+	struct local_run *r = NULL;
 	struct local_start start;
 	struct local_is is;
 	const char *why;
@@ -318,11 +358,11 @@ local_runs_take(struct local_runs *l, struct ipc_chan *from,
 	fcntl(msg->fd, F_SETFL, 0);
 	if ((why = plan_take(l, take, &start)) != NULL)
 		not_allowed(&is.outcome, why);
-	else if (l->hurried || r == NULL)
+	else if (l->hurried)
+		no_room(&is.outcome, "we are stopping");
+	else if ((r = begin(l, &start, msg->fd)) == NULL)
 		no_room(&is.outcome,
-		    l->hurried ? "we are stopping" : "too many deliveries");
-	else if (!launch(l, &r->helper, &start, msg->fd, &r->answer))
-		no_room(&is.outcome, strerror(errno));
+		    errno == 0 ? "too many deliveries" : strerror(errno));
 	else {
 		r->job = take->job;
 		r->id = take->id;
@@ -383,7 +423,7 @@ local_runs_read(struct local_runs *l, struct ipc_chan *from,
 		not_allowed(&is.outcome, why);
 	else if (h == NULL)
 		no_room(&is.outcome, "too many files are being read");
-	else if (!launch(l, h, &start, -1, &fd))
+	else if (!launch(l, h, &start, -1, &fd, NULL))
 		no_room(&is.outcome, strerror(errno));
 	else
 		outcome_set(&is.outcome, DONE, WIDTH_RCPT, 0, NULL, "started");
@@ -417,6 +457,10 @@ on_hurry(void *arg)
 void
 local_runs_drain(struct local_runs *l)
 {
+	size_t i;
+
+	for (i = 0; i < LOCAL_RUNS; i++)
+		local_stay_end(&l->take[i]);
 	if (!l->draining)
 		proc_drained(l->proc, count_takes(l));
 	l->draining = true;
@@ -436,6 +480,7 @@ local_runs_forget(struct local_runs *l, pid_t pid)
 		if (r->helper.pid != pid)
 			continue;
 		helper_forget(&r->helper, pid);
+		local_stay_end(r);
 		if (r->answer != -1)
 			timer_set(l->proc->loop, &r->keep, KEEP, on_kept, r);
 		else
@@ -454,7 +499,7 @@ local_runs_init(struct local_runs *l, struct proc *p, const char *own)
 	l->own = own;
 	for (i = 0; i < LOCAL_RUNS; i++) {
 		l->take[i].of = l;
-		l->take[i].answer = -1;
+		l->take[i].answer = l->take[i].next = -1;
 	}
 }
 

@@ -19,15 +19,29 @@
 
 struct local_runs;
 
-/* A delivery.  It is over when its process has ended and queue has noted what
- * it said. */
+/* Whom a process runs as, and what was asked to become that. */
+struct local_as {
+	uint32_t uid, gid;
+	uint32_t other;    /* LOCAL_OTHER */
+	uint32_t mbox;     /* of the group mail */
+	uint32_t program;  /* it may run one, which may gain rights */
+	uint32_t userbase; /* row of conf.table */
+	char user[LOCAL_USER_MAX + 1];
+	char name[LOCAL_USER_MAX + 1]; /* LOCAL_OTHER */
+};
+
+/* A process and its delivery.  The delivery is over when queue has noted what
+ * it said and the process has ended, or waits for the next. */
 struct local_run {
 	struct local_runs *of;
 	struct helper helper;
 	uint64_t job, id;
 	uint32_t n;
-	int answer;        /* where it says it, -1: noted, or none */
-	struct timer keep; /* it ended, and nobody has noted it */
+	int answer;         /* where it says it, -1: noted, or none */
+	struct timer keep;  /* it ended, and nobody has noted it; or it waits */
+	int next;           /* where it gets its next one, -1: it takes none */
+	struct local_as as; /* where next is */
+	msec until, idle;   /* it takes none from then on; it waits since */
 };
 
 struct local_runs {
@@ -74,6 +88,32 @@ void local_runs_forget(struct local_runs *l, pid_t pid);
 
 /* Whom local would run as: neither root nor one of us.  NULL, or why not. */
 const char *local_check_user(const struct local_runs *l, uid_t uid, gid_t gid);
+
+/* ms after which its process is killed */
+msec local_life(const struct local_start *start);
+
+/* ---- priv_local_stay.c ---- */
+
+/* Fills as, for a delivery by action a. */
+void local_stay_as(const struct conf_action *a, const struct local_start *start,
+    bool program, struct local_as *as);
+
+/* It was launched, and stays; takes next over. */
+void local_stay_begin(struct local_run *r, const struct local_as *as, int next);
+
+/* Its delivery is noted: it waits for the next, if it stays. */
+void local_stay(struct local_run *r);
+
+/* A process that waits, and is this user; NULL: none. */
+struct local_run *local_stay_find(struct local_runs *l,
+    const struct local_as *as);
+
+/* Gives it this delivery; content is borrowed.  False: it has none. */
+bool local_stay_give(struct local_run *r, const struct local_start *start,
+    int content);
+
+/* It gets no other, and ends when it has nothing to do. */
+void local_stay_end(struct local_run *r);
 
 /* ---- priv_local_child.c ---- */
 

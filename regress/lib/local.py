@@ -6,6 +6,7 @@ SPDX-License-Identifier: ISC
 import ctypes
 import os
 import re
+import socket
 import subprocess
 import threading
 from ctypes import c_char, c_uint8, c_uint16, c_uint32, c_uint64
@@ -81,8 +82,8 @@ class Text(ctypes.Structure):
 
 class Start(ctypes.Structure):
     _fields_ = [(n, c_uint32) for n in
-                ("magic", "doing", "opened", "life", "method", "junk",
-                 "delim", "strict")] + [
+                ("magic", "doing", "opened", "life", "stays", "method",
+                 "junk", "delim", "strict")] + [
         ("arg", _text("LOCAL_TEXT_MAX")),
         ("wrapper", _text("LOCAL_TEXT_MAX")),
         ("hostname", _text("HOST_MAX")), ("take", Take), ("text", Text)]
@@ -117,10 +118,11 @@ class Running:
 
     def __init__(self, root, start, uid, gid, content, short, opened=None,
                  front=()):
-        raw = bytes(start)
-        fds = [os.pipe() for _ in range(3)]  # content, answer, start
-        ours = [fds[0][1], fds[1][0], fds[2][1]]
-        theirs = [fds[0][0], fds[1][1], fds[2][0]]
+        fds = [os.pipe() for _ in range(2)]  # content, answer
+        ours = [fds[0][1], fds[1][0]]
+        self.start, its = socket.socketpair(socket.AF_UNIX,
+                                            socket.SOCK_SEQPACKET)
+        theirs = [fds[0][0], fds[1][1], its.detach()]
 
         def before():
             # Above what they become: none is closed by another.
@@ -135,21 +137,22 @@ class Running:
                 os.dup2(null, 2, inheritable=True)
             os.closerange(4 if opened is None else 5, 64)
             base._die_with_parent()
-        # A pipe that holds it all: who reads it is not there yet.
-        import fcntl
-        fcntl.fcntl(ours[2], 1031, len(raw))  # F_SETPIPE_SZ
-        os.write(ours[2], raw)
+        self.start.send(bytes(start))
         argv = [*root.wrap, *front, "setpriv", "--reuid", str(uid), "--regid",
                 str(gid), "--clear-groups", str(base.BUILD / "libexec/local"),
                 start.take.to.user.decode() or start.text.user.decode()]
         self.proc = subprocess.Popen(argv, preexec_fn=before,
                                      close_fds=False)
-        for fd in theirs + [ours[2]]:
+        for fd in theirs:
             os.close(fd)
+        if not start.stays:
+            self.start.close()
         self.pid = self.proc.pid
-        self._answer = ours[1]
-        self._content = ours[0]
         self._short = short
+        self._begun(*ours, content)
+
+    def _begun(self, content_fd, answer_fd, content):
+        self._content, self._answer = content_fd, answer_fd
         self._writer = threading.Thread(target=self._feed, args=(content,),
                                         daemon=True)
         self._writer.start()
@@ -169,6 +172,26 @@ class Running:
         if self._content is not None:
             os.close(self._content)
             self._content = None
+
+    def next(self, start, content):
+        """Another delivery, of one that stays."""
+        fds = [os.pipe() for _ in range(2)]
+        socket.send_fds(self.start, [bytes(start)], [fds[0][0], fds[1][1]])
+        for fd in (fds[0][0], fds[1][1]):
+            os.close(fd)
+        self._begun(fds[0][1], fds[1][0], content)
+        return self
+
+    def said(self, timeout=60):
+        """What one that stays has answered."""
+        self.start.settimeout(timeout)
+        assert self.start.recv(100) == b"\0"
+        raw = b""
+        while piece := os.read(self._answer, 1 << 20):
+            raw += piece
+        os.close(self._answer)
+        self._writer.join(timeout)
+        return Answer(raw, None, "")
 
     def answer(self, timeout=60):
         got = []
@@ -197,9 +220,10 @@ class Local:
     def begin(self, user, content=b"Subject: x\r\n\r\nhello\r\n",
               method="mbox", what=MAILBOX, text="", short=False, uid=None,
               gid=None, opened=None, doing=DELIVER, front=(), more=0,
-              **fields):
+              on=None, **fields):
         """more: bytes that were announced and do not come; short: nor does
-        the end.  front: a command in front of it."""
+        the end.  front: a command in front of it.  on: by this one, which
+        stays."""
         s = Start(magic=0x504f534c, doing=doing, life=fields.pop("life", 60),
                   method=METHODS.index(method), delim=ord("+"),
                   hostname=b"host.test", opened=opened is not None)
@@ -228,6 +252,8 @@ class Local:
                          if name in [f[0] for f in w._fields_])
             setattr(where, name,
                     value.encode() if isinstance(value, str) else value)
+        if on is not None:
+            return on.next(s, content)
         return Running(self.root, s, uid, gid, content, short, opened, front)
 
     def run(self, user, *args, timeout=60, **fields):

@@ -94,15 +94,28 @@ describe(char *out, size_t size, const struct local_start *s)
 	    s->wrapper, s->hostname, s->take.rcpt, s->text.name);
 }
 
+/* The next start, with what becomes 0 and 1. */
 static bool
-read_all(int fd, void *p, size_t len)
+receive(struct local_start *start)
 {
-	size_t got = 0;
-	ssize_t n;
+	union {
+		struct cmsghdr head;
+		char room[CMSG_SPACE(2 * sizeof(int))];
+	} control;
+	struct iovec iov = { start, sizeof(*start) };
+	struct msghdr m = { .msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = &control,
+		.msg_controllen = sizeof(control) };
+	int fd[2];
 
-	while (got < len && (n = read(fd, (char *)p + got, len - got)) > 0)
-		got += (size_t)n;
-	return got == len && read(fd, &n, 1) == 0;
+	close(0);
+	close(1);
+	if (recvmsg(3, &m, 0) != sizeof(*start) ||
+	    control.head.cmsg_len != CMSG_LEN(sizeof(fd)))
+		return false;
+	memcpy(fd, CMSG_DATA(&control.head), sizeof(fd));
+	return fd[0] == 0 && fd[1] == 1;
 }
 
 static int
@@ -110,17 +123,29 @@ be_local(const char *name)
 {
 	struct local_start start;
 	struct local_says says = { .magic = LOCAL_SAYS_MAGIC };
-	char text[OUTCOME_TEXT_MAX + 1] = "";
-	bool whole = read_all(3, &start, sizeof(start));
+	char text[OUTCOME_TEXT_MAX + 1];
+	bool whole = read(3, &start, sizeof(start)) == sizeof(start);
+	unsigned int turn = 1;
 
-	if (strcmp(start.take.envid, "die") == 0)
-		return 1;
-	if (strcmp(start.take.envid, "stay") == 0)
-		pause(); /* until SIGTERM, or SIGKILL */
-	add(text, sizeof(text), "argv1=%s whole=%d ", name, whole);
-	describe(text, sizeof(text), &start);
-	outcome_set(&says.outcome, DONE, WIDTH_RCPT, 0, NULL, "%s", text);
-	return write(1, &says, sizeof(says)) != (ssize_t)sizeof(says);
+	signal(SIGPIPE, SIG_IGN);
+	whole = whole && (start.stays != 0 || read(3, text, 1) == 0);
+	do {
+		if (strcmp(start.take.envid, "die") == 0)
+			return 1;
+		if (strcmp(start.take.envid, "stay") == 0)
+			pause(); /* until SIGTERM, or SIGKILL */
+		text[0] = '\0';
+		add(text, sizeof(text), "argv1=%s whole=%d turn=%u ", name,
+		    whole, turn++);
+		describe(text, sizeof(text), &start);
+		outcome_set(&says.outcome, DONE, WIDTH_RCPT, 0, NULL, "%s",
+		    text);
+		if (start.stays != 0 && write(3, "", 1) != 1)
+			start.stays = 0;
+		if (write(1, &says, sizeof(says)) != (ssize_t)sizeof(says))
+			return 1;
+	} while (start.stays != 0 && receive(&start));
+	return 0;
 }
 
 /* ---- a world ---- */
@@ -302,13 +327,19 @@ running(void)
 }
 
 static bool
-run_until_none(void)
+run_until_left(unsigned int n)
 {
 	msec end = loop_msec() + WAIT;
 
-	while (running() > 0 && loop_msec() < end)
+	while (running() > n && loop_msec() < end)
 		run_a_while();
-	return running() == 0;
+	return running() == n;
+}
+
+static bool
+run_until_none(void)
+{
+	return run_until_left(0);
 }
 
 /* ---- a configuration ---- */
@@ -452,11 +483,16 @@ send_noted(uint64_t job)
 	local_noted_send(&w.queue, 0, &m, -1);
 }
 
+/* ... and it gets no other. */
 static void
 note(uint64_t job)
 {
+	size_t i;
+
 	send_noted(job);
 	run_a_while();
+	for (i = 0; i < LOCAL_RUNS; i++)
+		local_stay_end(&w.locals.take[i]);
 }
 
 /* ---- who may ---- */
@@ -645,6 +681,7 @@ test_takes(void)
 			    lacks);
 		CHECK(name, good);
 		note(t.job);
+		run_until_none();
 	}
 	CHECK("all have ended", run_until_none());
 }
@@ -1099,7 +1136,7 @@ test_many(void)
 	}
 	run_a_while();
 	CHECK("what is noted and runs on still counts",
-	    w.n_drained == 1 && running() == LOCAL_RUNS - 1);
+	    run_until_left(LOCAL_RUNS - 1) && w.n_drained == 1);
 	w.proc.stopping = true;
 	local_runs_drain(&w.locals);
 	CHECK("SIGTERM when all of us stop", run_until_none());
@@ -1112,6 +1149,19 @@ test_many(void)
 	CHECK("no descriptor is left", descriptors() == before);
 }
 
+/* The run of the last one. */
+static struct local_run *
+run_of(uint64_t job)
+{
+	size_t i;
+
+	for (i = 0; i < LOCAL_RUNS; i++) {
+		if (w.locals.take[i].job == job)
+			return &w.locals.take[i];
+	}
+	abort();
+}
+
 /* Noted, and ended, in either order. */
 static void
 test_order(void)
@@ -1120,6 +1170,7 @@ test_order(void)
 	struct local_take t = make_take(0);
 
 	take(&t);
+	local_stay_end(run_of(t.job));
 	CHECK("it says something", read_says(got.fd) != NULL);
 	CHECK("it has ended", run_until_none());
 	w.n_held = 0;
@@ -1139,6 +1190,112 @@ test_order(void)
 	run_a_while();
 	CHECK("noted: it is gone", w.n_held == 0);
 	CHECK("no descriptor is left", descriptors() == before);
+}
+
+/* ---- one that stays ---- */
+
+/* What it says after so many deliveries, this one included. */
+static bool
+is_turn(struct local_take *t, unsigned int turn)
+{
+	const struct local_says *says;
+	char want[32];
+
+	take(t);
+	says = got.fd == -1 ? NULL : read_says(got.fd);
+	snprintf(want, sizeof(want), " turn=%u ", turn);
+	if (says != NULL && strstr(says->outcome.text, want) != NULL)
+		return true;
+	printf("wanted%s: %s\n", want,
+	    says == NULL ? "nothing" : says->outcome.text);
+	return false;
+}
+
+/* As queue does: noted, then the next. */
+static bool
+is_next_turn(struct local_take *t, unsigned int turn)
+{
+	send_noted(t->job);
+	return is_turn(t, turn);
+}
+
+static void
+test_stay(void)
+{
+	unsigned int before = descriptors();
+	struct local_take box = make_take(0), dir = make_take(1), other,
+			  program = make_take(3);
+	struct local_run *r;
+	siginfo_t ended;
+
+	CHECK("stay: the first", is_turn(&box, 1));
+	CHECK("stay: the next by the same", is_next_turn(&box, 2));
+	CHECK("stay: and the one after it", is_next_turn(&box, 3));
+	CHECK("stay: one that is not noted gets none", is_turn(&box, 1));
+	send_noted(box.job - 1);
+	CHECK("stay: another method", is_turn(&dir, 1));
+	CHECK("stay: each has its own", is_next_turn(&dir, 2));
+	other = dir;
+	send_noted(dir.job);
+	other.to.gid = 60001;
+	CHECK("stay: another group", is_turn(&other, 1));
+	send_noted(other.job);
+	other = make_take(9); /* a file, as daemon */
+	CHECK("stay: another user", is_turn(&other, 1));
+	CHECK("stay: a program's", is_turn(&program, 1));
+	CHECK("stay: for another program", is_next_turn(&program, 2));
+	send_noted(program.job);
+	send_noted(other.job);
+	other = make_take(10); /* of .forward, as games */
+	CHECK("stay: none that may run no program", is_turn(&other, 1));
+	CHECK("stay: but one that may", is_next_turn(&other, 2));
+
+	r = run_of(dir.job);
+	kill(r->helper.pid, SIGKILL);
+	waitid(P_PID, (id_t)r->helper.pid, &ended, WEXITED | WNOWAIT);
+	CHECK("stay: one that was killed", is_turn(&dir, 1));
+	r = run_of(dir.job);
+	r->until = loop_msec();
+	CHECK("stay: one of old age", is_next_turn(&dir, 1));
+	send_noted(dir.job);
+	run_a_while();
+	r = run_of(dir.job);
+	CHECK("stay: it waits", r->next != -1 && r->helper.pid != 0);
+	send_noted(box.job);
+	send_noted(other.job);
+	send_noted(program.job);
+	CHECK("stay: not for long", run_until_none());
+	CHECK("stay: no descriptor is left", descriptors() == before);
+}
+
+/* Many users, of whom each had one. */
+static void
+test_stay_many(void)
+{
+	struct local_take t = make_take(1);
+	unsigned int before = descriptors(), i, n = 0, good = 0;
+
+	for (i = 0; i < 40; i++) {
+		t.to.uid = t.to.gid = 60100 + i;
+		snprintf(t.to.user, sizeof(t.to.user), "nobody-%u", i);
+		good += is_turn(&t, 1);
+		send_noted(t.job);
+	}
+	run_a_while();
+	for (i = 0; i < LOCAL_RUNS; i++)
+		n += w.locals.take[i].next != -1;
+	CHECK("stay: not too many", good == 40 && n >= 1 && n <= 32);
+	CHECK("stay: who was last", is_turn(&t, 2));
+	w.n_drained = 0;
+	local_runs_drain(&w.locals);
+	CHECK("stay: not when a newer one is at work",
+	    run_of(t.job)->next == -1);
+	send_noted(t.job);
+	CHECK("stay: which hears of their end", run_until_none());
+	run_a_while();
+	CHECK("stay: once", w.n_drained == 2 && w.left == 0);
+	w.locals.draining = w.proc.drained = false;
+	CHECK("stay: no descriptor is left", descriptors() == before);
 }
 
 /* An ordinary user's own. */
@@ -1226,6 +1383,8 @@ main(int argc, char **argv)
 		test_root_text();
 		test_socks();
 		test_order();
+		test_stay();
+		test_stay_many();
 		test_many();
 	}
 	test_not_jailed();
