@@ -42,6 +42,9 @@ enum {
 	LOCAL_JUNK = 2
 };
 
+/* Runs the commands of aliases, unless the action names another. */
+#define LOCAL_NOBODY "nobody"
+
 /* Whom it is done as, and where: lookup knows, queue keeps it while the
  * recipient is tried, spawn acts on it. */
 struct local_to {

@@ -52,14 +52,34 @@ step(const struct queue *qu, struct explain_is *is, const char *name,
 		is->text[used] = '\0';
 }
 
+/* The user whose the route is; false: nobody knows, until something goes
+ * there. */
+static bool
+user_of(const struct way *w, const char *route, char user[LOCAL_USER_MAX + 1])
+{
+	if (w == NULL || w->group == NULL)
+		return way_user_named(route, user);
+	strlcpy(user, w->group->name, LOCAL_USER_MAX + 1);
+	return true;
+}
+
 /* Of a route that ends here. */
 static void
 say_here(const struct queue *qu, const char *route, struct explain_is *is)
 {
 	const struct way *w = way_find(&qu->ways, route);
+	char user[LOCAL_USER_MAX + 1];
+	const struct way_group *g;
 
 	step(qu, is, "limit", NULL, "at most %u deliveries at once, %u now",
 	    way_here_max(qu->p.conf, route), w == NULL ? 0 : w->running);
+	if (user_of(w, route, user)) {
+		g = way_user(&qu->ways, user);
+		step(qu, is, "limit", NULL,
+		    "at most %u deliveries at once of user %s, %u now",
+		    way_user_max(qu->p.conf, user), user,
+		    g == NULL ? 0 : g->running);
+	}
 	step(qu, is, "limit", NULL,
 	    "at most %u deliveries on this host at once, %u now", LOCAL_MAX,
 	    qu->locals.n);

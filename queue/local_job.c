@@ -497,6 +497,7 @@ local_on_held(void *self, struct ipc_chan *from, struct ipc_msg *msg)
 	const struct local_held *m = msg->body;
 	struct index_rcpt row;
 	struct rcpt *r = held_rcpt(qu, m, &row);
+	char user[LOCAL_USER_MAX + 1];
 	struct way *w;
 	struct job *j;
 
@@ -510,6 +511,8 @@ local_on_held(void *self, struct ipc_chan *from, struct ipc_msg *msg)
 		msg_settle(qu, r->msg);
 		return; /* its answer is not waited for: it is tried again */
 	}
+	if (way_user_named(w->route, user))
+		way_of_user(&qu->ways, w, user);
 	j = job_new(r->msg);
 	j->turn.way = w;
 	j->action = CONF_NONE;

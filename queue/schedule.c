@@ -11,7 +11,6 @@
  */
 #include "queue.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include <bsd/string.h>
@@ -155,6 +154,7 @@ routed(struct queue *qu, struct rcpt *r, const struct route_is *is)
 	else if ((w = route_get(qu, is->route)) == NULL)
 		result_again(qu, r, LATER_SECS, "too many routes are down");
 	else {
+		way_of_user(&qu->ways, w, is->local.user);
 		group_look(qu, w);
 		if (way_open(w))
 			job_gather(qu, r, w, is);

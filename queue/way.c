@@ -42,7 +42,7 @@ group_free(const struct ways *ws, const struct way_group *g)
 {
 	uint32_t left = g->running >= g->max ? 0 : g->max - g->running;
 
-	if (ws->n_unsettled > 0)
+	if (ws->n_unsettled > 0 && g->row != CONF_NONE)
 		return 0;
 	return g->rate != NULL && g->rate->tokens < left ? g->rate->tokens :
 							   left;
@@ -225,6 +225,7 @@ free_way(struct way *w)
 static void
 forget(struct ways *ws, struct way *w)
 {
+	way_join(ws, w, NULL);
 	assert(w->kept != WAY_BUSY && w->listed == NULL && w->pent == NULL);
 	keep_as(ws, w, WAY_BUSY);
 	hash_del(&ws->hash, &w->node);
@@ -289,6 +290,7 @@ ways_free(struct ways *ws)
 	}
 	free(ws->group);
 	ws->group = NULL;
+	way_users_free(ws);
 	init_lists(ws);
 	ws->n = ws->n_idle = 0;
 }

@@ -10,7 +10,8 @@
  *
  * Routes may belong to a group (`limit mx`): a job runs if its route and its
  * group allow it.  The routes of a group that is full stand in a line of their
- * own, and come back to the round in that order, each free place one.
+ * own, and come back to the round in that order, each free place one.  So do
+ * those of one user of this host.
  *
  * What is known of a route decides how much it may have of what all share:
  * of a deliver process (way_share()), and of memory (struct way_room).  So
@@ -22,6 +23,7 @@
  *   way.c        the list of them; turns
  *   way_side.c   which of them end here
  *   way_group.c  groups, and one process for what is counted
+ *   way_user.c   users of this host, who are groups
  *   way_room.c   how much of each may be in memory
  *   way_state.c  up, paused, down, probe
  *
@@ -51,6 +53,8 @@
 #define WAY_RCPTS     2000  /* recipients of these jobs */
 #define WAY_START     5     /* concurrency of a route that nobody knows */
 #define WAY_HERE_MAX  5     /* ... and of one that ends here, at most */
+#define WAY_USER_MAX  10    /* ... of all that are one user's */
+#define WAY_ROLE_MAX  25    /* ... if the commands of aliases run as him */
 #define WAY_HOME_MSEC 10000 /* an idle connection is gone after this */
 
 /* Recipients in memory of all routes together: of those that work, of those
@@ -108,12 +112,14 @@ struct way_home {
 			 * runs */
 };
 
-/* The routes of one row of `limit mx`. */
+/* The routes of one row of `limit mx`, or of one user of this host. */
 struct way_group {
-	uint32_t row;     /* of conf.limit */
-	uint32_t max;     /* jobs at once */
-	uint32_t running; /* jobs given out */
-	uint32_t n_turns; /* of its routes, in the round */
+	struct hash_node node; /* of a user: in ways.users, by name */
+	uint32_t row;          /* of conf.limit; CONF_NONE: a user's */
+	uint32_t n_ways;       /* in it */
+	uint32_t max;          /* jobs at once */
+	uint32_t running;      /* jobs given out */
+	uint32_t n_turns;      /* of its routes, in the round */
 	struct way_list blocked;
 	struct way_room room;
 	struct way_rate *rate; /* NULL: as fast as may be */
@@ -121,8 +127,8 @@ struct way_group {
 	struct way_home home;
 	/* What route.c keeps here. */
 	void *owner;
-	bool stored; /* it has a row in the index, of this name: */
-	char name[ROUTE_MAX + 1];
+	bool stored;              /* it has a row in the index, of this name: */
+	char name[ROUTE_MAX + 1]; /* or the user's */
 };
 
 /* What keeps a route in memory. */
@@ -216,6 +222,7 @@ struct ways {
 	struct way_list rated; /* WAY_RATED, likewise */
 	uint32_t n, n_idle, n_unsettled;
 	struct way_group **group; /* by row of conf.limit; NULL: not yet */
+	struct hash users;        /* groups; those that have a route */
 	const struct conf *conf;
 	uint32_t (*random)(void);
 };
@@ -306,6 +313,17 @@ struct way_group *way_group(struct ways *ws, uint32_t row);
 void way_join(struct ways *ws, struct way *w, struct way_group *g);
 /* It is asked for, or was. */
 void way_asked(struct ways *ws, struct way *w, bool asked);
+
+/* ---- users (way_user.c) ---- */
+
+/* A route that ends here is that user's, as lookup says. */
+void way_of_user(struct ways *ws, struct way *w, const char *user);
+/* Whose it is by its name.  False: that does not say it (a file's). */
+bool way_user_named(const char *route, char user[LOCAL_USER_MAX + 1]);
+/* How many jobs all of his may run at once. */
+uint32_t way_user_max(const struct conf *c, const char *user);
+/* NULL: he has no route in memory. */
+const struct way_group *way_user(const struct ways *ws, const char *user);
 
 /* ---- memory (way_room.c) ---- */
 

@@ -126,6 +126,7 @@ way_join(struct ways *ws, struct way *w, struct way_group *g)
 	if (old != NULL) {
 		way_room_count(&old->room, w, false);
 		old->running -= w->running;
+		old->n_ways--;
 	}
 	if (w->pent != NULL) {
 		TAILQ_REMOVE(&w->pent->pent, w, wait);
@@ -133,12 +134,15 @@ way_join(struct ways *ws, struct way *w, struct way_group *g)
 	}
 	w->group = g;
 	if (g != NULL) {
+		g->n_ways++;
 		way_room_count(&g->room, w, true);
 		g->running += w->running;
 		if (w->running > 0 && g->home.at == CONF_NONE)
 			g->home = w->home;
 	}
-	if (old != NULL)
+	if (old != NULL) {
 		way_group_release(ws, old);
+		way_user_left(ws, old);
+	}
 	way_place(ws, w);
 }

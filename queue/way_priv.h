@@ -23,6 +23,11 @@ void way_group_release(struct ways *ws, struct way_group *g);
 /* way_group.c: n messages in so many seconds; NULL: as fast as may be. */
 struct way_rate *way_rate_new(uint32_t n, uint32_t per);
 
+/* way_user.c: a route has left the group, which ends with the last one if it is
+ * a user's; all end. */
+void way_user_left(struct ways *ws, struct way_group *g);
+void way_users_free(struct ways *ws);
+
 /* way_room.c: the room that keeps it from what it could use; NULL: none. */
 struct way_room *way_closed_by(const struct way *w);
 void way_room_init(struct way_room *room, uint32_t max);

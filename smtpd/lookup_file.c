@@ -9,7 +9,6 @@
 #include <bsd/sys/queue.h>
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -29,6 +28,8 @@ struct file_read {
 	struct file_req *req;
 	struct text_ask ask;
 	struct timer deadline;
+	struct timer patience;    /* since it began: FILES_SLOW_MSEC */
+	bool slow;                /* it is over */
 	struct file_read **place; /* of those that have begun; NULL: not yet */
 	struct ipc_req started;
 	int fd; /* -1: not yet */
@@ -99,6 +100,7 @@ read_free(struct file_read *r)
 	if (r->place != NULL)
 		*r->place = NULL;
 	timer_clear(&r->deadline);
+	timer_clear(&r->patience);
 	ipc_cancel(&r->started);
 	watch_clear(&r->watch);
 	if (r->fd != -1)
@@ -137,6 +139,52 @@ static void
 on_deadline(void *arg)
 {
 	fail(arg, "it was not read in time");
+}
+
+/* ---- a home that hangs ---- */
+
+static void
+on_hopeless(void *arg)
+{
+	fail(arg, "the user's files are not read in time");
+}
+
+static bool
+hangs(const struct files *f, uint32_t uid)
+{
+	unsigned int i;
+
+	for (i = 0; i < FILES_AT_ONCE; i++) {
+		if (f->begun[i] != NULL && f->begun[i]->ask.uid == uid &&
+		    f->begun[i]->slow)
+			return true;
+	}
+	return false;
+}
+
+/* Those of the user that will not have their turn are told so, soon. */
+static void
+give_up_some(struct files *f, uint32_t uid)
+{
+	struct file_read *r;
+	unsigned int n = 0;
+
+	if (!hangs(f, uid))
+		return;
+	TAILQ_FOREACH(r, &f->reads, entry) {
+		if (r->ask.uid == uid && ++n > FILES_HOPEFUL &&
+		    r->place == NULL)
+			timer_set(f->loop, &r->deadline, 0, on_hopeless, r);
+	}
+}
+
+static void
+on_slow(void *arg)
+{
+	struct file_read *r = arg;
+
+	r->slow = true;
+	give_up_some(r->files, r->ask.uid);
 }
 
 /* ---- reading ---- */
@@ -252,6 +300,7 @@ begin_next(struct files *f)
 		if (r->place != NULL || (r->place = find_place(f, r)) == NULL)
 			continue;
 		*r->place = r;
+		timer_set(f->loop, &r->patience, FILES_SLOW_MSEC, on_slow, r);
 		text_ask_ask(f->spawn, &r->started, &r->ask, on_started, r,
 		    FILES_MSEC);
 	}
@@ -328,6 +377,7 @@ files_ask(struct files *f, const struct text_ask *ask, struct file_req *req,
 	req->of = r;
 	timer_set(f->loop, &r->deadline, FILES_MSEC, on_deadline, r);
 	TAILQ_INSERT_TAIL(&f->reads, r, entry);
+	give_up_some(f, r->ask.uid);
 	begin_next(f);
 	return TABLE_WAIT;
 }

@@ -17,8 +17,16 @@
 #define FILES_AT_ONCE   8     /* each of TEXT_FILE_MAX bytes at most */
 #define FILES_OF_ONE    2     /* of them: a home that hangs is one user's */
 #define FILES_MSEC      15000 /* for one, from the question on */
+#define FILES_SLOW_MSEC 2000  /* one that takes longer: its user's home hangs */
 #define FILES_NONE      4096  /* files that are not there, remembered */
 #define FILES_NONE_MSEC 10000
+
+/*
+ * Questions of a user whose home hangs that may wait.  More of them would not
+ * have their turn in time, and who asks, asks so much at once and no more: they
+ * are told LATER now, so that others are asked about.
+ */
+#define FILES_HOPEFUL (FILES_OF_ONE * FILES_MSEC / FILES_SLOW_MSEC)
 
 /* verdict DONE: text is what it has (without a NUL behind), until the function
  * returns; NEVER: there is no such file; LATER: why not. */

@@ -14,7 +14,6 @@
 #include "lookup_leaf.h"
 #include "num.h"
 
-#define NOBODY   "nobody"
 #define HASH_LEN 17 /* behind a route that is cut */
 
 static void
@@ -213,7 +212,8 @@ to_local(struct question *q, const struct target *t,
 		return true;
 	}
 	if (t->user == NULL) {
-		if (!as_other(q, a->user == 0 ? NOBODY : conf_text(c, a->user),
+		if (!as_other(q,
+			a->user == 0 ? LOCAL_NOBODY : conf_text(c, a->user),
 			is))
 			return false;
 		if (to->as[0] == '\0')

@@ -16,7 +16,7 @@ import pytest
 
 from lib import base, dsn
 from lib.instance import conf, submit
-from lib.localroot import LocalRoot
+from lib.localroot import LocalRoot, hanging
 
 MX = "mx.c.test"
 # Each user's name says how his mail is delivered.
@@ -165,6 +165,24 @@ def test_large(lab):
         assert numbers(root, user, size) == [7], user
 
 
+def test_one_process(lab):
+    """A process delivers one after the other of its user's, and is not there
+    for long when no more come."""
+    it, root = stage(lab)
+    with it.smtp() as s:
+        for n in range(40):
+            submit(s, "s@c.test", [f"{u}@{MX}" for u in ("m1", "d1", "d2")],
+                   message(n))
+    it.empty(120)
+    for user in ("m1", "d1", "d2"):
+        assert sorted(numbers(root, user)) == list(range(40)), user
+    for user in ("d1", "d2"):
+        names = os.listdir(root.path(f"/home/{user}/Maildir/new"))
+        by = collections.Counter(re.search(r"P(\d+)R", n)[1] for n in names)
+        assert len(by) < 20, by
+    base.wait_until(lambda: not locals_of(it), "they end")
+
+
 # ---- what fails ----
 
 def test_full_disk(lab):
@@ -182,7 +200,8 @@ def test_full_disk(lab):
               r'method=mbox .*reply="4\.3\.1 ', 1, 30)
     it.logged(r' route-down .*route="local:mbox/m1"', 1, 30)
     base.wait_until(lambda: len(root.maildir("d1")) == 5, "others go on", 30)
-    assert {r["route"] for r in it.queue()} == {"local:mbox/m1"}
+    base.wait_until(lambda: {r["route"] for r in it.queue()} == {
+        "local:mbox/m1"}, "the route of each is known", 30)
     assert root.mbox("m1") == []
     assert "local:mbox/m1" in it.ctl("show", "routes").stdout
     filler.unlink()
@@ -267,7 +286,7 @@ def test_full_home(lab):
     waits = [b - a for a, b in zip(at, at[1:])]
     assert waits[0] < waits[2] and waits[2] > 2, waits
     tmp = root.path("/home/d1/Maildir/tmp")
-    base.wait_until(lambda: list(tmp.iterdir()) == [], "nothing is left", 20)
+    base.wait_until(lambda: list(tmp.iterdir()) == [], "nothing is left", 45)
     root.run(["mount", "-o", "remount,size=64m", "/home"])
     it.ctl("flush", "all")
     it.empty(40)
@@ -391,6 +410,49 @@ def test_many_slow_ones(lab):
         root.write(user, "go", "")
 
 
+def test_many_programs_of_one(lab):
+    """Ten programs of one user that hang: others have their mail, and when one
+    ends the next has its turn."""
+    it, root = stage(lab, users=("m1", "d1"))
+    root.write("m1", ".forward", "".join(
+        f'"|: {n}; until test -e go; do sleep 0.3; done; echo >>ran-{n}"\n'
+        for n in range(10)))
+    with it.smtp() as s:
+        for n in range(6):
+            submit(s, "s@c.test", [f"m1@{MX}"], message(n))
+        base.wait_until(lambda: collections.Counter(
+            r["trying"] for r in it.queue()) == {True: 10, False: 50},
+            "ten of sixty run", 60)
+        submit(s, "s@c.test", [f"d1@{MX}"], message(6))
+    base.wait_until(lambda: bodies(root, "d1"), "the other's", 30)
+    assert "at most 10 deliveries at once of user m1, 10 now" in it.ctl(
+        "explain", f"m1@{MX}").stdout
+    root.write("m1", "go", "")
+    it.empty(60)
+    for n in range(10):
+        assert root.path(f"/home/m1/ran-{n}").read_text() == 6 * "\n"
+
+
+def test_home_hangs(lab):
+    """A .forward that cannot be read, of more mail than lookup is asked about
+    at once: another's is delivered while the first who read it still hang."""
+    names = [f"a{n}" for n in range(1100)]
+    it, root = stage(lab, users=("m1", "d1"), retry="10m",
+                     aliases="".join(f"{name}: m1\n" for name in names))
+    root.write("m1", ".forward", "\\m1\n")
+    with hanging(root.path("/home/m1/.forward")):
+        with it.smtp() as s:
+            for part in (names[:550], names[550:]):
+                submit(s, "s@c.test", [f"{name}@{MX}" for name in part],
+                       message(1))
+            base.wait_until(lambda: len(locals_of(it)) == 2, "two read", 30)
+            first = locals_of(it)
+            submit(s, "s@c.test", [f"d1@{MX}"], message(2))
+        base.wait_until(lambda: bodies(root, "d1"), "the other's", 60)
+        assert set(first) <= set(locals_of(it))
+        it.ctl("remove", "all")
+
+
 # ---- kills ----
 
 class Killer:
@@ -478,7 +540,7 @@ def test_restarted(lab):
         base.wait_until(
             lambda: not os.path.exists(f"{it.root}/spool/lock") or
             not base.run(["fuser", f"{it.root}/spool/lock"]).stdout.strip(),
-            "the spool is free", 20)
+            "the spool is free", 45)
         it.start()
     empty_of(it, taken)
     doubles = 0
@@ -495,7 +557,7 @@ def test_stopped(lab):
     it, root = stage(lab, users=("s1", "d1"))
     with it.smtp() as s:
         submit(s, "s@c.test", [f"s1@{MX}", f"d1@{MX}"], message(1))
-    base.wait_until(lambda: locals_of(it), "it runs", 20)
+    base.wait_until(lambda: locals_of(it), "it runs", 45)
     it.stop(15)
     it.start()
     it.empty(60)
@@ -531,12 +593,13 @@ def test_reload(lab):
     it, root = stage(lab, users=("s1", "d1"))
     with it.smtp() as s:
         submit(s, "s@c.test", [f"s1@{MX}"], message(1))
-    base.wait_until(lambda: locals_of(it), "it runs", 20)
+    base.wait_until(lambda: locals_of(it), "it runs", 45)
     it.ctl("reload")
     with it.smtp() as s:
         submit(s, "s@c.test", [f"d1@{MX}"], message(2))
     it.empty(60)
     assert numbers(root, "s1") == [1] and numbers(root, "d1") == [2]
+    it.stop()
     assert len(re.findall(r" delivery to=\"s1@.* result=ok", it.log())) == 1
 
 
@@ -549,7 +612,7 @@ def test_damaged(lab):
     with it.smtp() as s:
         ident = submit(s, "s@c.test", [f"d1@{MX}", f"m1@{MX}"],
                        message(1, 300_000))
-    base.wait_until(lambda: it.spool_files(), "its file", 10)
+    base.wait_until(lambda: it.spool_files(), "its file", 45)
     path, = it.spool_files()
     text = path.read_bytes()
     at = text.index(b"message 1 ends")
@@ -569,29 +632,33 @@ def test_damaged(lab):
 def test_operator(lab):
     """Routes by name: shown, held, released, flushed; a message is removed
     while it runs; a pause."""
-    it, root = stage(lab, users=("d1", "t1", "s1"), retry="1h")
+    it, root = stage(lab, users=("d1", "t1", "h1"), retry="1h")
     it.ctl("hold", "local:dir/d1")
     with it.smtp() as s:
         ident = submit(s, "s@c.test", [f"d1@{MX}", f"t1@{MX}"], message(1))
     it.logged(r' delivery to="t1@.*result=later .*Come again\.', 1, 30)
-    rows = {r["recipient"]: r for r in it.queue()}
-    assert rows[f"d1@{MX}"]["route"] == "local:dir/d1"
-    assert rows[f"t1@{MX}"]["route"] == "local:later/t1"
-    assert "Come again." in it.ctl("show", "queue").stdout
+    base.wait_until(
+        lambda: {r["recipient"]: r["route"] for r in it.queue()} == {
+            f"d1@{MX}": "local:dir/d1", f"t1@{MX}": "local:later/t1"},
+        "both have their routes", 30)
+    base.wait_until(lambda: "Come again." in it.ctl("show", "queue").stdout,
+                    "what it said is listed", 30)
     assert "local:dir/d1" in it.ctl("show", "routes").stdout
     assert root.maildir("d1") == []
     assert it.ctl("release", "local:dir/d1", "--json").json["changed"] == 1
-    base.wait_until(lambda: root.maildir("d1"), "it is delivered", 20)
+    base.wait_until(lambda: root.maildir("d1"), "it is delivered")
     it.ctl("flush", "local:later/t1")
-    it.logged(r' delivery to="t1@.*attempts=2 .*', 1, 20)
+    it.logged(r' delivery to="t1@.*attempts=2 .*')
     it.ctl("remove", ident)
     it.empty()
 
     with it.smtp() as s:
-        ident = submit(s, "s@c.test", [f"s1@{MX}"], message(2))
-    base.wait_until(lambda: locals_of(it), "it runs", 20)
+        ident = submit(s, "s@c.test", [f"h1@{MX}"], message(2))
+    begun, go = (root.path(f"/home/h1/{name}") for name in ("begun", "go"))
+    base.wait_until(begun.exists, "it runs")
     assert it.ctl("remove", ident, "--json").json["in_flight"] == 1
-    it.empty(30)
+    go.touch()
+    it.empty()
     it.ctl("pause")
     with it.smtp() as s:
         submit(s, "s@c.test", [f"d1@{MX}"], message(3))
@@ -608,6 +675,7 @@ def test_explain(lab):
     text = it.ctl("explain", f"m1@{MX}").stdout
     assert "local:mbox/m1" in text
     assert "at most 1 deliveries at once, 0 now" in text
+    assert "at most 10 deliveries at once of user m1, 0 now" in text
     assert "at most 50 deliveries on this host at once, 0 now" in text
     assert "at most 5 deliveries at once" in it.ctl(
         "explain", f"d1@{MX}").stdout
@@ -624,7 +692,7 @@ def test_traced(lab):
     it.empty()
     base.wait_until(lambda: "local:dir/d1" in it.ctl(
         "trace", ident, "--json", check=False).stdout, "it is in the history",
-        20)
+        45)
 
 
 # ---- NOTIFY=SUCCESS ----

@@ -12,6 +12,8 @@ Nothing of the host's own is written.
 
 SPDX-License-Identifier: ISC
 """
+import contextlib
+import ctypes
 import os
 import re
 import shutil
@@ -32,6 +34,27 @@ exec sleep infinity
 """
 FIRST_UID = 40001
 FROM_LINE = re.compile(rb"(?:\A|(?<=\n\n))From ")
+
+# fanotify_init(2), fanotify_mark(2).
+FAN_CLOEXEC, FAN_CLASS_CONTENT = 1, 4
+FAN_MARK_ADD, FAN_OPEN_PERM, AT_FDCWD = 1, 0x10000, -100
+
+
+@contextlib.contextmanager
+def hanging(path):
+    """Who opens this file waits, as for a server that does not answer, until
+    this ends."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    fd = libc.fanotify_init(FAN_CLASS_CONTENT | FAN_CLOEXEC, os.O_RDONLY)
+    assert fd != -1, os.strerror(ctypes.get_errno())
+    try:
+        got = libc.fanotify_mark(fd, FAN_MARK_ADD,
+                                 ctypes.c_uint64(FAN_OPEN_PERM), AT_FDCWD,
+                                 os.fsencode(path))
+        assert got == 0, os.strerror(ctypes.get_errno())
+        yield
+    finally:
+        os.close(fd)
 
 
 class LocalRoot:

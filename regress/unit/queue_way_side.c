@@ -1,10 +1,11 @@
 /*
  * Routes that end on this host: which they are, how many jobs they may run, and
- * turns and memory of their own beside those that leave.
+ * all of one user, turns and memory of their own beside those that leave.
  *
  * SPDX-License-Identifier: ISC
  */
 #include <stdio.h>
+#include <string.h>
 
 #include "conf_image.h"
 #include "unit.h"
@@ -32,7 +33,9 @@ make_conf(void)
 	struct conf_action actions[] = {
 		{ .name = image_text(c, "box"), .method = METHOD_MBOX },
 		{ .name = image_text(c, "dir"), .method = METHOD_MAILDIR },
-		{ .name = image_text(c, "an/odd one"), .method = METHOD_MDA },
+		{ .name = image_text(c, "an/odd one"),
+		    .method = METHOD_MDA,
+		    .user = image_text(c, "lists") },
 	};
 
 	c->route_concurrency = 20;
@@ -198,9 +201,167 @@ check_share(void)
 	stop(&ws);
 }
 
+/* ---- users ---- */
+
+/* Columns: route, whose it is by its name. */
+static const struct {
+	const char *route, *user;
+} names[] = {
+	{ "local:dir/ann", "ann" },
+	{ "local:an/odd one/ann", "ann" },
+	{ "program:ann/0123ABCD", "ann" },
+	{ "file:/home/ann/box", NULL },
+	{ "local:", NULL },
+	{ "local:dir/", NULL },
+	{ "program:/0123ABCD", NULL },
+	{ "program:ann", NULL },
+	{ "lmtp:dir/ann", NULL },
+	{ "", NULL },
+};
+
+static void
+check_names(void)
+{
+	char user[LOCAL_USER_MAX + 1], name[ROUTE_MAX + 1];
+	struct ways ws;
+	size_t i;
+
+	for (i = 0; i < sizeof names / sizeof names[0]; i++) {
+		memset(user, 0, sizeof user);
+		CHECK(names[i].route,
+		    way_user_named(names[i].route, user) ==
+			    (names[i].user != NULL) &&
+			(names[i].user == NULL ||
+			    strcmp(user, names[i].user) == 0));
+	}
+	snprintf(name, sizeof name, "local:dir/%0*d", LOCAL_USER_MAX + 1, 1);
+	CHECK("no user's name is so long", !way_user_named(name, user));
+	start(&ws);
+	CHECK("of one user fewer than of those who are for many",
+	    way_user_max(ws.conf, "ann") == WAY_USER_MAX &&
+		way_user_max(ws.conf, "lists") == WAY_ROLE_MAX &&
+		way_user_max(ws.conf, "nobody") == WAY_ROLE_MAX);
+	stop(&ws);
+}
+
+static struct way *
+of_user(struct ways *ws, const char *user, const char *route, int n)
+{
+	struct way *w = way_get(ws, route);
+
+	way_of_user(ws, w, user);
+	add(ws, w, n);
+	return w;
+}
+
+/* All that may run now; how many of them are w's. */
+static uint32_t
+run_all(struct ways *ws, const struct way *w)
+{
+	struct way_job *job;
+	uint32_t n = 0;
+
+	while ((job = take(ws, WAY_HERE)) != NULL)
+		n += job->way == w;
+	return n;
+}
+
+/* Ten programs of one user, none of which ends. */
+static void
+check_user(void)
+{
+	struct outcome done = { .verdict = DONE };
+	struct way *p[10], *file, *box, *out;
+	const struct way_group *ann;
+	char route[32];
+	struct ways ws;
+	uint32_t i, n;
+
+	start(&ws);
+	for (i = 0; i < 10; i++) {
+		snprintf(route, sizeof route, "program:ann/%08X", i);
+		p[i] = of_user(&ws, "ann", route, 9);
+	}
+	file = of_user(&ws, "ann", "file:/home/ann/box", 3);
+	run_all(&ws, NULL);
+	ann = way_user(&ws, "ann");
+	CHECK("user: he has no more than that",
+	    ann != NULL && ann->running == WAY_USER_MAX);
+	for (i = n = 0; i < 10; i++)
+		n += p[i]->running == 1;
+	CHECK("user: each of his routes has had its turn", n == 10);
+	box = of_user(&ws, "bob", "local:dir/bob", 9);
+	CHECK("user: who comes then has his turn",
+	    run_all(&ws, box) == WAY_HERE_MAX &&
+		way_user(&ws, "bob")->running == WAY_HERE_MAX);
+	way_ended(&ws, p[0], &done, 0);
+	CHECK("user: the next is the route that waits longest",
+	    run_all(&ws, file) == 1 && ann->running == WAY_USER_MAX);
+	way_undo(&ws, p[3]);
+	CHECK("user: then the others in their order",
+	    run_all(&ws, p[0]) == 1 && ann->running == WAY_USER_MAX);
+	out = way_get(&ws, "mx:ann");
+	way_of_user(&ws, out, "ann");
+	CHECK("user: who leaves is nobody's", out->group == NULL);
+	stop(&ws);
+}
+
+/* What ran before a restart counts, and what is not known of other routes then
+ * has nothing to do with it. */
+static void
+check_restart(void)
+{
+	struct way *old, *box, *out;
+	struct ways ws;
+	uint32_t i;
+
+	start(&ws);
+	old = way_get(&ws, "program:ann/00000001");
+	for (i = 0; i < WAY_USER_MAX; i++)
+		way_running(&ws, old);
+	way_of_user(&ws, old, "ann");
+	out = way_get(&ws, "mx:a.test");
+	way_asked(&ws, out, true);
+	way_running(&ws, out);
+	box = of_user(&ws, "ann", "local:dir/ann", 1);
+	CHECK("restart: it counts", run_all(&ws, box) == 0);
+	way_undo(&ws, old);
+	CHECK("restart: until it ends", run_all(&ws, box) == 1);
+	stop(&ws);
+}
+
+/* A file is whose it was said to be last; who has no route is forgotten. */
+static void
+check_owner(void)
+{
+	struct way *file;
+	struct ways ws;
+	char route[32];
+	int i;
+
+	start(&ws);
+	file = of_user(&ws, "ann", "file:/srv/log", 2);
+	run_all(&ws, file);
+	way_of_user(&ws, file, "bob");
+	CHECK("owner: with what it runs",
+	    way_user(&ws, "ann") == NULL && ws.users.n == 1 &&
+		way_user(&ws, "bob")->running == 1);
+	for (i = 0; i < WAYS_MAX; i++) {
+		snprintf(route, sizeof route, "local:dir/u%d", i);
+		way_of_user(&ws, way_get(&ws, route), route);
+	}
+	CHECK("owner: of routes that are forgotten nothing stays",
+	    ws.users.n == ws.n && ws.n < WAYS_MAX);
+	stop(&ws);
+}
+
 int
 main(void)
 {
+	check_names();
+	check_user();
+	check_restart();
+	check_owner();
 	check_routes();
 	check_turns();
 	check_room();

@@ -185,6 +185,49 @@ test_one_hangs(void)
 	end();
 }
 
+/* Who asks has so many questions and no more: those that will not be answered
+ * in time are not kept. */
+static void
+test_hopeless(void)
+{
+	msec enough = loop_msec() + 10 * FILES_SLOW_MSEC;
+	uint32_t i, told = 40 - FILES_HOPEFUL;
+
+	begin();
+	for (i = 0; i < 40; i++)
+		ask(i, ANN);
+	for (i = 40; i < 50; i++)
+		ask(i, BOB);
+	run();
+	for (i = 0; i < w.n; i++) {
+		if (w.uid[i] == BOB)
+			say_none(i);
+	}
+	CHECK("all of the other's are read, of the first all wait",
+	    w.n_answers == 10 && count(BOB) == 10);
+	while (w.n_answers == 10 && loop_msec() < enough)
+		event_base_loop(w.loop->base, EVLOOP_ONCE);
+	run();
+	CHECK("of one whose home hangs not all wait",
+	    w.n_answers == 10 + told && w.verdict == LATER);
+	ask(50, ANN);
+	run();
+	CHECK("nor who comes then", w.n_answers == 11 + told);
+	for (i = 0; count(ANN) == FILES_OF_ONE; i++) {
+		if (w.uid[i] == ANN)
+			say_none(i);
+	}
+	for (; w.n_answers < 11 + told + FILES_OF_ONE; i++) {
+		if (w.uid[i] == ANN)
+			say_none(i);
+	}
+	ask(51, ANN);
+	run();
+	CHECK("it hangs no more: who comes waits",
+	    w.n_answers == 11 + told + FILES_OF_ONE && w.verdict == NEVER);
+	end();
+}
+
 static void
 test_at_once(void)
 {
@@ -206,6 +249,7 @@ int
 main(void)
 {
 	test_one_hangs();
+	test_hopeless();
 	test_at_once();
 	return unit_end();
 }
