@@ -434,6 +434,7 @@ struct conf {
 	uint8_t dmarc_rules;                   /* enum conf_dmarc_rules */
 	uint8_t dmarc_quarantine;              /* enum conf_dmarc_act */
 	uint8_t dmarc_reject, dmarc_no_author; /* likewise */
+	uint8_t dmarc_temperror;               /* enum conf_dmarc_temperror */
 	uint32_t dmarc_except_from;            /* table of author domains */
 	uint32_t dmarc_except_src;             /* ... of clients */
 	uint32_t arc_trust;                    /* ... of sealers' domains */

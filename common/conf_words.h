@@ -167,6 +167,18 @@ enum conf_dmarc_rules {
 	X(HOLD, "hold")     /* kept until the operator releases it */          \
 	X(REJECT, "reject") /* 550 5.7.1 */
 
+/* What is done with a message that might be refused, if the DNS could say now
+ * what is needed to know. */
+#define CONF_DMARC_TEMPERRORS(X)                                               \
+	X(ACCEPT, "accept") /* it is taken */                                  \
+	X(LATER, "later")   /* 451: it comes again */
+
+enum conf_dmarc_temperror {
+#define X(name, word) DMARC_TEMPERROR_##name,
+	CONF_DMARC_TEMPERRORS(X)
+#undef X
+};
+
 enum conf_dmarc_act {
 #define X(name, word) DMARC_ACT_##name,
 	CONF_DMARC_ACTS(X)

@@ -17,7 +17,6 @@
 #include "smtp_addr.h"
 
 #define CANDIDATES (1 + DMARC_DKIM_MAX)
-#define WHY_BYTES  sizeof(((struct dmarc_answer *)NULL)->why)
 
 /* What a name has where its record should be. */
 enum at_name { AT_LATER, AT_NONE, AT_MANY, AT_BROKEN, AT_RECORD };
@@ -93,6 +92,26 @@ is_own(const struct dmarc_check *c)
 	return c->policy == dmarc_walk_own(&c->author);
 }
 
+/* What of a policy is heard by this message. */
+static enum dmarc_policy
+heard(const struct dmarc_check *c, enum dmarc_policy p)
+{
+	return c->policy->testing || c->roll >= c->policy->pct ? lower(p) : p;
+}
+
+/* The most that a message may turn out to deserve whose result is not known. */
+static enum dmarc_policy
+worst_of(const struct dmarc_check *c)
+{
+	enum dmarc_policy p, other;
+
+	if (c->policy == NULL)
+		return c->answer.at_worst;
+	p = policy_of(c->policy, is_own(c), c->answer.exists);
+	other = policy_of(c->policy, is_own(c), false);
+	return heard(c, c->exists_later && other > p ? other : p);
+}
+
 /* The result is known; why is NULL where there is nothing to say.  c is gone
  * afterwards. */
 static void
@@ -112,11 +131,11 @@ finish(struct dmarc_check *c, enum auth_result result, const char *why)
 	if (c->organization != NULL)
 		slice_copy(slice_of(c->organization), a.organization,
 		    sizeof(a.organization));
-	a.disposition = DMARC_P_NONE;
+	a.disposition = a.at_worst = DMARC_P_NONE;
 	if (result == RES_FAIL)
-		a.disposition = a.record.testing || c->roll >= a.record.pct ?
-		    lower(a.policy) :
-		    a.policy;
+		a.disposition = a.at_worst = heard(c, a.policy);
+	else if (result == RES_TEMPERROR)
+		a.at_worst = worst_of(c);
 	check_free(c);
 	fn(arg, &a);
 }
@@ -534,6 +553,7 @@ dmarc_start(struct loop *l, struct dns *d, const struct dmarc_query *q,
 	c->roll = q->roll;
 	c->fn = fn;
 	c->arg = arg;
+	dmarc_unknown(q, &c->answer);
 	c->answer.exists = true;
 	set_domain(c->domain, q->author);
 	add_candidates(c, q);

@@ -72,6 +72,10 @@ struct dmarc_answer {
 	/* What the domain asks for if it fails, after t= (or pct) is heard:
 	 * DMARC_P_NONE also where it passes. */
 	enum dmarc_policy disposition;
+	/* RES_TEMPERROR: the most that it may turn out to be.  REJECT where the
+	 * record is not known, NONE where the message would pass by any; of
+	 * another result it is the disposition. */
+	enum dmarc_policy at_worst;
 	enum dmarc_policy policy;           /* that applies, as published */
 	char policy_domain[DOMAIN_MAX + 1]; /* whose record it is; "" none */
 	/* of the author; "" where it made no difference */
@@ -91,6 +95,9 @@ typedef void dmarc_fn(void *arg, const struct dmarc_answer *answer);
 struct dmarc_check *dmarc_start(struct loop *l, struct dns *d,
     const struct dmarc_query *q, dmarc_fn *fn, void *arg);
 void dmarc_cancel(struct dmarc_check **c);
+
+/* What is known without the DNS: RES_TEMPERROR, and at_worst. */
+void dmarc_unknown(const struct dmarc_query *q, struct dmarc_answer *a);
 
 /* RFC 7489 3.2, by libpsl: reads its list, before the jail.  False: there is
  * none, and rfc7489 cannot be had. */

@@ -1,7 +1,7 @@
 /*
  * Records of DMARC (RFC 9989 4.7, RFC 7489 6.3): one text of the DNS becomes a
- * record, or none.  Runs in guard and smtpctl over text that others wrote;
- * allocates and keeps nothing.
+ * record, or none; and what is known without one.  Runs in guard, session and
+ * smtpctl over text that others wrote; allocates and keeps nothing.
  *
  * SPDX-License-Identifier: ISC
  */
@@ -379,4 +379,27 @@ dmarc_record_parse(struct slice text, enum conf_dmarc_rules rules,
 	r->p = DMARC_P_NONE;
 	r->sp = r->np = DMARC_P_UNSAID;
 	return NULL;
+}
+
+/* ---- no record ---- */
+
+/* Where no record is known: equal names are aligned whatever it says. */
+static enum dmarc_policy
+worst_by_name(const struct dmarc_query *q)
+{
+	bool same =
+	    q->spf == RES_PASS && strcasecmp(q->spf_domain, q->author) == 0;
+	unsigned int i;
+
+	for (i = 0; i < q->n_dkim && i < DMARC_DKIM_MAX; i++)
+		same = same || strcasecmp(q->dkim[i], q->author) == 0;
+	return same ? DMARC_P_NONE : DMARC_P_REJECT;
+}
+
+void
+dmarc_unknown(const struct dmarc_query *q, struct dmarc_answer *a)
+{
+	*a = (struct dmarc_answer){ .result = RES_TEMPERROR,
+		.disposition = DMARC_P_NONE,
+		.at_worst = worst_by_name(q) };
 }

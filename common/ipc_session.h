@@ -149,8 +149,10 @@ struct auth_is {
  */
 struct dispose_ask {
 	uint32_t listen;
-	uint32_t disposition; /* enum dmarc_policy (dmarc.h) */
-	uint32_t no_author;   /* 1: no single one (`dmarc no-author`) */
+	/* enum dmarc_policy (dmarc.h); at_worst: where the result of DMARC is
+	 * not known now (`dmarc temperror`), else NONE or UNSAID. */
+	uint32_t disposition, at_worst;
+	uint32_t no_author; /* 1: no single one (`dmarc no-author`) */
 	struct facts facts;
 	char sender[ADDR_MAX + 1];
 	char rcpt[ADDR_MAX + 1]; /* the first; empty: no rule is asked */
@@ -266,6 +268,7 @@ struct spf_is {
 };
 /* The TXT record at a name, for a key; as struct key_found (dkim_key.h). */
 struct key_ask {
+	char client[IP_TEXT_MAX + 1]; /* whose message it is */
 	char name[HOST_MAX + 1];
 };
 struct key_is {
@@ -276,6 +279,7 @@ struct key_is {
 };
 /* DMARC; the configuration says by which rules. */
 struct dmarc_ask {
+	char client[IP_TEXT_MAX + 1]; /* whose message it is */
 	char author[DOMAIN_MAX + 1];
 	uint32_t spf;
 	char spf_domain[DOMAIN_MAX + 1];
@@ -287,8 +291,8 @@ struct dmarc_ask {
  * asks the DNS himself. */
 struct dmarc_is {
 	struct outcome outcome; /* DONE; else too many are asked for already */
-	uint32_t result, disposition,
-	    policy;         /* enum auth_result, dmarc_policy */
+	/* enum auth_result, then enum dmarc_policy */
+	uint32_t result, disposition, at_worst, policy;
 	uint32_t p, sp, np; /* as published */
 	uint32_t adkim_strict, aspf_strict, psd, testing, pct;
 	uint32_t spf_aligned, dkim_aligned, exists, has_rua;
@@ -394,14 +398,13 @@ struct report_note {
 	char author[DOMAIN_MAX + 1]; /* header_from */
 	char sender[DOMAIN_MAX + 1]; /* envelope_from, the domain; "" */
 	char policy_domain[DOMAIN_MAX + 1];
-	uint8_t p, sp, np, adkim_strict, aspf_strict, psd, testing, pct;
+	uint8_t p, sp, np, adkim_strict, aspf_strict, testing, pct;
 	uint8_t rules; /* enum conf_dmarc_rules: discovery_method */
 	char fo[8];
 	/* what was done (enum dmarc_policy) and why */
 	uint8_t disposition, override; /* enum policy_override */
 	uint8_t spf_aligned, dkim_aligned;
 	uint8_t spf; /* enum auth_result */
-	uint8_t spf_of_helo;
 	char spf_domain[DOMAIN_MAX + 1];
 	uint32_t n_dkim;
 	uint8_t dkim[REPORT_DKIM_MAX]; /* results, of the top ones */

@@ -459,8 +459,10 @@ enum ipc_fd { IPC_NOFD, IPC_FD, IPC_MAYFD };
 	X(SPF_IS,     spf_is,     outcome.text) \
 	IPC_SPF(X, SPF_IS, spf_is, helo) \
 	IPC_SPF(X, SPF_IS, spf_is, mail) \
+	X(KEY_ASK,    key_ask,    client) \
 	X(KEY_ASK,    key_ask,    name) \
 	X(KEY_IS,     key_is,     why) \
+	X(DMARC_ASK,  dmarc_ask,  client) \
 	X(DMARC_ASK,  dmarc_ask,  author) \
 	X(DMARC_ASK,  dmarc_ask,  spf_domain) \
 	X(DMARC_ASK,  dmarc_ask,  dkim) \

@@ -248,12 +248,16 @@ verify_dmarc(struct verify *v, enum conf_dmarc_rules rules,
 void
 verify_dmarc_is(struct verify *v, const struct dmarc_answer *answer)
 {
-	static const struct dmarc_answer nobody = { .result = RES_TEMPERROR,
-		.disposition = DMARC_P_NONE,
-		.why = "the DNS does not say" };
+	struct dmarc_query q;
 
 	v->has_dmarc = true;
-	v->dmarc = answer == NULL ? nobody : *answer;
+	if (answer != NULL)
+		v->dmarc = *answer;
+	else if (verify_dmarc(v, DMARC_RFC9989, &q)) {
+		dmarc_unknown(&q, &v->dmarc);
+		(void)slice_copy(SLICE("the DNS does not say"), v->dmarc.why,
+		    sizeof(v->dmarc.why));
+	}
 }
 
 /* ---- what was found ---- */

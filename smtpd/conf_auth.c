@@ -33,6 +33,7 @@ conf_auth_says(const struct conf *c, enum conf_said kind)
 		    c->dmarc_quarantine != d.dmarc_quarantine ||
 		    c->dmarc_reject != d.dmarc_reject ||
 		    c->dmarc_no_author != d.dmarc_no_author ||
+		    c->dmarc_temperror != d.dmarc_temperror ||
 		    c->dmarc_except_from != CONF_NONE ||
 		    c->dmarc_except_src != CONF_NONE || c->dmarc_report;
 	case CONF_SAID_ARC:

@@ -130,6 +130,11 @@ conf_doubt_auth(struct conf_parser *p)
 			    "found `%s`, but no mail is verified: expected `listen on ... auth-results`",
 			    said_words[i]);
 	}
+	if (p->f.conf.dmarc_temperror == DMARC_TEMPERROR_LATER &&
+	    p->f.conf.dmarc_reject != DMARC_ACT_REJECT &&
+	    p->f.conf.dmarc_quarantine != DMARC_ACT_REJECT)
+		conf_warn(p, &p->said[CONF_SAID_TEMPERROR],
+		    "found `dmarc temperror later`, but nothing would be refused, so that nothing waits: expected `dmarc reject reject` with it");
 	for (i = 0; i < n; i++) {
 		m = conf_item(&p->match, i, sizeof(*m));
 		look_at_rule(p, m, verifies);

@@ -8,12 +8,9 @@
  */
 #include "conf_parse.h"
 
-#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 #include <syslog.h>
-
-#include "conf_old.h"
 
 #define FIELD(member)                                                          \
 	offsetof(struct conf_fields, member),                                  \
@@ -41,16 +38,6 @@ static const struct {
 } places[PLACES] = {
 #define X(name, often, end, then) { often, end, PLACE_##then },
 	CONF_PLACES(X)
-#undef X
-};
-
-static const struct {
-	const char *first;
-	uint32_t n;
-	const char *word, *said, *now;
-} pre_6_4[] = {
-#define X(first, n, word, said, now) { first, n, word, said, now },
-	CONF_PRE_6_4(X)
 #undef X
 };
 
@@ -330,77 +317,6 @@ begin(struct conf_parser *p)
 	conf_lex_statement(&p->lex);
 }
 
-/* ---- the grammar before 6.4 ---- */
-
-/* The form that its first rule has now, line by line. */
-static void
-say_new_form(struct conf_parser *p)
-{
-	struct conf_old_word word[CONF_OLD_WORDS_MAX];
-	const char *file = p->lex.file, *text, *end;
-	uint32_t line = p->lex.line;
-	struct buf lines;
-	size_t n = 0;
-
-	for (; !conf_at_end(p); conf_lex_next(&p->lex)) {
-		if (n == CONF_OLD_WORDS_MAX || p->lex.tok == TOK_BAD)
-			return;
-		word[n].tok = p->lex.tok;
-		word[n++].text = arena_copy(&p->lex.names, p->lex.text);
-	}
-	buf_init(&lines, 0);
-	if (conf_old_rule(word, n, &lines)) {
-		buf_add(&lines, "", 1);
-		conf_error(p->old, file, line,
-		    "the rule that begins here is now:");
-		for (text = (const char *)buf_data(&lines); *text != '\0';
-		     text = end + (*end == '\n')) {
-			end = text + strcspn(text, "\n");
-			conf_error(p->old, file, line, "    %.*s",
-			    (int)(end - text), text);
-		}
-	}
-	buf_free(&lines);
-}
-
-/* A whole file of the old grammar: this, and its first rule, is all that is
- * worth saying.  now: as in the table. */
-static void
-say_pre_6_4(struct conf_parser *p, const char *what, const char *now)
-{
-	conf_errors_free(p->errors);
-	conf_wrong(p,
-	    "found `%s` of the grammar before OpenSMTPD 6.4, expected that of 6.4 and later, in which %srules are `match` and `action`: see smtpd.conf(5)",
-	    what, now);
-	/* What else is wrong goes where nobody reads it. */
-	p->old = p->errors;
-	p->errors = p->lex.errors = &p->not_yet;
-	conf_errors_free(p->errors);
-	buf_drain(&p->missing, p->missing.len);
-}
-
-static bool
-is_old_rule(const struct conf_parser *p)
-{
-	return conf_lex_is(&p->lex, "accept") || conf_lex_is(&p->lex, "reject");
-}
-
-/* Looks at the token at hand, which is one more of the statement. */
-static void
-look_for_pre_6_4(struct conf_parser *p, const char *first)
-{
-	size_t i;
-
-	for (i = 0; i < sizeof(pre_6_4) / sizeof(pre_6_4[0]); i++) {
-		if (strcmp(first, pre_6_4[i].first) == 0 &&
-		    p->lex.count == pre_6_4[i].n &&
-		    conf_lex_is(&p->lex, pre_6_4[i].word)) {
-			say_pre_6_4(p, pre_6_4[i].said, pre_6_4[i].now);
-			return;
-		}
-	}
-}
-
 /* ---- after an error ---- */
 
 /* Does the token at hand begin a statement, though a list is open?  Nobody
@@ -421,7 +337,7 @@ skip(struct conf_parser *p, const char *first)
 	p->lex.quiet = true;
 	while (!conf_at_end(p) && !list_was_lost(p)) {
 		if (p->old == NULL)
-			look_for_pre_6_4(p, first);
+			conf_old_look(p, first);
 		conf_lex_next(&p->lex);
 	}
 }
@@ -470,8 +386,8 @@ old_statement(struct conf_parser *p)
 {
 	if (p->lex.tok == TOK_WORD && conf_lex_assigns(&p->lex)) {
 		define(p);
-	} else if (is_old_rule(p)) {
-		say_new_form(p);
+	} else if (conf_old_begins(p)) {
+		conf_old_new_form(p);
 		p->lex.stop = true;
 	}
 	skip(p, "");
@@ -528,8 +444,8 @@ static void
 statement(struct conf_parser *p)
 {
 	begin(p);
-	if (p->old == NULL && is_old_rule(p))
-		say_pre_6_4(p, p->lex.text, "");
+	if (p->old == NULL && conf_old_begins(p))
+		conf_old_file(p, p->lex.text, "");
 	if (p->old != NULL) {
 		old_statement(p);
 		return;

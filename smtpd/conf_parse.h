@@ -85,6 +85,7 @@ enum conf_said {
 	CONF_SAID_DMARC,
 	CONF_SAID_ARC,
 	CONF_SAID_SEAL,
+	CONF_SAID_TEMPERROR,
 	CONF_SAIDS
 };
 
@@ -216,6 +217,22 @@ bool conf_is_word(const struct conf_parser *p, enum conf_place place);
 /* The word that may stand in w's place and stores into the same field by
  * another value: "`tls`, `smtps`"; for messages. */
 void conf_siblings(const struct conf_word *w, char *out, size_t size);
+
+/* ---- conf_old_file.c: the grammar before 6.4 ---- */
+
+/* Does the word at hand begin one of its rules? */
+bool conf_old_begins(const struct conf_parser *p);
+
+/* Looks at the token at hand, one more of the statement that begins with
+ * first. */
+void conf_old_look(struct conf_parser *p, const char *first);
+
+/* A whole file of it: this, and its first rule, is all that is worth saying.
+ * now: as in CONF_PRE_6_4. */
+void conf_old_file(struct conf_parser *p, const char *what, const char *now);
+
+/* The form that the rule at hand has now, line by line. */
+void conf_old_new_form(struct conf_parser *p);
 
 /* The statement ends at the token at hand. */
 bool conf_at_end(const struct conf_parser *p);
@@ -503,9 +520,6 @@ const char *conf_check_program(const char *type, const char *path,
 
 /* The same of a command line, which begins with an absolute path. */
 const char *conf_check_command(const char *line, char why[CONF_PROGRAM_WHY]);
-
-/* What the table holds, as far as it can be known. */
-enum conf_shape conf_check_shape(struct conf_parser *p, uint32_t table);
 
 /* The table can be asked so, for p->use, and will be.  Says what is wrong. */
 bool conf_check_use(struct conf_parser *p, uint32_t table,

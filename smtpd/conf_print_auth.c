@@ -19,6 +19,12 @@ static const char *const act_words[] = {
 #undef X
 };
 
+static const char *const temperror_words[] = {
+#define X(name, word) [DMARC_TEMPERROR_##name] = (word),
+	CONF_DMARC_TEMPERRORS(X)
+#undef X
+};
+
 static void
 print_set(struct buf *out, const struct conf *c, const char *words,
     uint32_t table)
@@ -62,6 +68,8 @@ print_dmarc(struct buf *out, const struct conf *c)
 	    act_words[c->dmarc_quarantine]);
 	buf_printf(out, "dmarc reject %s\n", act_words[c->dmarc_reject]);
 	buf_printf(out, "dmarc no-author %s\n", act_words[c->dmarc_no_author]);
+	buf_printf(out, "dmarc temperror %s\n",
+	    temperror_words[c->dmarc_temperror]);
 	print_set(out, c, "dmarc except from", c->dmarc_except_from);
 	print_set(out, c, "dmarc except src", c->dmarc_except_src);
 	print_report(out, c);

@@ -110,6 +110,7 @@
 	X(SPF,          ONE,   NULL,              TOP) \
 	X(DMARC,        ONE,   NULL,              TOP) \
 	X(DMARC_RULES,  ONE,   NULL,              TOP) \
+	X(DMARC_TEMPERROR, ONE, NULL,             TOP) \
 	X(DMARC_EXCEPT, ONE,   NULL,              TOP) \
 	X(DMARC_REPORT, MANY,  conf_report_end,   TOP) \
 	X(ARC,          ONE,   NULL,              TOP) \
@@ -392,10 +393,13 @@
 	X(DMARC, "quarantine", ACTS, 0, act, conf.dmarc_quarantine, 0, TOP) \
 	X(DMARC, "reject",     ACTS, 0, act, conf.dmarc_reject, 0, TOP) \
 	X(DMARC, "no-author",  ACTS, 0, act, conf.dmarc_no_author, 0, TOP) \
+	X(DMARC, "temperror",  NULL, 0, verify, none, CONF_SAID_TEMPERROR, DMARC_TEMPERROR) \
 	X(DMARC, "except",     NULL, 0, nothing, none, 0, DMARC_EXCEPT) \
 	X(DMARC, "report",     NULL, 0, value, conf.dmarc_report, 1, DMARC_REPORT) \
 	X(DMARC_RULES, "rfc9989", NULL, 0, value, conf.dmarc_rules, DMARC_RFC9989, TOP) \
 	X(DMARC_RULES, "rfc7489", NULL, 0, value, conf.dmarc_rules, DMARC_RFC7489, TOP) \
+	X(DMARC_TEMPERROR, "accept", NULL, 0, value, conf.dmarc_temperror, DMARC_TEMPERROR_ACCEPT, TOP) \
+	X(DMARC_TEMPERROR, "later",  NULL, 0, value, conf.dmarc_temperror, DMARC_TEMPERROR_LATER, TOP) \
 	X(DMARC_EXCEPT, "from", "a domain, <table> or { list }", 0, list_once, conf.dmarc_except_from, SERVICE_DOMAIN, TOP) \
 	X(DMARC_EXCEPT, "src",  CLIENTS, 0, list_once, conf.dmarc_except_src, SERVICE_NETADDR, TOP) \
 	X(DMARC_REPORT, "from",    "an address", 0, mailbox, conf.report_from, 0, TOP) \

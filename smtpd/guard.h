@@ -10,6 +10,7 @@
  *   guard_names.c   questions to the DNS about one client
  *   guard_list.c    what a DNS list says
  *   guard_verify.c  questions to the DNS about who sent a message
+ *   share.c         what of these a client has at once
  *
  * SPDX-License-Identifier: ISC
  */

@@ -5,6 +5,8 @@
  */
 #include "guard_grudge.h"
 
+#include "loop.h"
+
 /* So many failures make one step: in a network there are many who err. */
 static const uint32_t per_step[SCOPES] = {
 	[SCOPE_CLIENT] = 1,
@@ -18,13 +20,10 @@ grudge_delay(const struct party *p, msec now)
 {
 	const struct grudge *g = &p->grudge;
 	uint32_t steps = g->n / per_step[p->key.scope];
-	msec ms = GRUDGE_FIRST_MS;
 
 	if (steps == 0 || now - g->last >= GRUDGE_FORGET_MS)
 		return 0;
-	while (--steps > 0 && ms < GRUDGE_MAX_MS)
-		ms *= 2;
-	return ms < GRUDGE_MAX_MS ? ms : GRUDGE_MAX_MS;
+	return loop_doubled(GRUDGE_FIRST_MS, steps - 1, GRUDGE_MAX_MS);
 }
 
 void

@@ -10,7 +10,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#define NAME_V4_MAX 16 /* "255.255.255.255." */
 #define NAME_V6_MAX 64 /* "f.f. ..." */
 
 /* ---- names ---- */

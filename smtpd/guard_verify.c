@@ -14,6 +14,7 @@
 
 #include "dmarc.h"
 #include "log.h"
+#include "share.h"
 #include "spf.h"
 
 enum { HELO, MAIL, SIDES };
@@ -34,6 +35,7 @@ struct claim_spf {
 };
 
 struct claim_key {
+	struct key_ask m;
 	struct dns_ask ask;
 	claims_key_fn *fn;
 };
@@ -45,12 +47,18 @@ struct claim_dmarc {
 	claims_dmarc_fn *fn;
 };
 
+struct claim;
+typedef void claim_step(struct claim *c);
+
 struct claim {
 	TAILQ_ENTRY(claim) entry;
 	struct claims *claims;
 	void *from;
 	uint64_t id;
-	struct claim_spf *spf; /* one of the three */
+	struct share_place place;
+	struct timer patience;      /* while it waits for that */
+	claim_step *begin, *refuse; /* it has a place; there is none */
+	struct claim_spf *spf;      /* one of the three */
 	struct claim_key *key;
 	struct claim_dmarc *dmarc;
 };
@@ -59,8 +67,8 @@ struct claims {
 	const struct conf *conf;
 	struct loop *loop;
 	struct dns *dns;
+	struct share *share;
 	TAILQ_HEAD(, claim) open;
-	unsigned int n;
 };
 
 struct claims *
@@ -71,6 +79,7 @@ claims_new(const struct conf *conf, struct loop *l, struct dns *dns)
 	c->conf = conf;
 	c->loop = l;
 	c->dns = dns;
+	c->share = share_new(CLAIMS_AT_ONCE, CLAIMS_MAX);
 	TAILQ_INIT(&c->open);
 	return c;
 }
@@ -89,7 +98,8 @@ claim_free(struct claim **cp)
 	if (c->dmarc != NULL)
 		dmarc_cancel(&c->dmarc->check);
 	TAILQ_REMOVE(&c->claims->open, c, entry);
-	c->claims->n--;
+	timer_clear(&c->patience);
+	share_leave(&c->place);
 	free(c->spf);
 	free(c->key);
 	free(c->dmarc);
@@ -103,8 +113,10 @@ claims_free(struct claims **c)
 
 	if (*c == NULL)
 		return;
+	share_hold((*c)->share);
 	while ((one = TAILQ_FIRST(&(*c)->open)) != NULL)
 		claim_free(&one);
+	share_free(&(*c)->share);
 	free(*c);
 	*c = NULL;
 }
@@ -114,33 +126,72 @@ claims_drop(struct claims *c, const void *from)
 {
 	struct claim *one, *next;
 
+	/* Those that begin may end at once: not under our feet. */
+	share_hold(c->share);
 	TAILQ_FOREACH_SAFE(one, &c->open, entry, next) {
 		if (one->from == from)
 			claim_free(&one);
 	}
+	share_go_on(c->share);
 }
 
 unsigned int
 claims_count(const struct claims *c)
 {
-	return c->n;
+	return share_count(c->share);
 }
 
-/* NULL: there are too many. */
 static struct claim *
 claim_new(struct claims *claims, void *from, uint64_t id)
 {
-	struct claim *c;
+	struct claim *c = xcalloc(1, sizeof *c);
 
-	if (claims->n >= CLAIMS_MAX)
-		return NULL;
-	c = xcalloc(1, sizeof *c);
 	c->claims = claims;
 	c->from = from;
 	c->id = id;
 	TAILQ_INSERT_TAIL(&claims->open, c, entry);
-	claims->n++;
 	return c;
+}
+
+/* ---- places ---- */
+
+static void
+on_place(void *arg)
+{
+	struct claim *c = arg;
+
+	timer_clear(&c->patience);
+	c->begin(c);
+}
+
+static void
+on_late(void *arg)
+{
+	struct claim *c = arg;
+
+	c->refuse(c);
+}
+
+/* When it has a place it begins, perhaps at once.  Afterwards it may be
+ * gone. */
+static void
+claim_wants(struct claim *c, const char *client, claim_step *begin,
+    claim_step *refuse)
+{
+	c->begin = begin;
+	c->refuse = refuse;
+	switch (share_take(c->claims->share, &c->place, client, on_place, c)) {
+	case SHARE_TAKEN:
+		begin(c);
+		break;
+	case SHARE_WAIT:
+		timer_set(c->claims->loop, &c->patience, CLAIMS_WAIT_MS,
+		    on_late, c);
+		break;
+	case SHARE_NONE:
+		refuse(c);
+		break;
+	}
 }
 
 /* ---- SPF ---- */
@@ -201,25 +252,38 @@ spf_side(struct claim *c, int which, struct spf_found *found)
 	s->check = spf_start(c->claims->loop, c->claims->dns, &q, on_spf, s);
 }
 
+static void
+spf_begin(struct claim *c)
+{
+	c->spf->open = 1; /* the last one tells, and not before all began */
+	if (c->spf->m.sender[0] != '\0')
+		spf_side(c, HELO, &c->spf->is.helo);
+	spf_side(c, MAIL, &c->spf->is.mail);
+	spf_settle(c);
+}
+
+static void
+spf_refuse(struct claim *c)
+{
+	static const struct spf_is later = { .outcome.verdict = LATER };
+	claims_spf_fn *fn = c->spf->fn;
+	uint64_t id = c->id;
+	void *from = c->from;
+
+	claim_free(&c);
+	fn(from, id, &later);
+}
+
 void
 claims_spf(struct claims *claims, void *from, uint64_t id,
     const struct spf_ask *m, claims_spf_fn *fn)
 {
-	static const struct spf_is later = { .outcome.verdict = LATER };
 	struct claim *c = claim_new(claims, from, id);
 
-	if (c == NULL) {
-		fn(from, id, &later);
-		return;
-	}
 	c->spf = xcalloc(1, sizeof *c->spf);
 	c->spf->m = *m;
 	c->spf->fn = fn;
-	c->spf->open = 1; /* the last one tells, and not before all began */
-	if (m->sender[0] != '\0')
-		spf_side(c, HELO, &c->spf->is.helo);
-	spf_side(c, MAIL, &c->spf->is.mail);
-	spf_settle(c);
+	claim_wants(c, m->client, spf_begin, spf_refuse);
 }
 
 /* ---- keys ---- */
@@ -242,27 +306,48 @@ fill_key(struct key_is *is, const struct dns_answer *a)
 }
 
 static void
-on_key(void *arg, const struct dns_answer *a)
+key_end(struct claim *c, const struct key_is *is)
 {
-	struct claim *c = arg;
 	claims_key_fn *fn = c->key->fn;
 	uint64_t id = c->id;
 	void *from = c->from;
+
+	claim_free(&c);
+	fn(from, id, is);
+}
+
+static void
+on_key(void *arg, const struct dns_answer *a)
+{
 	struct key_is is;
 
 	memset(&is, 0, sizeof is);
 	fill_key(&is, a);
-	claim_free(&c);
-	fn(from, id, &is);
+	key_end(arg, &is);
+}
+
+static void
+key_begin(struct claim *c)
+{
+	dns_ask(c->claims->dns, &c->key->ask, c->key->m.name, DNS_TXT, on_key,
+	    c);
+}
+
+static void
+key_refuse(struct claim *c)
+{
+	static const struct key_is later = { .status = DNS_LATER,
+		.why = "too many questions at once" };
+
+	key_end(c, &later);
 }
 
 void
 claims_key(struct claims *claims, void *from, uint64_t id,
     const struct key_ask *m, claims_key_fn *fn)
 {
-	struct key_is is = { .status = DNS_LATER,
-		.why = "too many questions at once" };
 	struct dns_question q;
+	struct key_is is;
 	struct claim *c;
 
 	/* A name that cannot be is not there. */
@@ -272,13 +357,11 @@ claims_key(struct claims *claims, void *from, uint64_t id,
 		fn(from, id, &is);
 		return;
 	}
-	if ((c = claim_new(claims, from, id)) == NULL) {
-		fn(from, id, &is);
-		return;
-	}
+	c = claim_new(claims, from, id);
 	c->key = xcalloc(1, sizeof *c->key);
+	c->key->m = *m;
 	c->key->fn = fn;
-	dns_ask(claims->dns, &c->key->ask, m->name, DNS_TXT, on_key, c);
+	claim_wants(c, m->client, key_begin, key_refuse);
 }
 
 /* ---- DMARC ---- */
@@ -291,6 +374,7 @@ fill_dmarc(struct dmarc_is *is, const struct dmarc_answer *a)
 	is->outcome.verdict = DONE;
 	is->result = a->result;
 	is->disposition = a->disposition;
+	is->at_worst = a->at_worst;
 	is->policy = a->policy;
 	is->p = r->p;
 	is->sp = r->sp;
@@ -313,19 +397,26 @@ fill_dmarc(struct dmarc_is *is, const struct dmarc_answer *a)
 }
 
 static void
-on_dmarc(void *arg, const struct dmarc_answer *a)
+dmarc_end(struct claim *c, const struct dmarc_is *is)
 {
-	struct claim *c = arg;
 	claims_dmarc_fn *fn = c->dmarc->fn;
 	uint64_t id = c->id;
 	void *from = c->from;
+
+	claim_free(&c);
+	fn(from, id, is);
+}
+
+static void
+on_dmarc(void *arg, const struct dmarc_answer *a)
+{
+	struct claim *c = arg;
 	struct dmarc_is is;
 
 	memset(&is, 0, sizeof is);
 	fill_dmarc(&is, a);
 	c->dmarc->check = NULL;
-	claim_free(&c);
-	fn(from, id, &is);
+	dmarc_end(c, &is);
 }
 
 /* Domains of signatures, each with its NUL; no more than there are. */
@@ -347,19 +438,34 @@ fill_domains(struct claim_dmarc *d)
 	d->q.n_later = d->m.n_later < most ? d->m.n_later : most;
 }
 
+static void
+dmarc_begin(struct claim *c)
+{
+	struct claim_dmarc *d = c->dmarc;
+	struct dmarc_check *check;
+
+	/* NULL: on_dmarc() was called, and d is gone. */
+	check =
+	    dmarc_start(c->claims->loop, c->claims->dns, &d->q, on_dmarc, c);
+	if (check != NULL)
+		d->check = check;
+}
+
+static void
+dmarc_refuse(struct claim *c)
+{
+	static const struct dmarc_is later = { .outcome.verdict = LATER };
+
+	dmarc_end(c, &later);
+}
+
 void
 claims_dmarc(struct claims *claims, void *from, uint64_t id,
     const struct dmarc_ask *m, claims_dmarc_fn *fn)
 {
-	static const struct dmarc_is later = { .outcome.verdict = LATER };
 	struct claim *c = claim_new(claims, from, id);
-	struct dmarc_check *check;
 	struct claim_dmarc *d;
 
-	if (c == NULL) {
-		fn(from, id, &later);
-		return;
-	}
 	d = c->dmarc = xcalloc(1, sizeof *d);
 	d->m = *m;
 	d->fn = fn;
@@ -369,8 +475,5 @@ claims_dmarc(struct claims *claims, void *from, uint64_t id,
 	d->q.spf_domain = d->m.spf_domain;
 	d->q.roll = arc4random_uniform(100);
 	fill_domains(d);
-	/* NULL: on_dmarc() was called, and d is gone. */
-	check = dmarc_start(claims->loop, claims->dns, &d->q, on_dmarc, c);
-	if (check != NULL)
-		d->check = check;
+	claim_wants(c, m->client, dmarc_begin, dmarc_refuse);
 }

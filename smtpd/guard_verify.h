@@ -12,7 +12,15 @@
 #include "ipc_table.h"
 #include "loop.h"
 
-#define CLAIMS_MAX 1024 /* questions at once; who comes then is told LATER */
+/*
+ * Questions at once, of sessions.  Of those that ask the DNS each may have two
+ * of its DNS_ACTIVE_MAX places, and some are left for names and lists.  Clients
+ * share them (share.h): so many are to be had, a few seconds are waited for
+ * one, and who finds no room to wait in, or waits longer, is told LATER.
+ */
+#define CLAIMS_AT_ONCE (DNS_ACTIVE_MAX * 3 / 8)
+#define CLAIMS_MAX     1024
+#define CLAIMS_WAIT_MS 4000
 
 struct claims;
 
@@ -38,7 +46,7 @@ void claims_dmarc(struct claims *c, void *from, uint64_t id,
 /* Nobody is there any more for what `from` asked. */
 void claims_drop(struct claims *c, const void *from);
 
-/* Questions that are not answered. */
+/* Questions that are not answered, those that wait too. */
 unsigned int claims_count(const struct claims *c);
 
 #endif

@@ -133,17 +133,31 @@ is_less(enum conf_dmarc_act act, uint32_t asked)
 	    (act == DMARC_ACT_NONE || act == DMARC_ACT_MARK);
 }
 
+static enum conf_dmarc_act
+act_by_policy(const struct conf *c, uint32_t asked)
+{
+	if (asked == DMARC_P_REJECT)
+		return (enum conf_dmarc_act)c->dmarc_reject;
+	if (asked == DMARC_P_QUARANTINE)
+		return (enum conf_dmarc_act)c->dmarc_quarantine;
+	return DMARC_ACT_NONE;
+}
+
 /* What is done by its configuration; exceptions come later. */
 static enum conf_dmarc_act
 act_of(const struct conf *c, const struct dispose_ask *ask)
 {
-	if (ask->no_author != 0)
-		return (enum conf_dmarc_act)c->dmarc_no_author;
-	if (ask->disposition == DMARC_P_REJECT)
-		return (enum conf_dmarc_act)c->dmarc_reject;
-	if (ask->disposition == DMARC_P_QUARANTINE)
-		return (enum conf_dmarc_act)c->dmarc_quarantine;
-	return DMARC_ACT_NONE;
+	return ask->no_author != 0 ? (enum conf_dmarc_act)c->dmarc_no_author :
+				     act_by_policy(c, ask->disposition);
+}
+
+/* Whether it waits until it is known if it is to be refused. */
+static bool
+has_to_wait(const struct conf *c, const struct dispose_ask *ask)
+{
+	return c->dmarc_temperror == DMARC_TEMPERROR_LATER &&
+	    ask->no_author == 0 &&
+	    act_by_policy(c, ask->at_worst) == DMARC_ACT_REJECT;
 }
 
 static void
@@ -168,6 +182,16 @@ apply(const struct dispose_ask *ask, enum conf_dmarc_act act,
 		refuse(is, "refused by the DMARC policy of ", ask->author);
 }
 
+/* RFC 7372 has no code for this: 4.7.24 is of SPF alone. */
+static void
+defer(const struct dispose_ask *ask, struct dispose_is *is)
+{
+	outcome_set(&is->outcome, LATER, WIDTH_MESSAGE, 451, "4.7.0",
+	    "the DNS cannot say now whether this may come from %s, try later",
+	    ask->author);
+	outcome_of_us(&is->outcome, CAUSE_POLICY, STAGE_LOOKUP);
+}
+
 /* False: a table is awaited. */
 static bool
 judge_policy(struct question *q, const struct dispose_ask *ask,
@@ -175,9 +199,10 @@ judge_policy(struct question *q, const struct dispose_ask *ask,
 {
 	enum conf_dmarc_act act = act_of(q->all->conf, ask);
 	enum policy_override override = OVERRIDE_NONE;
+	bool wait = has_to_wait(q->all->conf, ask);
 
 	/* Where nothing is done there is nothing to be spared. */
-	if (act != DMARC_ACT_NONE) {
+	if (act != DMARC_ACT_NONE || wait) {
 		switch (find_exception(q, ask, &override)) {
 		case TABLE_WAIT:
 			return false;
@@ -185,11 +210,16 @@ judge_policy(struct question *q, const struct dispose_ask *ask,
 			later(is);
 			return true;
 		case TABLE_YES:
-			is->override = override;
+			/* What nobody could ask for is not overridden. */
+			is->override = wait ? OVERRIDE_NONE : override;
 			return true;
 		case TABLE_NO:
 			break;
 		}
+	}
+	if (wait) {
+		defer(ask, is);
+		return true;
 	}
 	if (ask->no_author == 0 && is_less(act, ask->disposition))
 		is->override = OVERRIDE_LOCAL;

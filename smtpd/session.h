@@ -150,13 +150,8 @@ struct chunk {
 	enum session_state home; /* where the session is after that */
 };
 
-/* What the guard is asked about messages: so many are open at once, and others
- * wait for their turn (session_verify_ask.c). */
+/* What the guard is asked about messages (session_verify_ask.c). */
 enum verify_kind { VERIFY_SPF, VERIFY_KEY, VERIFY_DMARC, VERIFY_KINDS };
-struct verify_turn {
-	TAILQ_HEAD(, verify_ask) waiting;
-	uint32_t n_open;
-};
 
 struct server;
 struct session_tls;   /* session_tls.c; NULL: no TLS */
@@ -241,7 +236,7 @@ struct server {
 	uint64_t n_tx;    /* the last number of a transaction */
 	uint64_t n_auth;  /* ... of a SASL exchange */
 	uint32_t n_names; /* sessions whose names_ask is open */
-	struct verify_turn turn[VERIFY_KINDS];
+	struct share *share[VERIFY_KINDS]; /* questions open at once */
 	uint32_t *mechs;      /* by row of conf.listen: what can be checked */
 	uint8_t *wants_names; /* likewise: filters or rules ask for names */
 	uint32_t *phases;     /* by row of conf.listen: those that filters have,

@@ -18,9 +18,7 @@
 /* A statement of lookup. */
 void session_auth_mechs(struct server *srv, const struct auth_mechs *m);
 
-/* The line of EHLO's answer, as "AUTH PLAIN LOGIN", in AUTH_KEYWORD_SIZE bytes
- * at most; false: not offered now. */
-#define AUTH_KEYWORD_SIZE 128
+/* The line of EHLO's answer, as "AUTH PLAIN LOGIN"; false: not offered now. */
 bool session_auth_keyword(const struct session *s, char *out, size_t size);
 
 /* "AUTH ..."; arg: what stands behind it.  Replies, or begins an exchange. */

@@ -5,12 +5,10 @@
  *
  * SPDX-License-Identifier: ISC
  */
-#include <string.h>
 
 #include "num.h"
 #include "session.h"
 #include "session_step.h"
-#include "smtp_line.h"
 
 #define STEP (16 * 1024) /* bytes looked at in one go */
 

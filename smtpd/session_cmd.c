@@ -8,11 +8,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "log.h"
 #include "session.h"
 #include "session_auth.h"
 #include "session_guard.h"
-#include "session_step.h"
 #include "session_tls.h"
 
 /* Commands that bring no mail and are free; each one more is an error. */

@@ -46,11 +46,13 @@ static void
 add_results(struct dispose_ask *m, const struct verify *v)
 {
 	m->disposition = v->dmarc.disposition;
+	if (v->dmarc.result == RES_TEMPERROR)
+		m->at_worst = v->dmarc.at_worst;
 	m->no_author = v->author_is != AUTHOR_ONE || v->from_fields != 1 ||
 	    v->m.why != NULL;
 	m->facts.results = verify_results(v);
 	(void)slice_copy(slice_of(v->author), m->author, sizeof m->author);
-	if (v->dmarc.disposition > DMARC_P_NONE)
+	if (m->disposition > DMARC_P_NONE || m->at_worst > DMARC_P_NONE)
 		add_sealers(m, v);
 }
 
@@ -170,7 +172,6 @@ note(struct session *s)
 	m.np = r->np;
 	m.adkim_strict = r->adkim_strict;
 	m.aspf_strict = r->aspf_strict;
-	m.psd = (uint8_t)r->psd;
 	m.testing = r->testing;
 	m.pct = (uint8_t)r->pct;
 	m.rules = session_conf(s)->dmarc_rules;
@@ -180,7 +181,6 @@ note(struct session *s)
 	m.spf_aligned = d->spf_aligned;
 	m.dkim_aligned = d->dkim_aligned;
 	m.spf = (uint8_t)sv->v->spf.result;
-	m.spf_of_helo = sv->sender[0] == '\0';
 	memcpy(m.spf_domain, sv->v->spf.domain, sizeof m.spf_domain);
 	add_signatures(&m, &sv->v->dkim);
 	report_note_send(queue, 0, &m, -1);

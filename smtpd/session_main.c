@@ -13,7 +13,6 @@
  *
  * SPDX-License-Identifier: ISC
  */
-#include <unistd.h>
 
 #include "log.h"
 #include "mail_read.h"
@@ -193,7 +192,7 @@ main(void)
 	SLIST_INIT(&self.listeners);
 	TAILQ_INIT(&self.sessions);
 	self.reserve = -1;
-	verify_turns_init(&self);
+	verify_shares_init(&self);
 	status = proc_main(&self.proc, &hooks, &self);
 	/* With the keys of tickets. */
 	session_certs_free(&self.certs);

@@ -17,7 +17,6 @@
 #include "num.h"
 #include "session.h"
 #include "session_filter.h"
-#include "session_guard.h"
 #include "session_step.h"
 #include "smtp_line.h"
 

@@ -10,7 +10,6 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include <openssl/ssl.h>
 #include <openssl/x509.h>

@@ -231,7 +231,7 @@ session_certs_new(struct proc *p)
 	const struct conf *conf = p->conf;
 	struct session_certs *c;
 	const char *why = NULL;
-	char at[CONF_AT_MAX];
+	char at[CONF_AT_MAX], *pem = NULL;
 	SSL_CTX *ctx;
 	uint32_t i;
 
@@ -256,10 +256,14 @@ session_certs_new(struct proc *p)
 	c->chain = xcalloc(conf->pki.n + 1, sizeof(STACK_OF(X509) *));
 	c->ca = xcalloc(conf->ca.n + 1, sizeof(STACK_OF(X509) *));
 	c->site = xcalloc(conf->listen.n, sizeof(*c->site));
-	if (system != NULL && (c->system = tls_chain_system()) == NULL)
+	if (system != NULL &&
+	    ((pem = tls_chain_system()) == NULL ||
+		(c->system = X509_STORE_new()) == NULL ||
+		!tls_chain_store(c->system, pem)))
 		proc_fail(p,
 		    "%s: `verify` without `ca`: the system's authorities are not to be found",
 		    conf_at_print(conf, &system->at, at, sizeof(at)));
+	free(pem);
 	ERR_clear_error();
 	return c;
 }

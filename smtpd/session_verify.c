@@ -72,7 +72,7 @@ ask_keys(struct session *s)
 	unsigned int n = verify_keys(sv->v), i;
 
 	for (i = 0; i < VERIFY_KEYS_AT_ONCE && sv->next_key < n; i++) {
-		if (sv->key[i].place != ASK_IDLE)
+		if (sv->key[i].place.share != NULL)
 			continue;
 		sv->key[i].i = sv->next_key++;
 		if (verify_ask(s, &sv->key[i], VERIFY_KEY))
@@ -201,12 +201,13 @@ dmarc_is(struct session_verify *sv, const struct dmarc_is *m)
 
 	if (m == NULL || m->outcome.verdict != DONE ||
 	    m->result >= RES_RESULTS || m->disposition > DMARC_P_REJECT ||
-	    m->policy > DMARC_P_REJECT) {
+	    m->at_worst > DMARC_P_REJECT || m->policy > DMARC_P_REJECT) {
 		verify_dmarc_is(sv->v, NULL);
 		return;
 	}
 	a.result = m->result;
 	a.disposition = m->disposition;
+	a.at_worst = m->at_worst;
 	a.policy = m->policy;
 	a.spf_aligned = m->spf_aligned != 0;
 	a.dkim_aligned = m->dkim_aligned != 0;

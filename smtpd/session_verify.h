@@ -14,14 +14,14 @@
 #define SMTPD_SESSION_VERIFY_H
 
 #include "session_step.h"
+#include "share.h"
 #include "verify.h"
 
 #define VERIFY_KEYS_AT_ONCE 4 /* of one message */
 
 /* A question for the guard. */
 struct verify_ask {
-	TAILQ_ENTRY(verify_ask) entry; /* of those who wait for their turn */
-	enum { ASK_IDLE, ASK_WAITING, ASK_OPEN } place;
+	struct share_place place; /* of none: it is not asked */
 	enum verify_kind kind;
 	unsigned int i; /* of a key: the number of the question */
 	struct session *s;
@@ -67,12 +67,13 @@ void session_verify_free(struct session *s);
 
 /* ---- session_verify_ask.c ---- */
 
-/* Asks as soon as others before it were answered; session_verify_is() is told.
- * False: there is no guard. */
+/* Asks as soon as it has its turn, of which each client has its share;
+ * session_verify_is() is told.  False: there is no guard, or no room to
+ * wait. */
 bool verify_ask(struct session *s, struct verify_ask *a, enum verify_kind kind);
 void verify_ask_forget(struct verify_ask *a);
 /* The process begins. */
-void verify_turns_init(struct server *srv);
+void verify_shares_init(struct server *srv);
 /* In session_verify.c: msg is NULL if there is no answer. */
 void session_verify_is(struct session *s, struct verify_ask *a,
     const struct ipc_msg *msg);

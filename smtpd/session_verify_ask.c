@@ -1,8 +1,8 @@
 /*
  * What the guard is asked about a message: SPF, key records, DMARC.  Runs in
  * session.  Those answers take what the DNS takes, and the credit of the
- * channel is for short questions too: of each kind some are open at once, and
- * others wait for their turn.
+ * channel is for short questions too: of each kind some are open at once, which
+ * clients share, and others wait for their turn.
  *
  * SPDX-License-Identifier: ISC
  */
@@ -10,8 +10,10 @@
 
 #include "session_verify.h"
 
-/* Of each kind: who makes one slow delays that kind alone. */
-#define AT_ONCE (IPC_CREDIT / 8)
+/* Of each kind: who makes one slow delays that kind alone, and others than
+ * himself not even in that. */
+#define AT_ONCE  (IPC_CREDIT / 8)
+#define ASKS_MAX 65536 /* of all sessions; those that wait cost no more */
 
 /* Longer than the guard takes; who waits has a deadline of his own. */
 #define SPF_MS   (SPF_TIME_MS + 5000)
@@ -48,6 +50,7 @@ ask_key(struct session *s, struct verify_ask *a, struct ipc_chan *guard)
 	struct key_ask m;
 
 	memset(&m, 0, sizeof m);
+	memcpy(m.client, s->facts.client, sizeof m.client);
 	(void)slice_copy(slice_of(verify_wants(s->tx.verify->v, a->i)), m.name,
 	    sizeof m.name);
 	key_ask_ask(guard, &a->req, &m, on_answer, a, KEY_MS);
@@ -65,6 +68,7 @@ ask_dmarc(struct session *s, struct verify_ask *a, struct ipc_chan *guard)
 	/* Who asks has seen that there is an author. */
 	(void)verify_dmarc(s->tx.verify->v, session_conf(s)->dmarc_rules,
 	    &query);
+	memcpy(m.client, s->facts.client, sizeof m.client);
 	(void)slice_copy(slice_of(query.author), m.author, sizeof m.author);
 	m.spf = query.spf;
 	(void)slice_copy(slice_of(query.spf_domain), m.spf_domain,
@@ -98,77 +102,54 @@ open_ask(struct verify_ask *a)
 {
 	struct ipc_chan *guard = guard_of(a->s);
 
-	a->place = ASK_IDLE;
-	if (guard == NULL)
+	if (guard == NULL) {
+		share_leave(&a->place);
 		return false;
-	a->place = ASK_OPEN;
-	a->s->server->turn[a->kind].n_open++;
+	}
 	askers[a->kind](a->s, a, guard);
 	return true;
 }
 
-/* An answer came, or nobody wants it any more: who is next? */
 static void
-next_turn(struct server *srv, enum verify_kind kind)
+on_turn(void *arg)
 {
-	struct verify_turn *t = &srv->turn[kind];
-	struct verify_ask *a;
-
-	while (t->n_open < AT_ONCE && (a = TAILQ_FIRST(&t->waiting)) != NULL) {
-		TAILQ_REMOVE(&t->waiting, a, entry);
-		(void)open_ask(a);
-	}
+	(void)open_ask(arg);
 }
 
 static void
 on_answer(void *arg, struct ipc_msg *msg)
 {
 	struct verify_ask *a = arg;
-	struct session *s = a->s;
 
-	a->place = ASK_IDLE;
-	s->server->turn[a->kind].n_open--;
-	next_turn(s->server, a->kind);
-	session_verify_is(s, a, msg);
+	share_leave(&a->place);
+	session_verify_is(a->s, a, msg);
 }
 
 bool
 verify_ask(struct session *s, struct verify_ask *a, enum verify_kind kind)
 {
-	struct verify_turn *t = &s->server->turn[kind];
+	enum share_is is;
 
 	a->s = s;
 	a->kind = kind;
-	if (t->n_open < AT_ONCE)
-		return open_ask(a);
-	a->place = ASK_WAITING;
-	TAILQ_INSERT_TAIL(&t->waiting, a, entry);
-	return true;
+	is = share_take(s->server->share[kind], &a->place, s->facts.client,
+	    on_turn, a);
+	return is == SHARE_TAKEN ? open_ask(a) : is == SHARE_WAIT;
 }
 
 void
 verify_ask_forget(struct verify_ask *a)
 {
-	struct verify_turn *t;
-
-	if (a->place == ASK_IDLE)
-		return;
-	t = &a->s->server->turn[a->kind];
-	if (a->place == ASK_WAITING)
-		TAILQ_REMOVE(&t->waiting, a, entry);
-	else {
+	if (a->place.taken && a->place.share != NULL)
 		ipc_cancel(&a->req);
-		t->n_open--;
-	}
-	a->place = ASK_IDLE;
-	next_turn(a->s->server, a->kind);
+	share_leave(&a->place);
 }
 
 void
-verify_turns_init(struct server *srv)
+verify_shares_init(struct server *srv)
 {
 	unsigned int i;
 
 	for (i = 0; i < VERIFY_KINDS; i++)
-		TAILQ_INIT(&srv->turn[i].waiting);
+		srv->share[i] = share_new(AT_ONCE, ASKS_MAX);
 }

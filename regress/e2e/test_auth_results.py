@@ -5,6 +5,7 @@ come by the PROXY protocol, so that they are strangers of any address.
 
 SPDX-License-Identifier: ISC
 """
+import json
 import os
 import re
 import signal
@@ -12,6 +13,7 @@ import socket
 import subprocess
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import authres
 import dkim
@@ -471,7 +473,7 @@ def test_acts(lab, act):
         assert field(got, "X-DMARC") == (
             [f"{result} policy={policy} domain={domain}"]
             if act == "mark" else [])
-    assert h.it.log().count(f" done={act} ") == len(cases)
+    assert len(h.it.logged(f" done={act} ", len(cases))) == len(cases)
     # What passes, and what only its own domain does not mind, is taken.
     got = h.take(mail("a@lax.test"))
     assert field(got, "X-Spam") + field(got, "X-DMARC") == []
@@ -525,6 +527,71 @@ def test_silent_dns(lab):
     assert took < 45
 
 
+# What is sent while the DNS is silent for each lame._domainkey and for what is
+# at _dmarc.dark.test: author, client, selectors that signed, recipient, code.
+DOUBTS = [
+    ("a@good.test", BAD, ["lame"], "b@x.test", "451 4.7.0 "),
+    ("a@good.test", BAD, [], "b@x.test", "550 5.7.1 "),
+    ("a@good.test", BAD, ["r", "lame"], "b@x.test", "250 "),
+    ("a@good.test", GOOD, ["lame"], "b@x.test", "250 "),
+    ("a@quar.test", BAD, ["lame"], "b@x.test", "250 "),
+    ("a@lax.test", BAD, ["lame"], "b@x.test", "250 "),
+    ("a@lax.test", BAD, ["lame"], "b@rule.test", "550 5.7.1 message refused"),
+    ("a@dark.test", BAD, [], "b@x.test", "451 4.7.0 "),
+    ("a@dark.test", GOOD, [], "b@x.test", "250 "),
+    ("a@list.dark.test", BAD, [], "b@x.test", "250 "),
+]
+
+
+def test_temperror_later(lab):
+    """`dmarc temperror later`: what might be refused, if the DNS said what it
+    does not say now, comes again; what would be taken whatever it says, what is
+    excepted and what rules decide is as ever."""
+    names = zone()
+    for name in ("dark.test", "list.dark.test"):
+        names[name] = [txt(f"v=spf1 ip4:{GOOD} -all")]
+        names[f"_dmarc.{name}"] = [txt("v=DMARC1; p=reject")]
+    answers = slow(names, 0, threading.Event())
+    quiet = [f"lame._domainkey.{n}.test." for n in POLICIES]
+    quiet += ["_dmarc.dark.test.", "_dmarc.list.dark.test."]
+    server = lab.liar({n: liar.silent for n in quiet}, default=answers)
+    out = lab.receiver()
+    h = House(lab, dns=server, patience=1, lines=[
+        "dmarc temperror later", "dmarc except from list.dark.test"], rules=[
+            f'action "out" relay host "smtp://127.0.0.1:{out.port}"',
+            'match from any for domain "rule.test" auth-results dmarc '
+            'temperror reject', 'match from any for any action "out"'])
+
+    def content(author, selectors):
+        made = mail(author)
+        for selector in selectors:
+            KEYS["lame"] = KEYS["r"]
+            made = signed(made, author.partition("@")[2], selector)
+        return made
+
+    with ThreadPoolExecutor(len(DOUBTS)) as pool:
+        said = list(pool.map(lambda d: h.say(
+            content(d[0], d[2]), client=d[1], sender=d[0], rcpts=[d[3]]),
+            DOUBTS))
+    for doubt, got in zip(DOUBTS, said):
+        assert got.startswith(doubt[4]), (doubt, got)
+        assert ("may come from " + doubt[0].partition("@")[2] in got) == \
+            (doubt[4] == "451 4.7.0 "), got
+    lines = h.it.logged(r"^.* verify .* done=later .*$", 2, 20)
+    assert len(lines) == 2
+    for words in (r"policy=reject .* author=.good\.test. .* "
+                  r"why=.what may be aligned is not known now",
+                  r"policy= .* author=.dark\.test. .* why=\S"):
+        assert any(re.search(r" dmarc=temperror " + words, x)
+                   for x in lines), (words, lines)
+    # It is there again, and so is the forger.
+    for name in quiet:
+        del server.table[name]
+    for author, selectors in (("a@good.test", ["lame"]), ("a@dark.test", [])):
+        got = h.say(content(author, selectors), sender=author)
+        assert got.startswith("550 5.7.1 refused by the DMARC policy"), got
+
+
 def slow(names, seconds, lock):
     """A name server that has the zone and takes its time."""
     import dns.message
@@ -561,6 +628,40 @@ def test_killed(lab, victim):
     assert told and told[0].startswith("550 5.7.1 "), told
     base.wait_until(h.it.all_up, "all are there again", 30)
     assert h.say(signed(mail())).startswith("250 2.0.0 ")
+
+
+def test_share(lab):
+    """One client has 40 messages in names whose DNS is silent: all of another's
+    is asked and known while some of these wait for their turn."""
+    answers = slow(zone(), 0, threading.Event())
+
+    def behaviour(query, tcp):
+        name = query.question[0].name.to_text().lower()
+        return [] if name.endswith("silent.test.") else answers(query, tcp)
+
+    server = lab.liar(default=behaviour)
+    h = House(lab, dns=server, patience=10)
+    # All of it is for one process.
+    others = h.it.pids("session")[1:]
+    for pid in others:
+        os.kill(pid, signal.SIGSTOP)
+    wires = []
+    for i in range(40):
+        w = h.wire(helo=f"h{i}.silent.test")
+        w.send(f"MAIL FROM:<a@{i}.silent.test>\r\n".encode())
+        wires.append(w)
+    got = h.say(signed(mail()), client=GOOD)
+    asked = [name for name, _, _ in server.asked]
+    for w in wires:
+        w.close()
+    for pid in others:
+        os.kill(pid, signal.SIGCONT)
+    ident = re.match(r"250 2\.0\.0 (\w{13})", got)
+    assert ident, got
+    assert " spf=pass dkim=pass signatures=1 dmarc=pass " in \
+        h.logged(ident[1])
+    assert "_dmarc.good.test." in asked and 8 < len(
+        [i for i in range(40) if f"{i}.silent.test." in asked]) < 40, asked
 
 
 def test_client_goes_away(lab):
@@ -626,7 +727,18 @@ def test_smtpctl(house):
     code, out, err = ask(mail(), "-c", str(house.it.conf_path), GOOD, HELO,
                          "a@good.test")
     assert code == 0 and b"dmarc=pass" in out, (out, err)
+    # As MAIL has the sender, and as programs read it.
+    code, out, err = ask(mail(), "-a", "mx.test", GOOD, HELO, "<a@good.test>")
+    assert code == 0 and b"\tsmtp.mailfrom=a@good.test;" in out, (out, err)
+    plain = ask(mail(), "-a", "mx.test", GOOD, HELO, "<>")[1]
+    assert plain == ask(mail(), "-a", "mx.test", GOOD, HELO, "")[1]
+    assert b"smtp.mailfrom" not in plain
+    said = json.loads(ask(mail(), "--json", "-a", "mx.test", GOOD, HELO, "")[1])
+    assert said["field"] == plain.decode()
+    assert re.findall(r"^\t(\w+)=(\w+)", said["field"], re.M) == [
+        (m, said[m]) for m in ("spf", "dkim", "arc", "dmarc")]
     for bad in ((), ("1.2.3", HELO, "a@b"), ("-x", "y", GOOD, HELO, ""),
+                ("-a", "", GOOD, HELO, ""), ("-a", "x;y", GOOD, HELO, ""),
                 ("-m", "rfc1", GOOD, HELO, ""), (GOOD, HELO)):
         assert ask(b"", *bad)[0] == 64, bad
     env["SMTPCTL_RESOLVER"] = f"127.0.0.1:{base.free_port()}"

@@ -311,6 +311,48 @@ def test_hold_or_nothing(mx):
     assert not mx.out.messages
 
 
+# Before which of the queue's calls after the dot it dies: of no recipient it is
+# written yet that it is held, of one, of both; it is on disk, and not said.
+KILLED_AT = ["pwrite64:when=1", "pwrite64:when=2", "fdatasync:when=1",
+             "sendmsg:when=1"]
+
+
+def test_hold_killed(mx):
+    """The queue dies while a message becomes one that is held: it is taken all
+    the same, once, and held for each; when it is released it comes once."""
+    it, taken = mx.it, []
+    for point in KILLED_AT:
+        queue, = it.pids("queue")
+        wire = session(it, BAD)
+        for line in ("MAIL FROM:<a@plain.test>", "RCPT TO:<a@keep.test>",
+                     "RCPT TO:<b@keep.test>"):
+            assert wire.ask(line).startswith("250")
+        assert wire.ask("DATA").startswith("354")
+        killer = mx.lab.child(["strace", "-f", "-p", queue, "-e", "trace=" +
+                               point.partition(":")[0], "-e",
+                               f"inject={point.replace(':', ':signal=KILL:')}"],
+                              "strace")
+        base.wait_until(lambda: "attached" in killer.log(), "it is watched")
+        wire.send(b"From: <a@plain.test>\r\nSubject: t\r\n\r\nhello\r\n.\r\n")
+        done = wire.reply()
+        wire.close()
+        assert queue not in it.pids("queue"), killer.log()
+        assert "killed by SIGKILL" in killer.log(), killer.log()
+        taken.append(re.match(r"250 2\.0\.0 (\w{13})", done)[1])
+        base.wait_until(lambda: it.ctl("show", "status", check=False)
+                        .returncode == 0, "there is a queue again", 60)
+        assert sorted((r["id"], r["recipient"], r["state"])
+                      for r in it.queue()) == [
+            (id_, f"{user}@keep.test", "held")
+            for id_ in sorted(taken) for user in "ab"], point
+    assert not mx.out.messages
+    assert it.ctl("release", "all", "--json").json["changed"] == 8
+    it.empty()
+    assert sorted((id_, r) for id_ in taken for m in mx.out.messages
+                  if id_.encode() in m.content for r in m.rcpts) == sorted(
+        (id_, f"{user}@keep.test") for id_ in taken for user in "ab")
+
+
 def test_junk_folder(lab):
     """What is junk by its results is where junk belongs, whoever found that."""
     root = lab.keep(LocalRoot(lab.path("root")))

@@ -587,6 +587,8 @@ show_auth(struct buf *b, const struct conf *c)
 	    c->dmarc_rules == DMARC_RFC7489 ? "rfc7489" : "rfc9989",
 	    acts[c->dmarc_quarantine], acts[c->dmarc_reject],
 	    acts[c->dmarc_no_author]);
+	if (c->dmarc_temperror != DMARC_TEMPERROR_ACCEPT)
+		buf_puts(b, " temperror=later");
 	show_set(b, c, "from", c->dmarc_except_from);
 	show_set(b, c, "src", c->dmarc_except_src);
 	show_number(b, "report", c->dmarc_report);

@@ -134,6 +134,49 @@ static const struct {
 	    OVERRIDE_NONE },
 };
 
+/* `dmarc temperror`.  Columns: name, what it says, acts, at worst, without
+ * an author, author, client, sealers, tables that cannot answer, code (0:
+ * taken), what was applied. */
+#define WAITS  DMARC_TEMPERROR_LATER
+#define ACCEPT DMARC_TEMPERROR_ACCEPT
+static const struct {
+	const char *name;
+	uint8_t says;
+	const struct acts *acts;
+	uint32_t at_worst, no_author;
+	const char *author, *client, *sealers;
+	uint32_t unknown;
+	unsigned int code;
+	enum conf_dmarc_act applied;
+} doubts[] = {
+	{ "in doubt, taken", ACCEPT, &usual, DMARC_P_REJECT, 0, "a.b", "::1",
+	    "", 0, 0, DMARC_ACT_NONE },
+	{ "in doubt, reject", WAITS, &usual, DMARC_P_REJECT, 0, "a.b", "::1",
+	    "", 0, 451, DMARC_ACT_NONE },
+	{ "in doubt, quarantine", WAITS, &usual, DMARC_P_QUARANTINE, 0, "a.b",
+	    "::1", "", 0, 0, DMARC_ACT_NONE },
+	{ "in doubt, quarantine is refused", WAITS, &strict, DMARC_P_QUARANTINE,
+	    0, "a.b", "::1", "", 0, 451, DMARC_ACT_NONE },
+	{ "in doubt, none", WAITS, &strict, DMARC_P_NONE, 0, "a.b", "::1", "",
+	    0, 0, DMARC_ACT_NONE },
+	{ "no doubt", WAITS, &strict, DMARC_P_UNSAID, 0, "a.b", "::1", "", 0, 0,
+	    DMARC_ACT_NONE },
+	{ "in doubt, reject is held", WAITS, &holds, DMARC_P_REJECT, 0, "a.b",
+	    "::1", "", 0, 0, DMARC_ACT_NONE },
+	{ "in doubt, no author", WAITS, &lax, DMARC_P_REJECT, 1, "a.b", "::1",
+	    "", 0, 0, DMARC_ACT_JUNK },
+	{ "in doubt, except from", WAITS, &usual, DMARC_P_REJECT, 0,
+	    "x.example.org", "::1", "", 0, 0, DMARC_ACT_NONE },
+	{ "in doubt, except src", WAITS, &usual, DMARC_P_REJECT, 0, "a.b",
+	    "203.0.113.1", "", 0, 0, DMARC_ACT_NONE },
+	{ "in doubt, arc trust", WAITS, &usual, DMARC_P_REJECT, 0, "a.b", "::1",
+	    "lists.example", 0, 0, DMARC_ACT_NONE },
+	{ "in doubt, arc trust, another", WAITS, &usual, DMARC_P_REJECT, 0,
+	    "a.b", "::1", "other.example", 0, 451, DMARC_ACT_NONE },
+	{ "in doubt, and who is excepted too", WAITS, &usual, DMARC_P_REJECT, 0,
+	    "a.b", "::1", "", 1u << T_SPARED, 451, DMARC_ACT_NONE },
+};
+
 static struct conf *
 new_conf(const struct acts *acts)
 {
@@ -210,6 +253,44 @@ test_policy(size_t i, uint32_t slow)
 			strstr(is.outcome.text, policies[i].author) != NULL);
 	if (is.outcome.verdict == LATER)
 		CHECK(policies[i].name, is.outcome.code == 451);
+	world_free(&w);
+}
+
+static void
+test_doubt(size_t i, uint32_t slow)
+{
+	struct dispose_ask m = { .disposition = DMARC_P_NONE,
+		.at_worst = doubts[i].at_worst,
+		.no_author = doubts[i].no_author,
+		.facts = { .results = RESULTS(FAIL, NONE, TEMPERROR, PASS) } };
+	struct conf *c = new_conf(doubts[i].acts);
+	struct dispose_is is;
+	struct world w;
+
+	c->dmarc_temperror = doubts[i].says;
+	c->dmarc_except_from = T_SPARED;
+	c->dmarc_except_src = T_GATES;
+	c->arc_trust = T_TRUSTED;
+	snprintf(m.author, sizeof(m.author), "%s", doubts[i].author);
+	snprintf(m.facts.client, sizeof(m.facts.client), "%s",
+	    doubts[i].client);
+	put_sealers(&m, doubts[i].sealers);
+	world_init(&w, c);
+	w.entries = entries;
+	w.unknown = doubts[i].unknown;
+	w.slow = slow;
+	ask(&w, &m, &is, doubts[i].name);
+	CHECK(doubts[i].name,
+	    is.outcome.verdict == (doubts[i].code == 0 ? DONE : LATER) &&
+		is.applied == doubts[i].applied &&
+		is.override == OVERRIDE_NONE);
+	if (doubts[i].code != 0)
+		CHECK(doubts[i].name, is.outcome.code == doubts[i].code);
+	if (doubts[i].code != 0 && doubts[i].unknown == 0)
+		CHECK(doubts[i].name,
+		    is.outcome.ecode[0] == 4 && is.outcome.ecode[1] == 7 &&
+			is.outcome.ecode[2] == 0 &&
+			strstr(is.outcome.text, "may come from a.b") != NULL);
 	world_free(&w);
 }
 
@@ -530,6 +611,8 @@ main(void)
 	for (j = 0; j < sizeof(slow) / sizeof(slow[0]); j++) {
 		for (i = 0; i < sizeof(policies) / sizeof(policies[0]); i++)
 			test_policy(i, slow[j]);
+		for (i = 0; i < sizeof(doubts) / sizeof(doubts[0]); i++)
+			test_doubt(i, slow[j]);
 		for (i = 0; i < sizeof(decided) / sizeof(decided[0]); i++)
 			test_rules(i, slow[j]);
 		for (i = 0; i < sizeof(rcpts) / sizeof(rcpts[0]); i++)

@@ -1,6 +1,7 @@
 /*
  * What session asks of guard about who sent a message: both identities of SPF,
- * keys, DMARC; how many at once; and nothing for a session that is gone.
+ * keys, DMARC; how many at once, and what of that a client has; and nothing for
+ * a session that is gone.
  *
  * SPDX-License-Identifier: ISC
  */
@@ -262,6 +263,70 @@ test_drop(void)
 	CHECK("claims: dropped at each step", told == 0 && left == 0);
 }
 
+/* n questions of a client, which are lost on their way and stay; how many of
+ * them were asked. */
+static unsigned int
+ask_silence(const char *client, unsigned int n)
+{
+	struct key_ask m = { .name = "s._domainkey.e.test" };
+	unsigned int asked = fake.n_asked;
+
+	snprintf(m.client, sizeof m.client, "%s", client);
+	for (; n > 0; n--) {
+		claims_key(claims, &other, n, &m, ignored);
+		fake.n_open = 0;
+	}
+	return fake.n_asked - asked;
+}
+
+static struct timer late;
+
+static void
+on_late(void *arg)
+{
+	(void)arg;
+	loop_stop(loop);
+}
+
+/* One client whose DNS is silent leaves the others theirs. */
+static void
+test_share(void)
+{
+	msec begun = loop_msec();
+	unsigned int asked;
+
+	n_said = 0;
+	CHECK("claims: one client has half",
+	    ask_silence("2001:db8::1", 30) == 30 &&
+		ask_silence("2001:db8::2", 370) == CLAIMS_AT_ONCE / 2 - 30 &&
+		n_said == 0 && claims_count(claims) == 400);
+	CHECK("claims: ... also of those that wait",
+	    ask_silence("2001:db8::3", 400) == 0 &&
+		claims_count(claims) == CLAIMS_MAX / 2 &&
+		n_said == 400 - (CLAIMS_MAX / 2 - 400));
+	ask_spf("192.0.2.1", "h.e.test", "u@e.test");
+	fake_run();
+	CHECK("claims: another does not wait",
+	    n_said == 1 && spf.mail.result == RES_PASS);
+	n_said = 0;
+	timer_set(loop, &late, CLAIMS_WAIT_MS + 500, on_late, NULL);
+	loop_run(loop);
+	CHECK("claims: who waited for too long is told so",
+	    loop_msec() - begun >= CLAIMS_WAIT_MS &&
+		n_said == CLAIMS_MAX / 2 - CLAIMS_AT_ONCE / 2 &&
+		claims_count(claims) == CLAIMS_AT_ONCE / 2);
+	/* They wait, and have their turn when their session's others go. */
+	asked = fake.n_asked;
+	ask_spf("2001:db8::9", "h.e.test", "u@e.test");
+	fake_run();
+	CHECK("claims: one waits", n_said == 0 && fake.n_asked == asked);
+	claims_drop(claims, &other);
+	fake_run();
+	CHECK("claims: ... until there is a place",
+	    n_said == 1 && spf.mail.result == RES_FAIL &&
+		claims_count(claims) == 0);
+}
+
 /* A table as large as may be is full. */
 static void
 test_full(void)
@@ -273,6 +338,8 @@ test_full(void)
 	memset(&s, 0, sizeof s);
 	n_said = 0;
 	for (i = 0; i < CLAIMS_MAX; i++) {
+		snprintf(m.client, sizeof m.client, "10.0.%u.%u", i / 256,
+		    i % 256);
 		claims_key(claims, &other, i + 1, &m, ignored);
 		/* The question is lost on its way: it stays. */
 		fake.n_open = 0;
@@ -307,7 +374,9 @@ main(void)
 	test_dmarc();
 	test_crowd();
 	test_drop();
+	test_share();
 	test_full();
+	ask_silence("192.0.2.1", 100);
 	claims_free(&claims);
 	claims_free(&claims);
 	loop_free(&loop);
