@@ -85,11 +85,11 @@ struct arc_say {
 };
 
 /*
- * The three fields of our set (RFC 8617 5.1).  seal_begin() writes the message
- * signature up to its "b="; the digest signature.digest is signed by whoever
- * has the key; seal_middle() takes that, writes ARC-Authentication-Results and
- * gives seal.digest; seal_end() takes that signature, which is not longer than
- * the first.
+ * The three fields of our set (RFC 8617 5.1).  arc_seal_begin() writes the
+ * message signature up to its "b="; the digest signature.digest is signed by
+ * whoever has the key; arc_seal_middle() takes that, writes
+ * ARC-Authentication-Results and gives seal.digest; arc_seal_end() takes that
+ * signature, which is not longer than the first.
  */
 struct arc_seal {
 	unsigned int instance;
@@ -115,7 +115,7 @@ bool arc_seal_end(struct arc_seal *s, const uint8_t *sig, size_t len);
 /* ARC-Seal, ARC-Message-Signature, ARC-Authentication-Results, in this order,
  * each with its CRLF.  False: out is full. */
 bool arc_seal_print(const struct arc_seal *s, struct buf *out);
-/* Also after seal_begin() has said why not, and of zeros. */
+/* Also after arc_seal_begin() has said why not, and of zeros. */
 void arc_seal_free(struct arc_seal *s);
 
 #endif

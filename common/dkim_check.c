@@ -13,7 +13,7 @@
 #include "idn.h"
 #include "smtp_addr.h"
 
-enum { LABEL_BYTES = 63, LENGTH_DIGITS = 76, TIME_DIGITS = 12 };
+enum { LENGTH_DIGITS = 76, TIME_DIGITS = 12 };
 
 /* ---- domains ---- */
 

@@ -119,6 +119,8 @@ dkim_sign_check(const struct mail_read *m)
 	row = mail_read_above(m, from, (int)m->n_field);
 	if (row == -1 || mail_read_above(m, from, row) != -1)
 		return "not exactly one From field";
+	if (slice_strip(m->field[row].value).len == 0)
+		return "the From field is empty";
 	return NULL;
 }
 

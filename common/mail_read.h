@@ -39,7 +39,7 @@
 /* Different hashes of one body: forms times lengths (l=). */
 #define MAIL_HASHES_MAX 16
 /* Bytes of a header section that are looked at, where nothing else is said. */
-#define MAIL_HEADER_MAX ((size_t)1 << 20)
+#define MAIL_HEADER_MAX ((size_t)2 << 20)
 /* Fields that are told apart; of what is more than that nothing is verified. */
 #define MAIL_FIELDS_MAX 4096
 

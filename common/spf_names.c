@@ -8,7 +8,6 @@
 #include "spf_check.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <time.h>

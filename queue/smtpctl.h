@@ -78,10 +78,6 @@ int smtpctl_ask(struct smtpctl *c, const struct ctl_ask *ask,
 int smtpctl_ask_each(struct smtpctl *c, const struct selector *sel,
     struct ctl_ask *ask, struct ctl_is *is);
 
-/* Prints an answer.  Returns the exit status. */
-int smtpctl_answer(struct smtpctl *c, const struct ctl_ask *ask,
-    const struct ctl_is *is);
-
 /* The same for any question that control passes on; is: the struct of its
  * answer (size bytes), which begins with its outcome. */
 int smtpctl_call(struct smtpctl *c, enum ipc_type question, const void *ask,
@@ -155,8 +151,6 @@ void next_try_of(struct index *ix, const struct index_rcpt *r,
  * state, and whether it is.  fd: -1, or the file's. */
 void next_try_look(int fd, int64_t now, struct index_rcpt *r,
     struct next_try *next);
-/* True if it may be. */
-bool next_try_now(const struct next_try *next, int64_t now);
 /* "trying", "in 4m10s", "now", "held", "-".  size: PRINT_TIME + 8.  Returns out. */
 const char *next_try_print(const struct next_try *next, int64_t now, char *out,
     size_t size);

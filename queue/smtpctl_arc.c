@@ -21,6 +21,7 @@
 #include "smtpctl_copy.h"
 #include "smtpctl_dkim.h"
 #include "smtpctl_keys.h"
+#include "smtpctl_print.h"
 
 enum { EXIT_REFUSED = 1 };
 
@@ -88,7 +89,7 @@ verify(struct arc_work *w, bool keep)
 
 	mail_read_init(&w->m, MAIL_HEADER_MAX);
 	if (!asker_message_raw(feed, keep ? feed_raw : NULL, w))
-		return EX_NOINPUT;
+		return EX_IOERR;
 	mail_read_finish_header(&w->m);
 	take_header(w);
 	mail_read_end(&w->m);
@@ -153,29 +154,52 @@ parse(struct arc_work *w, const char *options, int argc, char **argv)
 
 /* ---- verify ---- */
 
+static void
+print_json(struct buf *b, const struct arc *arc)
+{
+	const struct arc_is *is = arc_result(arc);
+
+	json_member(b, "{", "result", auth_result_word(is->result));
+	json_number(b, ",", "sets", is->sets);
+	if (is->result == RES_PASS) {
+		json_number(b, ",", "oldest_pass", is->oldest);
+		json_member(b, ",", "sealer", arc_sealer(arc, is->sets));
+	}
+	json_member(b, ",", "reason", is->why == NULL ? "" : is->why);
+	buf_puts(b, "}\n");
+}
+
+static void
+print_line(struct smtpctl *c, const struct arc *arc)
+{
+	const struct arc_is *is = arc_result(arc);
+
+	asker_put(c, auth_result_word(is->result));
+	if (is->sets > 0)
+		buf_printf(&c->out, " sets=%u", is->sets);
+	if (is->result == RES_PASS) {
+		buf_printf(&c->out, " oldest-pass=%u sealer=", is->oldest);
+		asker_put(c, arc_sealer(arc, is->sets));
+	}
+	if (is->why != NULL)
+		buf_printf(&c->out, " (%s)", is->why);
+	buf_puts(&c->out, "\n");
+}
+
 int
 do_arc_verify(struct smtpctl *c, int argc, char **argv)
 {
 	struct arc_work w = { .c = c };
-	const struct arc_is *is;
 	int status;
 
 	if (!parse(&w, "c:", argc, argv))
 		return smtpctl_usage(c, NULL);
 	if ((status = verify(&w, false)) == 0) {
-		is = arc_result(w.arc);
-		asker_put(c, auth_result_word(is->result));
-		if (is->sets > 0)
-			buf_printf(&c->out, " sets=%u", is->sets);
-		if (is->result == RES_PASS) {
-			buf_printf(&c->out,
-			    " oldest-pass=%u sealer=", is->oldest);
-			asker_put(c, arc_sealer(w.arc, is->sets));
-		}
-		if (is->why != NULL)
-			buf_printf(&c->out, " (%s)", is->why);
-		buf_puts(&c->out, "\n");
-		status = asker_status(is->result);
+		if (c->json)
+			print_json(&c->out, w.arc);
+		else
+			print_line(c, w.arc);
+		status = asker_status(arc_result(w.arc)->result);
 	}
 	work_free(&w);
 	return smtpctl_flush(c) ? status : EX_IOERR;
@@ -286,16 +310,6 @@ seal(struct arc_work *w)
 	return status;
 }
 
-/* An authserv-id that stands without quotes (RFC 8601 2.5). */
-static bool
-is_token(const char *text)
-{
-	return text[0] != '\0' &&
-	    text[strspn(text,
-		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._")] ==
-	    '\0';
-}
-
 int
 do_arc_seal(struct smtpctl *c, int argc, char **argv)
 {
@@ -305,7 +319,7 @@ do_arc_seal(struct smtpctl *c, int argc, char **argv)
 	if (!parse(&w, "a:c:d:k:s:", argc, argv) || w.domain == NULL ||
 	    w.selector == NULL || w.key_file == NULL || w.authserv == NULL)
 		return smtpctl_usage(c, NULL);
-	if (!is_token(w.authserv))
+	if (!asker_authserv(w.authserv))
 		return smtpctl_usage(c,
 		    "an authserv-id is letters, digits, '-', '.' and '_'");
 	if (!keys_names(w.domain, w.selector, w.d, w.s))

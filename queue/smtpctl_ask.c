@@ -176,7 +176,8 @@ answer_text(struct smtpctl *c, const struct ctl_ask *ask,
 	buf_puts(b, "\n");
 }
 
-int
+/* Prints an answer.  Returns the exit status. */
+static int
 smtpctl_answer(struct smtpctl *c, const struct ctl_ask *ask,
     const struct ctl_is *is)
 {

@@ -213,6 +213,26 @@ asker_rules(const char *word, enum conf_dmarc_rules *rules)
 	return false;
 }
 
+bool
+asker_authserv(const char *text)
+{
+	return text[0] != '\0' &&
+	    text[strspn(text,
+		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._")] ==
+	    '\0';
+}
+
+const char *
+asker_sender(char *text)
+{
+	size_t len = strlen(text);
+
+	if (len < 2 || text[0] != '<' || text[len - 1] != '>')
+		return text;
+	text[len - 1] = '\0';
+	return text + 1;
+}
+
 /* ---- the message ---- */
 
 /* Adds a CR before each LF that has none; out has room for 2 * len bytes. */

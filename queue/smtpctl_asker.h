@@ -38,9 +38,13 @@ bool asker_server(const char *text, struct dns_server *out);
  * be installed.  False: it is too long. */
 bool asker_program(const char *name, char *out, size_t size);
 
-/* Arguments: the address of a client, rules of DMARC.  False: it is none. */
+/* Arguments: the address of a client, rules of DMARC, an authserv-id that needs
+ * no quotes (RFC 8601 2.5).  False: it is none. */
 bool asker_address(const char *text);
 bool asker_rules(const char *word, enum conf_dmarc_rules *rules);
+bool asker_authserv(const char *text);
+/* A sender, who may stand in "<>" as MAIL has him; text loses these. */
+const char *asker_sender(char *text);
 
 /* Answers are waited for until *done. */
 void asker_wait(struct asker *a, const bool *done);

@@ -14,6 +14,7 @@
 #include "smtpctl.h"
 #include "smtpctl_asker.h"
 #include "smtpctl_keys.h"
+#include "smtpctl_print.h"
 #include "verify.h"
 
 struct work {
@@ -47,9 +48,11 @@ take_args(struct work *w, int argc, char **argv)
 		return "";
 	w->client = argv[0];
 	w->helo = argv[1];
-	w->sender = argv[2];
+	w->sender = asker_sender(argv[2]);
 	if (!asker_address(w->client))
 		return "no address of a client";
+	if (w->authserv != NULL && !asker_authserv(w->authserv))
+		return "an authserv-id is letters, digits, '-', '.' and '_'";
 	if (strlen(w->sender) > ADDR_MAX || strlen(w->helo) > HOST_MAX)
 		return "too long";
 	return NULL;
@@ -148,9 +151,10 @@ ask_policy(struct work *w)
 
 /* ---- what is said ---- */
 
-/* Lines that end as those of a terminal do.  False: there is no room. */
+/* The field, in lines that end as those of a terminal do.  False: there is no
+ * room. */
 static bool
-print(struct smtpctl *c, const struct work *w)
+make_field(const struct work *w, struct buf *text)
 {
 	struct auth_say say = { 0 };
 	const char *p, *end;
@@ -168,12 +172,47 @@ print(struct smtpctl *c, const struct work *w)
 	p = (const char *)buf_data(&field);
 	for (end = p + field.len; p < end; p++) {
 		/* What is beyond ASCII is UTF-8 here. */
-		if (*p == '\t' || *p == '\n' || (*p & 0x80) != 0)
-			buf_add(&c->out, p, 1);
+		if (*p == '\t' || *p == '\n' || (*p & 0x80) != 0 ||
+		    (*p >= ' ' && *p < 127))
+			buf_add(text, p, 1);
 		else if (*p != '\r')
-			asker_put(c, (char[]){ *p, '\0' });
+			buf_add(text, "?", 1);
 	}
 	buf_free(&field);
+	return ok;
+}
+
+static void
+print_json(struct buf *b, const struct verify *v, struct buf *text)
+{
+	uint32_t results = verify_results(v);
+	const char *before = "{";
+	enum auth_method m;
+
+	for (m = BY_SPF; m < BY_METHODS; m++) {
+		json_member(b, before, auth_method_word(m),
+		    auth_result_word(auth_result_get(results, m)));
+		before = ",";
+	}
+	buf_add(text, "", 1);
+	json_member(b, ",", "field", (const char *)buf_data(text));
+	buf_puts(b, "}\n");
+}
+
+/* False: there is no room. */
+static bool
+print(struct smtpctl *c, const struct work *w)
+{
+	struct buf text;
+	bool ok;
+
+	buf_init(&text, 0);
+	ok = make_field(w, &text);
+	if (c->json)
+		print_json(&c->out, w->v, &text);
+	else
+		buf_add(&c->out, buf_data(&text), text.len);
+	buf_free(&text);
 	return ok;
 }
 

@@ -12,7 +12,6 @@
 
 #include <dirent.h>
 #include <err.h>
-#include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
@@ -316,7 +315,8 @@ dkim_folder_unfinished(const struct dkim_folder *f)
 	return false;
 }
 
-int
+/* The second half of dkim_folder_activate(). */
+static int
 dkim_folder_retire(struct dkim_folder *f)
 {
 	uint32_t i;

@@ -65,8 +65,6 @@ int dkim_folder_make(struct dkim_folder *f, const char *alg, int64_t now);
  */
 int dkim_folder_activate(struct dkim_folder *f);
 
-/* The second half alone. */
-int dkim_folder_retire(struct dkim_folder *f);
 /* Whether it would do something. */
 bool dkim_folder_unfinished(const struct dkim_folder *f);
 

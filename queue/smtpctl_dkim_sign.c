@@ -6,7 +6,6 @@
  * SPDX-License-Identifier: ISC
  */
 #include <err.h>
-#include <stdio.h>
 #include <string.h>
 #include <sysexits.h>
 #include <time.h>

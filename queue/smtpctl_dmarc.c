@@ -15,6 +15,7 @@
 #include "num.h"
 #include "smtpctl.h"
 #include "smtpctl_asker.h"
+#include "smtpctl_print.h"
 
 struct dmarc_wait {
 	struct smtpctl *c;
@@ -48,24 +49,51 @@ aligned_word(const struct dmarc_answer *a)
 }
 
 static void
+print_line(struct smtpctl *c, const struct dmarc_answer *a)
+{
+	asker_put(c, auth_result_word(a->result));
+	put_pair(c, "disposition", dmarc_policy_word(a->disposition));
+	put_pair(c, "policy_domain", a->policy_domain);
+	put_pair(c, "policy", dmarc_policy_word(a->policy));
+	put_pair(c, "organization", a->organization);
+	put_pair(c, "aligned", aligned_word(a));
+	if (a->result == RES_TEMPERROR)
+		put_pair(c, "at_worst", dmarc_policy_word(a->at_worst));
+	if (a->why[0] != '\0') {
+		asker_put(c, " (");
+		asker_put(c, a->why);
+		asker_put(c, ")");
+	}
+	buf_puts(&c->out, "\n");
+}
+
+static void
+print_json(struct buf *b, const struct dmarc_answer *a)
+{
+	json_member(b, "{", "result", auth_result_word(a->result));
+	json_member(b, ",", "disposition", dmarc_policy_word(a->disposition));
+	if (a->result == RES_TEMPERROR)
+		json_member(b, ",", "at_worst", dmarc_policy_word(a->at_worst));
+	json_member(b, ",", "policy_domain", a->policy_domain);
+	json_member(b, ",", "policy", dmarc_policy_word(a->policy));
+	json_member(b, ",", "organization", a->organization);
+	json_bool(b, ",", "spf_aligned", a->spf_aligned);
+	json_bool(b, ",", "dkim_aligned", a->dkim_aligned);
+	json_member(b, ",", "reason", a->why);
+	buf_puts(b, "}\n");
+}
+
+static void
 on_dmarc(void *arg, const struct dmarc_answer *a)
 {
 	struct dmarc_wait *w = arg;
 
 	w->done = true;
 	w->result = a->result;
-	asker_put(w->c, auth_result_word(a->result));
-	put_pair(w->c, "disposition", dmarc_policy_word(a->disposition));
-	put_pair(w->c, "policy_domain", a->policy_domain);
-	put_pair(w->c, "policy", dmarc_policy_word(a->policy));
-	put_pair(w->c, "organization", a->organization);
-	put_pair(w->c, "aligned", aligned_word(a));
-	if (a->why[0] != '\0') {
-		asker_put(w->c, " (");
-		asker_put(w->c, a->why);
-		asker_put(w->c, ")");
-	}
-	buf_puts(&w->c->out, "\n");
+	if (w->c->json)
+		print_json(&w->c->out, a);
+	else
+		print_line(w->c, a);
 }
 
 /* ---- what is asked ---- */
@@ -90,8 +118,10 @@ read_author(struct dmarc_wait *w, enum auth_result *result, const char **why)
 	if ((good = asker_message(feed_header, &m))) {
 		mail_read_finish_header(&m);
 		is = author_find(&m, &fields, w->author);
-		*result = is == AUTHOR_NONE ? RES_NONE : RES_PERMERROR;
+		*result = is == AUTHOR_NONE && m.why == NULL ? RES_NONE :
+							       RES_PERMERROR;
 		*why = is == AUTHOR_ONE ? NULL :
+		    m.why != NULL       ? m.why :
 		    is == AUTHOR_NONE   ? "no author" :
 					  "no single author";
 	}
@@ -214,7 +244,7 @@ ask(struct dmarc_wait *w)
 	int status;
 
 	if (w->author[0] == '\0' && !read_author(w, &none.result, &why))
-		return EX_NOINPUT;
+		return EX_IOERR;
 	if (why != NULL) {
 		snprintf(none.why, sizeof none.why, "%s", why);
 		on_dmarc(w, &none);

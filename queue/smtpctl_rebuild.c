@@ -8,8 +8,6 @@
 #include <sys/random.h>
 
 #include <err.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sysexits.h>
 #include <time.h>
 

@@ -8,12 +8,9 @@
  */
 #include <err.h>
 #include <stdio.h>
-#include <string.h>
 #include <sysexits.h>
 #include <time.h>
 #include <unistd.h>
-
-#include <bsd/string.h>
 
 #include "dsn_param.h"
 #include "flying.h"
@@ -69,7 +66,8 @@ next_try_of(struct index *ix, const struct index_rcpt *r, struct next_try *next)
 		next->when = way.next > way.ready ? way.next : way.ready;
 }
 
-bool
+/* True if it may be tried now. */
+static bool
 next_try_now(const struct next_try *next, int64_t now)
 {
 	return next->known && !next->held && next->when <= now;

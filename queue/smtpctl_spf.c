@@ -4,7 +4,6 @@
  *
  * SPDX-License-Identifier: ISC
  */
-#include <err.h>
 #include <stdio.h>
 #include <string.h>
 #include <sysexits.h>
@@ -12,6 +11,7 @@
 
 #include "smtpctl.h"
 #include "smtpctl_asker.h"
+#include "smtpctl_print.h"
 #include "spf.h"
 
 struct spf_wait {
@@ -21,20 +21,41 @@ struct spf_wait {
 };
 
 static void
+print_json(struct buf *b, const struct spf_answer *a)
+{
+	json_member(b, "{", "result", auth_result_word(a->result));
+	json_member(b, ",", "domain", a->domain);
+	json_member(b, ",", "mechanism", a->mechanism);
+	json_member(b, ",", "reason", a->why);
+	if (a->exp[0] != '\0')
+		json_member(b, ",", "exp", a->exp);
+	buf_puts(b, "}\n");
+}
+
+static void
+print_line(struct smtpctl *c, const struct spf_answer *a)
+{
+	asker_put(c, auth_result_word(a->result));
+	asker_put(c, " ");
+	asker_put(c, a->why);
+	if (a->exp[0] != '\0') {
+		asker_put(c, " exp=");
+		asker_put(c, a->exp);
+	}
+	buf_puts(&c->out, "\n");
+}
+
+static void
 on_spf(void *arg, const struct spf_answer *a)
 {
 	struct spf_wait *w = arg;
 
 	w->done = true;
 	w->result = a->result;
-	asker_put(w->c, auth_result_word(a->result));
-	asker_put(w->c, " ");
-	asker_put(w->c, a->why);
-	if (a->exp[0] != '\0') {
-		asker_put(w->c, " exp=");
-		asker_put(w->c, a->exp);
-	}
-	buf_puts(&w->c->out, "\n");
+	if (w->c->json)
+		print_json(&w->c->out, a);
+	else
+		print_line(w->c, a);
 }
 
 int
@@ -56,7 +77,7 @@ do_spf(struct smtpctl *c, int argc, char **argv)
 		return smtpctl_usage(c, NULL);
 	q.client = argv[0];
 	q.helo = argv[1];
-	q.sender = argv[2];
+	q.sender = asker_sender(argv[2]);
 	if (!asker_address(q.client))
 		return smtpctl_usage(c, "no address of a client");
 	if (gethostname(ours, sizeof ours - 1) == -1)

@@ -6,7 +6,6 @@
  * SPDX-License-Identifier: ISC
  */
 #include <err.h>
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>

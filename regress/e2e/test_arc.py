@@ -4,6 +4,7 @@ that python3-dkim and we sealed in turn, whole and damaged, judged by both; and
 
 SPDX-License-Identifier: ISC
 """
+import json
 import os
 import random
 import re
@@ -500,6 +501,31 @@ def test_smtpctl_verify(lab):
     out = our_seal(dns, arc.wire(published(1)), ED, "mx.test")
     assert out.stdout == b"" and out.returncode == 75
     assert smtpctl(dns, b"", "verify", "x").returncode == 64
+
+
+def test_smtpctl_json(lab):
+    dns = publish(lab, DUMMY, ED)
+    rows = [(MAIL, {"result": "none", "sets": 0, "reason": ""}),
+            (published(3), {"result": "pass", "sets": 3, "oldest_pass": 0,
+                            "sealer": "example.org", "reason": ""}),
+            (twice("ARC-Seal"), {
+                "result": "fail", "sets": 1,
+                "reason": "a set that has a field twice"})]
+    for text, want in rows:
+        out = smtpctl(dns, text.encode(), "--json", "verify")
+        assert json.loads(out.stdout) == want, out
+
+
+def test_smtpctl_unreadable(lab):
+    """66 is for files that were named."""
+    folder = os.open(lab.path("folder").parent, os.O_RDONLY)
+    for verb in (["arc", "verify"], ["dmarc", "-"], ["dkim", "verify"],
+                 ["auth", "192.0.2.1", "h.test", ""]):
+        out = subprocess.run([base.BUILD / "smtpctl", *verb], stdin=folder,
+                             capture_output=True, timeout=60)
+        assert (out.returncode, out.stdout) == (74, b""), (verb, out)
+        assert b"standard input" in out.stderr
+    os.close(folder)
 
 
 @pytest.mark.parametrize("end", [b"\n", b"\r\n"], ids=["LF", "CRLF"])

@@ -393,11 +393,19 @@ def test_megabyte_of_tags(dns):
         assert cpu < (5 if base.SANITIZED else 1)
 
 
+def test_mebibyte_of_tags(dns):
+    """Above a signature that holds it hides nothing."""
+    tag = "DKIM-Signature: v=1; d=c.test; s=s; z=" + "x" * (1 << 20) + "\r\n"
+    assert verify(dns, tag + ED25519 + HEAD + BODY) == (
+        0, ["permerror d=c.test s=s reason=a required tag is missing",
+            line("pass", "brisbane")])
+
+
 def test_header_too_large(dns):
     """A bound of ours, not a fault of the signature."""
-    mail = ED25519 + HEAD + "X: " + "x" * (1 << 20) + "\r\n" + BODY
+    mail = ED25519 + HEAD + "X: " + "x" * (2 << 20) + "\r\n" + BODY
     assert verify(dns, mail) == (
         1, [line("policy", "brisbane", "the header section is too large")])
-    tag = ED25519.replace("v=1;", "v=1; z=" + "x" * (1 << 20) + ";")
+    tag = ED25519.replace("v=1;", "v=1; z=" + "x" * (2 << 20) + ";")
     assert verify(dns, tag + HEAD + BODY) == (
         1, ["policy d=- s=- reason=the header section is too large"])

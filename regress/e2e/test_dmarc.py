@@ -4,6 +4,7 @@ be done; by the rules of RFC 9989, and of RFC 7489 beside OpenDMARC's library.
 SPDX-License-Identifier: ISC
 """
 import ctypes
+import json
 import os
 import random
 
@@ -240,6 +241,43 @@ def test_message(zone):
     assert got.short == "pass none example.com", got
 
 
+def test_message_too_large(zone):
+    """Whoever hides the author behind more than is looked at has not none."""
+    zone.names = dmarc.names_of({"example.com": REJECT})
+    for author in (b"", b"From: a@example.com\r\n"):
+        got = dmarc.check(zone, "-", message=author + b"X: " + b"x" * (2 << 20)
+                          + b"\r\nFrom: a@example.com\r\n\r\n")
+        assert got.short == "permerror none", got
+        assert got.why == "the header section is too large"
+
+
+def test_json(zone):
+    zone.names = dmarc.names_of({"example.com": REJECT,
+                                 "broken.example": ("TIMEOUT",)})
+    out = dmarc.run(zone.resolver, "--dkim", "pass:a.example.com", "--json",
+                    "example.com")
+    assert out.returncode == 0 and json.loads(out.stdout) == {
+        "result": "pass", "disposition": "none", "policy": "reject",
+        "policy_domain": "example.com", "organization": "example.com",
+        "spf_aligned": False, "dkim_aligned": True, "reason": ""}
+    out = dmarc.run(zone.resolver, "broken.example", "--json")
+    said = json.loads(out.stdout)
+    assert (out.returncode, said["result"]) == (75, "temperror")
+    assert said["at_worst"] == "reject" and said["reason"]
+
+
+def test_words(zone):
+    """Result, disposition and policy_domain begin the line, whatever else is
+    said behind them."""
+    zone.names = dmarc.names_of({"example.com": REJECT,
+                                 "broken.example": ("TIMEOUT",)})
+    for args, begin in ((["example.com"], "fail disposition=reject "
+                         "policy_domain=example.com "),
+                        (["broken.example"], "temperror disposition=none "
+                         "policy_domain= ")):
+        assert dmarc.check(zone, *args).line.startswith(begin)
+
+
 def test_usage(zone):
     """What is no domain, no result or no rule is said to be none."""
     for args in ([], ["example.com", "example.net"], ["exa mple.com"], [""],
@@ -422,6 +460,48 @@ def test_results(zone):
     got = ask(zone, record, "--dkim", "temperror:example.com",
               "a.example.com")
     assert got.result == "temperror", got
+
+
+# Records, arguments, author, what it may come to.
+WORST = [
+    ({"example.com": LATER}, [], "example.com", "reject"),
+    ({"example.com": LATER}, ["--spf", "pass:example.com"], "example.com",
+     "none"),
+    ({"example.com": LATER}, ["--dkim", "pass:Example.COM"], "example.com",
+     "none"),
+    ({"example.com": LATER}, ["--dkim", "temperror:example.com"],
+     "example.com", "reject"),
+    ({"example.com": LATER}, ["--spf", "pass:a.example.com"], "example.com",
+     "reject"),
+    ({"example.com": REJECT}, ["--spf", "temperror:example.com"],
+     "example.com", "reject"),
+    ({"example.com": REJECT + "; t=y"}, ["--spf", "temperror:example.com"],
+     "example.com", "quarantine"),
+    ({"example.com": REJECT + "; sp=none"}, ["--dkim",
+                                              "temperror:example.com"],
+     "a.example.com", "none"),
+    ({"a.example.com": "v=DMARC1; p=none", "example.com": LATER},
+     ["--spf", "pass:b.example.com"], "a.example.com", "none"),
+]
+
+
+def test_at_worst(zone):
+    """What a message may turn out to deserve whose result is not known; who
+    passes by any record deserves nothing."""
+    for records, args, author, expect in WORST:
+        got = ask(zone, records, *args, author)
+        assert (got.result, got.disposition) == ("temperror", "none"), got
+        assert got.at_worst == expect, (records, args, got)
+    # Whether the name exists is not known: the harder of both.
+    for tags, expect in (("sp=none; np=reject", "reject"),
+                         ("sp=reject; np=none", "reject"),
+                         ("sp=none; np=quarantine; t=y", "none")):
+        zone.names = {**dmarc.names_of({"example.com": f"v=DMARC1; {tags}"}),
+                      "a.example.com": [LATER]}
+        got = dmarc.check(zone, "a.example.com")
+        assert (got.result, got.at_worst) == ("temperror", expect), got
+    assert not hasattr(ask(zone, {"example.com": REJECT}, "example.com"),
+                       "at_worst")
 
 
 # ---- RFC 7489 ----

@@ -3,6 +3,7 @@ wire.
 
 SPDX-License-Identifier: ISC
 """
+import json
 import os
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
@@ -297,6 +298,34 @@ def test_silence(zone, tmp_path):
 
 
 # ---- the verb ----
+
+def test_sender_in_brackets(zone):
+    """As MAIL has him."""
+    zone.names = {"e.test": [txt("v=spf1 ip4:192.0.2.1 exp=x.test -all")],
+                  "h.test": [txt("v=spf1 +all")], "x.test": [txt("%{s}")]}
+    for sender, want in (("", "pass"), ("<>", "pass"), ("<a@e.test>", "fail"),
+                         ("<", "none"), ("<a@e.test", "fail"),
+                         ("a@e.test>", "none")):
+        got = spf.check(zone, "192.0.2.2", "h.test", sender)
+        assert got.result == want, (sender, got)
+    assert spf.check(zone, "192.0.2.2", "h", "<a@e.test>").exp == "a@e.test"
+
+
+def test_json(zone):
+    zone.names = {"e.test": [txt("v=spf1 ip4:192.0.2.1 exp=x.test -all")],
+                  "x.test": [txt('"%{i}" is not ours')]}
+    for client, want in (
+            ("192.0.2.1", {"result": "pass", "mechanism": "ip4:192.0.2.1"}),
+            ("192.0.2.2", {"result": "fail", "mechanism": "-all",
+                           "exp": '"192.0.2.2" is not ours'})):
+        out = subprocess.run(
+            [spf.SMTPCTL, "--json", "spf", client, "h.test", "a@E.test"],
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, timeout=60,
+            env=os.environ | {"SMTPCTL_RESOLVER": zone.resolver})
+        said = json.loads(out.stdout)
+        assert said.pop("reason") and said == want | {"domain": "e.test"}
+        assert out.returncode == spf.STATUS.get(want["result"], 1)
+
 
 USAGE = [
     [],

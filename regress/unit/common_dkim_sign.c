@@ -219,6 +219,8 @@ test_refused(void)
 		{ "no empty line", "From: a@b\r\n", true },
 		{ "empty", "", false },
 		{ "no From", "To: a@b\r\n\r\n", false },
+		{ "an empty From", "From:\r\n\r\n", false },
+		{ "blanks", "From: \r\n \t\r\n\r\n", false },
 		{ "two From", "From: a@b\r\nfrom: c@d\r\n\r\n", false },
 		{ "in the body", "To: a@b\r\n\r\nFrom: a@b\r\n", false },
 	};
