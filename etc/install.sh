@@ -43,14 +43,24 @@ rows() {
 	echo "conf etc/fail2ban/jail.d/postern.conf $SYSCONFDIR/fail2ban/jail.d/postern.conf"
 }
 
+# A rule of sed(1): the usual place, and where it is here.
+rule() {
+	echo "s,$1,$(echo "$2" | sed 's/[\\&,]/\\&/g'),g"
+}
+
+rules=$(
+	rule /usr/sbin/ "$SBINDIR/"
+	rule /usr/libexec/postern "$LIBEXECDIR"
+	rule /usr/share/doc/postern "$DOCDIR"
+	rule /etc/postern "$CONFDIR"
+	rule /etc/aliases "$SYSCONFDIR/aliases"
+	rule /run/postern "$RUNDIR"
+	rule /var/spool/postern "$SPOOLDIR"
+)
+
 # The source as it is installed.
 placed() {
-	sed -e "s,/usr/sbin/,$SBINDIR/,g" \
-	    -e "s,/usr/libexec/postern,$LIBEXECDIR,g" \
-	    -e "s,/usr/share/doc/postern,$DOCDIR,g" \
-	    -e "s,/etc/postern,$CONFDIR,g" \
-	    -e "s,/run/postern,$RUNDIR,g" \
-	    -e "s,/var/spool/postern,$SPOOLDIR,g" "$1"
+	sed "$rules" "$1"
 }
 
 # mode, source, place: a new file is renamed into the place, so that a program

@@ -16,7 +16,6 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sysexits.h>
 #include <syslog.h>
 #include <unistd.h>
@@ -108,6 +107,8 @@ catch_signals(void)
 			sigaction(numbers[i], &sa, NULL);
 	}
 	signal(SIGPIPE, SIG_IGN);
+	/* ulimit -f: the temporary file is what has no room then */
+	signal(SIGXFSZ, SIG_IGN);
 }
 
 /* A caller that closed one of these would have the socket in its place. */
@@ -220,7 +221,11 @@ main(int argc, char **argv)
 	    sm.args.mode == MODE_SERVE)
 		catch_signals();
 	status = modes[sm.args.mode](&sm);
-	if (fflush(stdout) == EOF)
+	if (fflush(stdout) == EOF) {
 		sendmail_say(&sm, "standard output cannot be written to");
+		/* Of a message the status says what became of it. */
+		if (sm.args.mode == MODE_VERIFY)
+			return EX_IOERR;
+	}
 	return status;
 }

@@ -11,13 +11,12 @@
 #include <strings.h>
 
 #include "dsn_param.h"
-#include "facts.h"
 #include "slice.h"
 
 enum takes {
 	NOTHING, /* "-i", and more options may follow in the same word */
 	VALUE,   /* "-fuser" or "-f user" */
-	REST     /* "-em": what follows in the same word, may be empty */
+	REST     /* "-q15m": what follows in the same word, may be empty */
 };
 
 struct option {
@@ -346,7 +345,7 @@ static const struct option options[] = {
 	{ 'V', VALUE, set_envid },
 	{ 'o', VALUE, set_letter },
 	{ 'O', VALUE, set_long },
-	{ 'e', REST, set_errors },
+	{ 'e', VALUE, set_errors },
 	{ 'b', VALUE, set_mode },
 	{ 'q', REST, set_queue },
 	{ 'I', NOTHING, set_aliases },

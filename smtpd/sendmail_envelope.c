@@ -9,7 +9,6 @@
 #include <pwd.h>
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 #include <sysexits.h>
 #include <time.h>
 #include <unistd.h>
@@ -54,6 +53,18 @@ without_brackets(struct slice in)
 	if (in.len >= 2 && in.p[0] == '<' && in.p[in.len - 1] == '>')
 		return (struct slice){ in.p + 1, in.len - 2 };
 	return in;
+}
+
+static bool
+has_control(struct slice in)
+{
+	size_t i;
+
+	for (i = 0; i < in.len; i++) {
+		if ((unsigned char)in.p[i] < ' ' || in.p[i] == 127)
+			return true;
+	}
+	return false;
 }
 
 /* Where an address is, in any case, or belongs. */
@@ -178,20 +189,24 @@ full_name(const struct passwd *pw, char *out, size_t size)
 	out[n] = '\0';
 }
 
-/* "user", "<user@host>", "Name <user@host>" */
+/* "user", "<user@host>", "Name <user@host>"; nothing, also between < and >, is
+ * the null sender. */
 static void
 set_sender(struct sendmail *sm, const char *text)
 {
-	struct slice list = slice_of(text), spec = list;
+	struct slice list = slice_trim(slice_of(text)), spec = list;
 	const char *why;
 	struct address a;
 
-	if (text[0] == '\0')
-		return;
+	if (has_control(list))
+		sendmail_die(sm, EX_DATAERR, "%s: a control character",
+		    q(text));
 	if (address_next(&list, &a) == NULL && !a.odd && a.spec.len > 0 &&
 	    list.len == 0)
 		spec = a.spec;
-	spec = without_brackets(spec);
+	spec = slice_trim(without_brackets(spec));
+	if (spec.len == 0)
+		return;
 	if ((why = check_address(spec)) != NULL ||
 	    !slice_copy(spec, sm->sender, sizeof sm->sender))
 		sendmail_die(sm, EX_DATAERR, "%s: %s", q(text),

@@ -8,6 +8,7 @@
 
 #include <string.h>
 
+#include "bounds.h"
 #include "session_address.h"
 
 #define NAME_BYTES 200 /* of a full name */
@@ -41,11 +42,56 @@ field_value(const struct field *f)
 	return (struct slice){ colon + 1, f->text.len - skip };
 }
 
+/* Behind what stands at i: a quoted string, a literal, a comment, or a byte. */
+static size_t
+skip_piece(struct slice s, size_t i)
+{
+	char begin = s.p[i], end = begin == '(' ? ')' : begin;
+	unsigned int depth = 1;
+
+	if (begin == '[')
+		end = ']';
+	else if (begin != '(' && begin != '"')
+		return i + 1;
+	while (++i < s.len) {
+		if (s.p[i] == '\\')
+			i++;
+		else if (s.p[i] == end && --depth == 0)
+			return i + 1;
+		else if (begin == '(' && s.p[i] == begin)
+			depth++;
+	}
+	return s.len;
+}
+
+/*
+ * White space and comments may stand around the dots and the at sign of an
+ * address in a field (RFC 5322 3.4.1, 4.4), and nowhere in one of an envelope.
+ * One that does not fit is left as it is.
+ */
+static struct slice
+without_gaps(struct slice spec, char out[ADDR_MAX])
+{
+	size_t i, next, n = 0;
+
+	for (i = 0; i < spec.len; i = next) {
+		next = skip_piece(spec, i);
+		if (spec.p[i] == '(' || slice_is_space(spec.p[i]))
+			continue;
+		if (next - i > ADDR_MAX - n)
+			return spec;
+		memcpy(out + n, spec.p + i, next - i);
+		n += next - i;
+	}
+	return (struct slice){ out, n };
+}
+
 const char *
 list_rcpts(struct slice list,
     const char *(*fn)(void *arg, struct slice address), void *arg)
 {
 	const char *why = NULL;
+	char spec[ADDR_MAX];
 	struct address a;
 
 	do {
@@ -53,7 +99,7 @@ list_rcpts(struct slice list,
 		if (why == NULL && a.odd)
 			why = "an address with a blank in it";
 		if (why == NULL && a.spec.len > 0)
-			why = fn(arg, a.spec);
+			why = fn(arg, without_gaps(a.spec, spec));
 	} while (why == NULL && a.entry.len > 0);
 	return why;
 }

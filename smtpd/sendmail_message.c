@@ -6,6 +6,8 @@
  */
 #include "sendmail_message.h"
 
+#include <errno.h>
+#include <poll.h>
 #include <string.h>
 #include <sysexits.h>
 
@@ -29,6 +31,21 @@ struct lines {
 	uint64_t nuls; /* bytes that were dropped */
 };
 
+/* Whoever shares our standard input may have made it return at once. */
+static int
+next_byte(FILE *in)
+{
+	struct pollfd fd = { .fd = fileno(in), .events = POLLIN };
+	int c;
+
+	while ((c = getc_unlocked(in)) == EOF && ferror(in) &&
+	    errno == EAGAIN) {
+		clearerr(in);
+		(void)poll(&fd, 1, -1);
+	}
+	return c;
+}
+
 static enum got
 next_line(struct lines *l, struct buf *line)
 {
@@ -39,7 +56,7 @@ next_line(struct lines *l, struct buf *line)
 
 	l->inside = false;
 	buf_drain(line, line->len);
-	while ((c = getc_unlocked(l->in)) != EOF) {
+	while ((c = next_byte(l->in)) != EOF) {
 		if (c == '\n' && l->after_cr) {
 			l->after_cr = false;
 			continue;

@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,7 +18,6 @@
 #include <unistd.h>
 
 #include "sendmail.h"
-#include "slice.h"
 
 #define WORDS_MAX 16
 #define LINE_SIZE 1024 /* of -bt */
@@ -76,6 +76,8 @@ run_beside(const struct sendmail *sm, const struct command *c, bool quiet)
 	pid_t pid;
 
 	fflush(stdout);
+	/* Whoever ignores it would have us wait for nobody. */
+	signal(SIGCHLD, SIG_DFL);
 	if ((pid = fork()) == -1)
 		sendmail_die(sm, EX_OSERR, "fork: %s", strerror(errno));
 	if (pid == 0) {

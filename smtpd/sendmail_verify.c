@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <sysexits.h>
 
-#include "log.h"
 #include "sendmail.h"
 
 /* Refusals in one session: not so many that the daemon takes it for

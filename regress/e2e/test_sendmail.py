@@ -5,14 +5,18 @@ SPDX-License-Identifier: ISC
 """
 import os
 import re
+import resource
+import select
 import signal
 import socket
 import subprocess
+import threading
 import time
 
 import pytest
 
 from lib import base, receiver
+from lib.instance import state
 from lib.receiver import CLOSE, ENDLESS, GARBAGE, RESET, SILENT, TAKE_CLOSE, Late
 
 OFFERS = ("PIPELINING", "8BITMIME", "SIZE 1000000", "DSN", "SMTPUTF8",
@@ -75,6 +79,12 @@ def only(it):
     (["-f", "<>", "b"], "", ["b"]),
     (["-f", "", "b"], "", ["b"]),
     (["-f<>", "b"], "", ["b"]),
+    (["-f", "<> ", "b"], "", ["b"]),
+    (["-f", "< >", "b"], "", ["b"]),
+    (["-f", " ", "b"], "", ["b"]),
+    (["-f", " a@c.test ", "b"], "a@c.test", ["b"]),
+    (["-e", "m", "b"], "root", ["b"]),
+    (["b (Bob) @ x . test"], "root", ["b@x.test"]),
     (["b@x.test, c@x.test", "d"], "root", ["b@x.test", "c@x.test", "d"]),
     (["--", "-b"], "root", ["-b"]),
     (["/etc/passwd", "|id", "\\root"], None, None),
@@ -144,6 +154,8 @@ def test_eight_bit(daemon):
     (["-t"], "Bcc: a,\n b,\n\tc", "a b c"),
     (["-t"], "To: g: a, b;, undisclosed-recipients:;\nBcc:\n", "a b"),
     (["-t"], "TO:a\nbCC :b", "a b"),
+    (["-t"], "To: a (x) @ (y (z\\)) \n\t) x . test,\n <b(@)@x.test>,\n"
+     " \"(c\\\"\" (d) @ [127.0.0.1]", '"(c\\""@[127.0.0.1] a@x.test b@x.test'),
     (["z"], "To: a\nBcc: b", "z"),
 ])
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
@@ -288,6 +300,7 @@ EVIL = "\r\nRCPT TO:<evil@x.test>\r\nX-Evil: y\r\n"
     (["b*?~!#@x.test"], 0), (["\x1b]0;x\x07@x.test"], 65),
     (["-f", "a@c.test" + EVIL, "b"], 65), (["-f", "\x1b[2J", "b"], 65),
     (["-f", b"\xff", "b"], 65), (["-f", "a" * 1000, "b"], 65),
+    (["-f", "a\r\nRCPT TO:<evil@x.test>", "b"], 65),
     (["-F", "A" + EVIL, "b"], 0), (["-F", b"\xff\x1b", "b"], 0),
     (["-V", "id" + EVIL, "b"], 64), (["-N", "never" + EVIL, "b"], 64),
     (["-B", "8BITMIME" + EVIL, "b"], 64), (["-bx" + EVIL, "b"], 64),
@@ -295,7 +308,7 @@ EVIL = "\r\nRCPT TO:<evil@x.test>\r\nX-Evil: y\r\n"
     (["-o", EVIL, "b"], 0), (["-h", EVIL, "b"], 0), (["-p", EVIL, "b"], 0),
     (["-X", "/no/such/folder/x", "b"], 0), (["-C", "/etc/shadow", "b"], 0),
     (["-d" + "9" * 5000, "b"], 0),
-], ids=range(31))
+], ids=range(32))
 def test_hostile_arguments(daemon, args, status):
     """No argument makes more than one word of what is said to the daemon, nor
     of what is shown."""
@@ -617,7 +630,7 @@ def test_nobody_there(lab, wait, most):
     took = time.monotonic() - begin
     assert out.returncode == 75
     assert "cannot be reached" in one_line(out)
-    assert float(wait) <= took < most + 5
+    assert float(wait) <= took < most + 20
 
 
 def test_bad_wait(lab):
@@ -727,6 +740,32 @@ def test_no_room(daemon):
     assert run(1000).returncode == 0
 
 
+def test_no_room_for_the_caller(daemon):
+    """Neither is a file larger than who calls may write (ulimit -f)."""
+    it = daemon()
+    out = sendmail(it.dir, "b@x.test", data=b"S: x\n\n" + b"y\n" * 300000,
+                   preexec_fn=lambda: resource.setrlimit(
+                       resource.RLIMIT_FSIZE, (100000, 100000)))
+    assert out.returncode == 75 and "no room" in one_line(out)
+    assert not it.messages
+
+
+def test_returns_at_once(daemon):
+    """Standard input that somebody else has made so (O_NONBLOCK)."""
+    it = daemon()
+    out, into = os.pipe()
+    os.set_blocking(out, False)
+    p = subprocess.Popen(argv(it.dir, "b@x.test"), stdin=out)
+    os.write(into, b"S: x\n\n")
+    base.wait_until(lambda: not select.select([out], [], [], 0)[0] and
+                    state(p.pid) in "SZ", "it has read, and waits")
+    os.close(out)
+    os.write(into, b"late\n")
+    os.close(into)
+    assert p.wait(60) == 0
+    assert only(it).content.endswith(b"\r\n\r\nlate\r\n")
+
+
 @pytest.mark.parametrize("close,status", [
     ("<&-", 66), (">&-", 0), ("2>&-", 0), ("<&- >&- 2>&-", 66),
     (">/dev/full -v", 0), ("</", 66)])
@@ -787,11 +826,16 @@ def test_signal_ignored(daemon):
 
 def test_signal_too_late(daemon):
     """Behind the last dot only the daemon's word counts."""
-    it = daemon(dot=Late("250 2.0.0 taken", 2))
+    dot = threading.Event()
+
+    def late(session):
+        dot.set()
+        time.sleep(1)
+        return "250 2.0.0 taken"
+    it = daemon(dot=late)
     p = subprocess.Popen(argv(it.dir, "-v", "b@x.test"),
                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
-    base.wait_until(lambda: "DATA" in it.lines, "DATA")
-    time.sleep(0.5)
+    assert dot.wait(45)
     p.send_signal(signal.SIGTERM)
     # It is told of the signal when the answer is there; what is taken is not
     # reported as lost.

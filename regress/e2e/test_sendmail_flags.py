@@ -74,6 +74,7 @@ CASES = [
     ("-f 'Ann <a@c.test>' b@x.test", MESSAGE, {"header": F_NAME}),
     ("-f '<>' b@x.test", MESSAGE, {"header": MAILER_DAEMON}),
     ("-f '' b@x.test", MESSAGE, {"header": MAILER_DAEMON}),
+    ("-f ' <> ' b@x.test", b"From: x@c.test\n\nhello\n", {}),
     ("-f '<>' b@x.test", b"From: x@c.test\n\nhello\n", {}),
     ("-f a@c.test b@x.test", b"From: Ann <a@c.test>\n\nhello\n", {}),
     # -F
@@ -114,6 +115,7 @@ CASES = [
      b"hello\r\nmore\r\n", {}),
     ("-t", b"Subject: nobody\n\nhello\n", {}),
     ("-t", b"To: (nobody)\n\nhello\n", {}),
+    ("-t", b"To: b . c (Bob) @ x . test\n\nhello\n", {}),
     ("-t", b"To: \"Last, First\" <b@x.test>\n\nhello\n", {}),
     ("-t", b"To: =?utf-8?q?B=C3=B6?= <b@x.test>\n\nhello\n", {}),
     # dots
@@ -184,6 +186,7 @@ CASES = [
      b"00:00:00 +0000\nMessage-ID: <own@c.test>\n\nhello\n", {}),
     # taken, and without effect
     ("-bm -om -m -U -odb -odq -odf -oep -oee b@x.test", MESSAGE, {}),
+    ("-e m b@x.test", MESSAGE, {}),
     ("-L tag -h 3 -p x -Ac b@x.test", MESSAGE, {}),
     ("-O DeliveryMode=b -OErrorMode=m -o7 -o8 b@x.test", MESSAGE, {}),
     ("-oQ/tmp -h 3 b@x.test", MESSAGE, {}),

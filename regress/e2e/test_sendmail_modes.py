@@ -337,6 +337,21 @@ def test_verify(house, args, status, lines):
     assert len(house.sink.messages) == before and not house.queue()
 
 
+def test_verify_nobody_reads(house):
+    with open("/dev/full", "wb") as full:
+        out = subprocess.run(house.argv("sendmail", "-bv", "root"), stdout=full,
+                             stderr=subprocess.PIPE, timeout=60)
+    assert out.returncode == 74 and b"standard output" in out.stderr
+
+
+def test_children_ignored(house):
+    """By whoever calls, as some daemons do."""
+    for args in (["-q"], ["-bt", "root"]):
+        out = house.run(*args, data=b"", preexec_fn=lambda: signal.signal(
+            signal.SIGCHLD, signal.SIG_IGN))
+        assert out.returncode == 0, out.stderr
+
+
 def test_verify_header(house):
     out = house.run("-bv", "-t", data=HEADED)
     assert out.returncode == 0
