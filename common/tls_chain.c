@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -131,7 +132,26 @@ tls_chain_free(STACK_OF(X509) * *chain)
 	*chain = NULL;
 }
 
-X509_STORE *
+/* What a file has, if there is a certificate in it. */
+static char *
+read_system(const char *path)
+{
+	const char *why;
+	char *text;
+	size_t len;
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	if (fd == -1)
+		return NULL;
+	text = read_file(fd, &len, &why);
+	close(fd);
+	if (text != NULL && strstr(text, "CERTIFICATE-----") != NULL)
+		return text;
+	free(text);
+	return NULL;
+}
+
+char *
 tls_chain_system(void)
 {
 	/* OpenSSL's own, then where systems keep them in one file. */
@@ -140,18 +160,35 @@ tls_chain_system(void)
 		"/etc/ssl/certs/ca-certificates.crt",
 		"/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/ca-bundle.pem",
 		"/etc/ssl/cert.pem" };
-	X509_STORE *store = X509_STORE_new();
-	bool good = false;
+	char *text = NULL;
 	size_t i;
 
-	for (i = 0;
-	     store != NULL && !good && i < sizeof(files) / sizeof(files[0]);
-	     i++)
-		good = files[i] != NULL &&
-		    X509_STORE_load_file(store, files[i]) == 1;
+	for (i = 0; text == NULL && i < sizeof(files) / sizeof(files[0]); i++)
+		text = files[i] == NULL ? NULL : read_system(files[i]);
+	return text;
+}
+
+bool
+tls_chain_store(X509_STORE *store, const char *pem)
+{
+	BIO *bio = BIO_new_mem_buf(pem, -1);
+	STACK_OF(X509_INFO) * all;
+	const X509_INFO *info;
+	bool any = false;
+	int i;
+
+	all = bio == NULL ?
+	    NULL :
+	    PEM_X509_INFO_read_bio(bio, NULL, no_passphrase, NULL);
+	for (i = 0; i < sk_X509_INFO_num(all); i++) {
+		info = sk_X509_INFO_value(all, i);
+		if (info->x509 != NULL)
+			any |= X509_STORE_add_cert(store, info->x509) == 1;
+		if (info->crl != NULL)
+			(void)X509_STORE_add_crl(store, info->crl);
+	}
+	sk_X509_INFO_pop_free(all, X509_INFO_free);
+	BIO_free(bio);
 	ERR_clear_error();
-	if (good)
-		return store;
-	X509_STORE_free(store);
-	return NULL;
+	return any;
 }

@@ -6,6 +6,7 @@
 #ifndef COMMON_TLS_CHAIN_H
 #define COMMON_TLS_CHAIN_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 struct stack_st_X509;
@@ -24,8 +25,12 @@ const char *tls_chain_read(struct stack_st_X509 **chain, int fd, int max);
 
 void tls_chain_free(struct stack_st_X509 **chain);
 
-/* The authorities that the system trusts, for X509_STORE_free().  Reads files:
+/* The authorities that the system trusts, in PEM, for free().  Reads files:
  * before the jail.  NULL: they are not to be found. */
-struct x509_store_st *tls_chain_system(void);
+char *tls_chain_system(void);
+
+/* Puts them into a store; that takes as long as some handshakes do.  false:
+ * there was none in it. */
+bool tls_chain_store(struct x509_store_st *store, const char *pem);
 
 #endif

@@ -189,7 +189,9 @@ tls_new(const struct conf *c, const char **why)
 	t->ca = xcalloc(c == NULL ? 1 : c->ca.n + 1, sizeof *t->ca);
 	LIST_INIT(&t->ctxs);
 	tls_sessions_init(&t->sessions);
-	t->system = tls_chain_system();
+	t->system_pem = tls_chain_system();
+	if (t->system_pem != NULL && (t->system = X509_STORE_new()) == NULL)
+		fatal("out of memory");
 	/* The one that nearly all use, and what OpenSSL reads for the first. */
 	if (t->index == -1 || tls_ctx(t, &any, why) == NULL) {
 		tls_free(&t);
@@ -215,6 +217,7 @@ tls_free(struct tls **tp)
 	for (i = 0; t->conf != NULL && i < t->conf->ca.n; i++)
 		X509_STORE_free(t->ca[i]);
 	X509_STORE_free(t->system);
+	free(t->system_pem);
 	tls_provider_unload(&t->provider);
 	free(t->chain);
 	free(t->key);

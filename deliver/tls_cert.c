@@ -8,13 +8,16 @@
 #include <arpa/inet.h>
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
 
 #include "idn.h"
+#include "log.h"
 #include "slice.h"
+#include "tls_chain.h"
 #include "tls_parts.h"
 
 /* What a certificate must at least be signed with, whatever the level: else
@@ -139,6 +142,18 @@ find_names(struct tls_peer *p, const X509 *cert)
 
 /* ---- judging ---- */
 
+/* A start does not wait for authorities of which it may need none. */
+static void
+fill_authorities(struct tls *t)
+{
+	if (t->system_pem == NULL)
+		return;
+	if (!tls_chain_store(t->system, t->system_pem))
+		log_warn("tls", "the authorities of this system are damaged");
+	free(t->system_pem);
+	t->system_pem = NULL;
+}
+
 int
 tls_judge(X509_STORE_CTX *x, void *arg)
 {
@@ -149,6 +164,8 @@ tls_judge(X509_STORE_CTX *x, void *arg)
 	bool good;
 
 	(void)arg;
+	if (p->ctx->ca == CONF_NONE)
+		fill_authorities(p->ctx->tls);
 	X509_VERIFY_PARAM_set_auth_level(X509_STORE_CTX_get0_param(x),
 	    AUTH_LEVEL);
 	good = X509_verify_cert(x) == 1;

@@ -54,6 +54,7 @@ struct tls {
 	struct ipc_chan *keys;
 	msec silent; /* keys did not answer: until then it is not asked */
 	X509_STORE *system;      /* authorities; NULL: there are none */
+	char *system_pem;        /* until somebody has to be judged by them */
 	STACK_OF(X509) * *chain; /* by row of conf.pki */
 	EVP_PKEY **key;          /* likewise: what keys signs with */
 	X509_STORE **ca;         /* by row of conf.ca */

@@ -267,12 +267,23 @@ test_no_authorities(void)
 
 	X509_STORE_free(t->system);
 	t->system = NULL;
+	free(t->system_pem);
+	t->system_pem = NULL;
 	server_start(&s);
 	shake(t, &s, "mx.test", 25, &want, &seen);
 	CHECK("tls: no authorities",
 	    seen.failed && !seen.verified &&
 		strstr(seen.why, ", and this system has no authorities;") !=
 		    NULL);
+	SSL_CTX_free(s.ctx);
+	tls_free(&t);
+
+	t = tls_new(NULL, &why);
+	memset(strstr(t->system_pem, "-----\n") + 6, 'A', 64);
+	server_start(&s);
+	shake(t, &s, "mx.test", 25, &want, &seen);
+	CHECK("tls: damaged authorities", seen.failed && !seen.verified);
+	CHECK("tls: which are read once", t->system_pem == NULL);
 	SSL_CTX_free(s.ctx);
 	tls_free(&t);
 	cert_free(&c);
