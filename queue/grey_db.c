@@ -20,29 +20,16 @@
 int
 grey_db_open(struct grey_db *db, MDB_env *env, bool create)
 {
-	static const char *const names[GREY_KINDS] = { "grey", "greynet" };
-	unsigned int flags = create ? MDB_CREATE : 0;
-	MDB_txn *txn;
-	int rc, i;
+	static const char *const names[] = { "grey", "greynet", "greydue" };
+	MDB_dbi dbs[GREY_KINDS + 1];
+	int rc = facts_dbs(env, create, names, dbs, GREY_KINDS + 1);
 
-	db->env = env;
-	rc = mdb_txn_begin(env, NULL, create ? 0 : MDB_RDONLY, &txn);
 	if (rc != MDB_SUCCESS)
 		return rc;
-	for (i = 0; i < GREY_KINDS && rc == MDB_SUCCESS; i++)
-		rc = mdb_dbi_open(txn, names[i], flags, &db->row[i]);
-	if (rc == MDB_SUCCESS)
-		rc = mdb_dbi_open(txn, "greydue", flags, &db->due);
-	if (rc == MDB_SUCCESS)
-		return mdb_txn_commit(txn);
-	mdb_txn_abort(txn);
+	db->env = env;
+	memcpy(db->row, dbs, sizeof db->row);
+	db->due = dbs[GREY_KINDS];
 	return rc;
-}
-
-static MDB_val
-val_of(const void *p, size_t len)
-{
-	return (MDB_val){ .mv_size = len, .mv_data = (void *)(uintptr_t)p };
 }
 
 /* ---- writing ---- */
@@ -64,7 +51,7 @@ del_due(const struct grey_db *db, MDB_txn *txn, enum grey_of of,
     const struct grey_key *key, int64_t due)
 {
 	struct key k = due_key(of, key, due);
-	MDB_val val = val_of(k.bytes, k.len);
+	MDB_val val = index_val(k.bytes, k.len);
 	int rc = mdb_del(txn, db->due, &val, NULL);
 
 	return rc == MDB_NOTFOUND ? MDB_SUCCESS : rc;
@@ -73,7 +60,7 @@ del_due(const struct grey_db *db, MDB_txn *txn, enum grey_of of,
 int
 grey_db_put(const struct grey_db *db, MDB_txn *txn, const struct grey_change *c)
 {
-	MDB_val key = val_of(c->key.bytes, sizeof c->key.bytes), val;
+	MDB_val key = index_val(c->key.bytes, sizeof c->key.bytes), val;
 	struct grey_triplet t;
 	struct grey_known k;
 	struct key due;
@@ -86,13 +73,13 @@ grey_db_put(const struct grey_db *db, MDB_txn *txn, const struct grey_change *c)
 		rc = del_due(db, txn, c->of, &c->key, old);
 	if (rc != MDB_SUCCESS && rc != MDB_NOTFOUND)
 		return rc;
-	val = val_of(c->row, c->len);
+	val = index_val(c->row, c->len);
 	rc = mdb_put(txn, db->row[c->of], &key, &val, 0);
 	if (rc != MDB_SUCCESS)
 		return rc;
 	due = due_key(c->of, &c->key, c->due);
-	key = val_of(due.bytes, due.len);
-	val = val_of(NULL, 0);
+	key = index_val(due.bytes, due.len);
+	val = index_val(NULL, 0);
 	return mdb_put(txn, db->due, &key, &val, 0);
 }
 
@@ -129,7 +116,7 @@ grey_db_sweep(const struct grey_db *db, MDB_txn *txn, int64_t now,
 			break;
 		if (due.mv_size == 9 + sizeof(struct grey_key) &&
 		    p[8] < GREY_KINDS) {
-			key = val_of(p + 9, sizeof(struct grey_key));
+			key = index_val(p + 9, sizeof(struct grey_key));
 			rc = mdb_del(txn, db->row[p[8]], &key, NULL);
 			have -= rc == MDB_SUCCESS;
 			if (rc != MDB_SUCCESS && rc != MDB_NOTFOUND)
@@ -191,7 +178,7 @@ static bool
 walk_some(const struct grey_db *db, enum grey_of of, struct grey_key *at,
     struct walked *rows, size_t *n)
 {
-	MDB_val key = val_of(at->bytes, sizeof at->bytes), val;
+	MDB_val key = index_val(at->bytes, sizeof at->bytes), val;
 	struct walked *w;
 	MDB_cursor *c;
 	MDB_txn *txn;

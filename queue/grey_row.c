@@ -38,7 +38,8 @@ grey_pack(const struct grey_triplet *t, const struct grey_known *k, int64_t due,
 {
 	const char *const texts[] = { t->net, t->sender, t->rcpt };
 	struct key fixed = { .len = 0 };
-	size_t i, len, n;
+	uint8_t *p;
+	size_t i;
 
 	key_u8(&fixed, VERSION);
 	key_time(&fixed, due);
@@ -46,27 +47,10 @@ grey_pack(const struct grey_triplet *t, const struct grey_known *k, int64_t due,
 	key_time(&fixed, k->last);
 	key_u32(&fixed, k->n);
 	memcpy(out, fixed.bytes, fixed.len);
-	n = fixed.len;
-	for (i = 0; i < 3; i++) {
-		len = strlen(texts[i]) + 1;
-		memcpy(out + n, texts[i], len);
-		n += len;
-	}
-	return n;
-}
-
-/* A text and its NUL from the front.  False: it does not stand there. */
-static bool
-get_text(const uint8_t **p, const uint8_t *end, char *out, size_t size)
-{
-	size_t left = (size_t)(end - *p);
-	size_t len = strnlen((const char *)*p, left);
-
-	if (len == left || len >= size)
-		return false;
-	memcpy(out, *p, len + 1);
-	*p += len + 1;
-	return true;
+	p = out + fixed.len;
+	for (i = 0; i < 3; i++)
+		p = row_put_text(p, texts[i]);
+	return (size_t)(p - out);
 }
 
 bool
@@ -85,8 +69,8 @@ grey_unpack(const void *in, size_t len, struct grey_triplet *t,
 	k->last = key_get_time(p + 17);
 	k->n = key_get_u32(p + 25);
 	p += FIXED_LEN;
-	return get_text(&p, end, t->net, sizeof t->net) &&
-	    get_text(&p, end, t->sender, sizeof t->sender) &&
-	    get_text(&p, end, t->rcpt, sizeof t->rcpt) && p == end &&
+	return row_get_text(&p, end, t->net, sizeof t->net) &&
+	    row_get_text(&p, end, t->sender, sizeof t->sender) &&
+	    row_get_text(&p, end, t->rcpt, sizeof t->rcpt) && p == end &&
 	    k->first >= 0 && k->last >= 0 && *due >= 0;
 }

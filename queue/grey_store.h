@@ -6,14 +6,12 @@
  *   greynet  hash of a network    -> the same
  *   greydue  time, which, hash    -> (nothing): who is forgotten next
  *
- * The loop never waits for it: what changes is kept in memory, where it is
- * looked for first, and a thread writes it, flushed, once a second; what a
- * power cut takes is a second's worth.  The thread also forgets what is due,
- * and the oldest above GREY_MAX, some at a time.
+ * What changes is written by a thread (store.h) and looked for in memory
+ * first.  The thread also forgets what is due, and the oldest above GREY_MAX,
+ * some at a time.
  *
- * What cannot be read is not known.  What cannot be written stays in memory
- * as far as that has room; then grey_put() says so, and its caller lets mail
- * pass.
+ * What cannot be read is not known.  Where there is no room for what cannot be
+ * written, grey_put() says so, and its caller lets mail pass.
  *
  * SPDX-License-Identifier: ISC
  */

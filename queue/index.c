@@ -14,17 +14,11 @@
 
 /* ---- rows ---- */
 
-static MDB_val
-val_of(const void *p, size_t len)
-{
-	return (MDB_val){ .mv_size = len, .mv_data = (void *)(uintptr_t)p };
-}
-
 static int
 put_key(struct index *ix, enum index_db db, const struct key *k,
     const void *row, size_t len)
 {
-	MDB_val key = val_of(k->bytes, k->len), val = val_of(row, len);
+	MDB_val key = index_val(k->bytes, k->len), val = index_val(row, len);
 
 	return mdb_put(ix->txn, ix->db[db], &key, &val, 0);
 }
@@ -33,7 +27,7 @@ put_key(struct index *ix, enum index_db db, const struct key *k,
 static int
 del_key(struct index *ix, enum index_db db, const struct key *k)
 {
-	MDB_val key = val_of(k->bytes, k->len);
+	MDB_val key = index_val(k->bytes, k->len);
 	int rc = mdb_del(ix->txn, ix->db[db], &key, NULL);
 
 	return rc == MDB_NOTFOUND ? MDB_SUCCESS : rc;
@@ -42,7 +36,7 @@ del_key(struct index *ix, enum index_db db, const struct key *k)
 static int
 get_key(struct index *ix, enum index_db db, const struct key *k, MDB_val *val)
 {
-	MDB_val key = val_of(k->bytes, k->len);
+	MDB_val key = index_val(k->bytes, k->len);
 
 	return mdb_get(ix->txn, ix->db[db], &key, val);
 }
@@ -230,7 +224,7 @@ del_rcpts(struct index *ix, uint64_t id)
 {
 	static const struct places nowhere;
 	struct key key = rcpt_key(id, 0);
-	MDB_val k = val_of(key.bytes, key.len), val;
+	MDB_val k = index_val(key.bytes, key.len), val;
 	struct index_rcpt r;
 	struct places was;
 	MDB_cursor *c;

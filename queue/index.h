@@ -15,7 +15,7 @@
  *                   a text beside the database, since it is read before the
  *                   database is believed
  *   facts/          synced: what files cannot tell (holds on routes, pause;
- *                   greylisting: grey_store.h)
+ *                   greylisting: grey_store.h; reports: report_store.h)
  *
  * Keys are big-endian, so their order is their meaning.  Texts in keys end in
  * a NUL; those longer than 200 bytes are cut to 184 and followed by XXH3-128

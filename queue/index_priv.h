@@ -53,4 +53,15 @@ enum index_error index_error(struct index *ix, int rc);
 /* facts/ below path dir.  False: *why. */
 bool index_facts_open(struct index *ix, const char *dir, const char **why);
 
+/* Databases in the facts; create: those that are not there are made.  An error
+ * of LMDB, or 0. */
+int facts_dbs(MDB_env *env, bool create, const char *const *names, MDB_dbi *dbs,
+    size_t n);
+
+static inline MDB_val
+index_val(const void *p, size_t len)
+{
+	return (MDB_val){ .mv_size = len, .mv_data = (void *)(uintptr_t)p };
+}
+
 #endif

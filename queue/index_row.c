@@ -414,6 +414,30 @@ row_unpack_way(const void *in, size_t len, struct index_way *w)
 	return unpack_end(&u);
 }
 
+/* ---- texts with a NUL, in rows of others ---- */
+
+uint8_t *
+row_put_text(uint8_t *p, const char *text)
+{
+	size_t len = strlen(text) + 1;
+
+	memcpy(p, text, len);
+	return p + len;
+}
+
+bool
+row_get_text(const uint8_t **p, const uint8_t *end, char *out, size_t size)
+{
+	size_t left = (size_t)(end - *p);
+	size_t len = strnlen((const char *)*p, left);
+
+	if (len == left || len >= size)
+		return false;
+	memcpy(out, *p, len + 1);
+	*p += len + 1;
+	return true;
+}
+
 /* ---- keys ---- */
 
 static void

@@ -28,6 +28,12 @@ bool row_unpack_way(const void *in, size_t len, struct index_way *w);
 /* What RCPT said, and the leaf, from the head. */
 void row_set_params(struct index_rcpt *row, const struct head_rcpt *rcpt);
 
+/* A text and its NUL: written, returning where it ends; read from the front of
+ * what is believed nothing of.  False: it does not stand there. */
+uint8_t *row_put_text(uint8_t *p, const char *text);
+bool row_get_text(const uint8_t **p, const uint8_t *end, char *out,
+    size_t size);
+
 #define KEY_MAX  256 /* LMDB takes 511 */
 #define TEXT_MAX 200 /* bytes of a text in a key */
 #define TEXT_CUT 184 /* a longer one: so many, and its hash */

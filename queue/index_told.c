@@ -76,7 +76,7 @@ index_get_told(struct index *ix, struct index_told *t)
 	t->n_marks = 0;
 	if ((e = index_txn(ix)) != INDEX_OK)
 		return e;
-	k = (MDB_val){ key.len, key.bytes };
+	k = index_val(key.bytes, key.len);
 	e = index_error(ix, mdb_get(ix->txn, ix->db[DB_TOLD], &k, &val));
 	if (e == INDEX_OK && !unpack(val.mv_data, val.mv_size, t))
 		e = INDEX_BAD;
@@ -95,8 +95,8 @@ index_put_told(struct index *ix, const struct index_told *t)
 	key_text(&key, t->to, true);
 	if ((e = index_txn(ix)) != INDEX_OK)
 		return e;
-	k = (MDB_val){ key.len, key.bytes };
-	val = (MDB_val){ pack(t, row), row };
+	k = index_val(key.bytes, key.len);
+	val = index_val(row, pack(t, row));
 	return index_error(ix, mdb_put(ix->txn, ix->db[DB_TOLD], &k, &val, 0));
 }
 
@@ -106,7 +106,7 @@ seek(MDB_cursor *mc, struct index_cursor *c, MDB_val *k, MDB_val *val)
 {
 	if (!c->begun)
 		return mdb_cursor_get(mc, k, val, MDB_FIRST);
-	*k = (MDB_val){ c->len, c->key };
+	*k = index_val(c->key, c->len);
 	return mdb_cursor_get(mc, k, val, MDB_SET_RANGE);
 }
 

@@ -23,7 +23,6 @@
 #include "spool.h"
 
 #define NAME      "trust"
-#define NAME_NEW  "trust.new"
 #define TEXT_LEN  160 /* bytes of the text, at most */
 #define TOKEN_LEN 32
 

@@ -11,7 +11,6 @@
 #include <sys/socket.h>
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <bsd/string.h>

@@ -16,27 +16,13 @@
 int
 report_db_open(struct report_db *db, MDB_env *env, bool create)
 {
-	unsigned int flags = create ? MDB_CREATE : 0;
-	MDB_txn *txn;
-	int rc;
+	static const char *const names[] = { "report", "reporthead" };
+	MDB_dbi dbs[2];
+	int rc = facts_dbs(env, create, names, dbs, 2);
 
-	db->env = env;
-	rc = mdb_txn_begin(env, NULL, create ? 0 : MDB_RDONLY, &txn);
-	if (rc != MDB_SUCCESS)
-		return rc;
-	rc = mdb_dbi_open(txn, "report", flags, &db->row);
 	if (rc == MDB_SUCCESS)
-		rc = mdb_dbi_open(txn, "reporthead", flags, &db->head);
-	if (rc == MDB_SUCCESS)
-		return mdb_txn_commit(txn);
-	mdb_txn_abort(txn);
+		*db = (struct report_db){ env, dbs[0], dbs[1] };
 	return rc;
-}
-
-static MDB_val
-val_of(const void *p, size_t len)
-{
-	return (MDB_val){ .mv_size = len, .mv_data = (void *)(uintptr_t)p };
 }
 
 /* ---- heads ---- */
@@ -46,7 +32,7 @@ static int
 get_head(const struct report_db *db, MDB_txn *txn, const struct report_key *key,
     struct report_head *head)
 {
-	MDB_val k = val_of(key->bytes, key->len), val;
+	MDB_val k = index_val(key->bytes, key->len), val;
 	int rc = mdb_get(txn, db->head, &k, &val);
 
 	if (rc != MDB_SUCCESS ||
@@ -60,9 +46,9 @@ put_head(const struct report_db *db, MDB_txn *txn, const struct report_key *key,
     const struct report_head *head)
 {
 	uint8_t packed[REPORT_HEAD_MAX];
-	MDB_val k = val_of(key->bytes, key->len), val;
+	MDB_val k = index_val(key->bytes, key->len), val;
 
-	val = val_of(packed, report_pack_head(head, packed));
+	val = index_val(packed, report_pack_head(head, packed));
 	return mdb_put(txn, db->head, &k, &val, 0);
 }
 
@@ -111,7 +97,7 @@ look(const struct report_db *db, MDB_txn *txn, struct adding *a)
 	int rc;
 
 	report_key(a->change->day, a->change->domain, &a->hash, &key);
-	k = val_of(key.bytes, key.len);
+	k = index_val(key.bytes, key.len);
 	rc = mdb_get(txn, db->row, &k, &val);
 	a->is_new =
 	    rc != MDB_SUCCESS || !report_unpack(val.mv_data, val.mv_size, &row);
@@ -136,10 +122,10 @@ static int
 put_row(const struct report_db *db, MDB_txn *txn, const struct adding *a)
 {
 	struct report_key key;
-	MDB_val k, val = val_of(a->packed, a->len);
+	MDB_val k, val = index_val(a->packed, a->len);
 
 	report_key(a->change->day, a->change->domain, &a->hash, &key);
-	k = val_of(key.bytes, key.len);
+	k = index_val(key.bytes, key.len);
 	return mdb_put(txn, db->row, &k, &val, 0);
 }
 
@@ -198,7 +184,7 @@ del_rows(const struct report_db *db, MDB_txn *txn, const struct report_key *key)
 	if ((rc = mdb_cursor_open(txn, db->row, &mc)) != MDB_SUCCESS)
 		return rc;
 	for (;;) {
-		k = val_of(key->bytes, key->len);
+		k = index_val(key->bytes, key->len);
 		rc = mdb_cursor_get(mc, &k, &val, MDB_SET_RANGE);
 		if (rc != MDB_SUCCESS || k.mv_size <= key->len ||
 		    memcmp(k.mv_data, key->bytes, key->len) != 0 ||
@@ -276,7 +262,7 @@ static bool
 some_heads(const struct report_db *db, struct report_key *at,
     struct report_head_row *rows, size_t *n)
 {
-	MDB_val k = val_of(at->bytes, at->len), val;
+	MDB_val k = index_val(at->bytes, at->len), val;
 	struct report_head_row *row;
 	MDB_cursor *mc;
 	MDB_txn *txn;
@@ -393,7 +379,7 @@ report_mentions(struct report_reader *r, struct report_mention **out)
 
 	*out = NULL;
 	report_key(r->day, r->domain, NULL, &key);
-	k = val_of(key.bytes, key.len);
+	k = index_val(key.bytes, key.len);
 	if (mdb_cursor_open(r->txn, r->db.row, &mc) != MDB_SUCCESS)
 		return 0;
 	rc = mdb_cursor_get(mc, &k, &val, MDB_SET_RANGE);
@@ -425,7 +411,7 @@ report_read_row(struct report_reader *r, const struct report_hash *hash,
 	MDB_val k, val;
 
 	report_key(r->day, r->domain, hash, &key);
-	k = val_of(key.bytes, key.len);
+	k = index_val(key.bytes, key.len);
 	return mdb_get(r->txn, r->db.row, &k, &val) == MDB_SUCCESS &&
 	    report_unpack(val.mv_data, val.mv_size, row);
 }

@@ -16,7 +16,6 @@
 #include <xxhash.h>
 #include <zlib.h>
 
-#include "log.h"
 #include "report_store.h"
 #include "report_xml.h"
 

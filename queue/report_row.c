@@ -10,14 +10,12 @@
 #include <netinet/in.h>
 
 #include <ctype.h>
-#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
 #include <bsd/string.h>
 #include <xxhash.h>
 
-#include "conf_words.h"
 #include "index_row.h"
 
 #define VERSION    1
@@ -286,30 +284,6 @@ report_key_read(const void *in, size_t len, bool has_hash, uint32_t *day,
 
 /* ---- rows ---- */
 
-/* Writes a text and its NUL. */
-static uint8_t *
-put_text(uint8_t *p, const char *text)
-{
-	size_t len = strlen(text) + 1;
-
-	memcpy(p, text, len);
-	return p + len;
-}
-
-/* A text and its NUL from the front.  False: it does not stand there. */
-static bool
-get_text(const uint8_t **p, const uint8_t *end, char *out, size_t size)
-{
-	size_t left = (size_t)(end - *p);
-	size_t len = strnlen((const char *)*p, left);
-
-	if (len == left || len >= size)
-		return false;
-	memcpy(out, *p, len + 1);
-	*p += len + 1;
-	return true;
-}
-
 size_t
 report_pack(const struct report_row *row, uint8_t *out,
     struct report_hash *hash)
@@ -333,14 +307,14 @@ report_pack(const struct report_row *row, uint8_t *out,
 	*p++ = row->n_dkim;
 	memcpy(p, row->dkim, row->n_dkim);
 	p += row->n_dkim;
-	p = put_text(p, row->client);
-	p = put_text(p, row->author);
-	p = put_text(p, row->sender);
-	p = put_text(p, row->spf_domain);
+	p = row_put_text(p, row->client);
+	p = row_put_text(p, row->author);
+	p = row_put_text(p, row->sender);
+	p = row_put_text(p, row->spf_domain);
 	for (i = 0; i < row->n_dkim; i++) {
 		report_dkim(row, i, &domain, &selector);
-		p = put_text(p, domain);
-		p = put_text(p, selector);
+		p = row_put_text(p, domain);
+		p = row_put_text(p, selector);
 	}
 	XXH128_canonicalFromHash(&sum,
 	    XXH3_128bits(out + WHAT, (size_t)(p - out) - WHAT));
@@ -355,7 +329,7 @@ get_dkim(const uint8_t **p, const uint8_t *end, struct report_row *row)
 	unsigned int i;
 
 	for (i = 0; i < 2U * row->n_dkim; i++) {
-		if (!get_text(p, end, out, (size_t)(out_end - out)))
+		if (!row_get_text(p, end, out, (size_t)(out_end - out)))
 			return false;
 		out += strlen(out) + 1;
 	}
@@ -392,10 +366,10 @@ report_unpack(const void *in, size_t len, struct report_row *row)
 			return false;
 	}
 	p += row->n_dkim;
-	return get_text(&p, end, row->client, sizeof row->client) &&
-	    get_text(&p, end, row->author, sizeof row->author) &&
-	    get_text(&p, end, row->sender, sizeof row->sender) &&
-	    get_text(&p, end, row->spf_domain, sizeof row->spf_domain) &&
+	return row_get_text(&p, end, row->client, sizeof row->client) &&
+	    row_get_text(&p, end, row->author, sizeof row->author) &&
+	    row_get_text(&p, end, row->sender, sizeof row->sender) &&
+	    row_get_text(&p, end, row->spf_domain, sizeof row->spf_domain) &&
 	    get_dkim(&p, end, row) && p == end;
 }
 
@@ -445,7 +419,7 @@ report_pack_head(const struct report_head *head, uint8_t *out)
 	key_time(&k, head->first);
 	key_time(&k, head->last);
 	memcpy(out, k.bytes, k.len);
-	return (size_t)(put_text(out + k.len, policy->fo) - out);
+	return (size_t)(row_put_text(out + k.len, policy->fo) - out);
 }
 
 bool
@@ -474,7 +448,7 @@ report_unpack_head(const void *in, size_t len, struct report_head *head)
 	p += 10 + 6 * 8;
 	return policy->p <= DMARC_P_REJECT && policy->sp <= DMARC_P_REJECT &&
 	    policy->np <= DMARC_P_REJECT && policy->rules <= DMARC_RFC7489 &&
-	    get_text(&p, end, policy->fo, sizeof policy->fo) && p == end;
+	    row_get_text(&p, end, policy->fo, sizeof policy->fo) && p == end;
 }
 
 /* ---- days ---- */

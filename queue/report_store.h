@@ -4,13 +4,9 @@
  *   report      day, policy domain, hash  -> a row, and how many messages
  *   reporthead  day, policy domain        -> its policy, what there is
  *
- * The loop never waits for it: messages are counted in memory, and a thread
- * adds them to what is on disk, flushed, once a second; what a power cut or a
- * crash takes is a second's worth.  The thread also forgets days that are
- * older than REPORT_DAYS.
- *
- * What cannot be written stays in memory as far as that has room; then it is
- * dropped, which is said.
+ * Messages are counted in memory, and a thread (store.h) adds them to what is
+ * on disk; it also forgets days that are older than REPORT_DAYS.  Where there
+ * is no room for what cannot be written, that is dropped, which is said.
  *
  * SPDX-License-Identifier: ISC
  */
