@@ -83,7 +83,8 @@ fits(const char *rule, const char *name)
 	return len > tail && strcasecmp(rule + 1, name + len - tail) == 0;
 }
 
-bool
+/* True if name is in domains, a span of struct conf_entry. */
+static bool
 dest_in(const struct conf *c, struct conf_span domains, const char *name)
 {
 	uint32_t i;

@@ -27,9 +27,6 @@ const char *dest_of_route(const char *route, char out[DOMAIN_MAX + 1]);
 /* Of an address.  Returns out; "" if it has none. */
 const char *dest_of_addr(const char *addr, char out[DOMAIN_MAX + 1]);
 
-/* True if name is in domains, a span of struct conf_entry. */
-bool dest_in(const struct conf *c, struct conf_span domains, const char *name);
-
 /* The rule of `retry`: the first one that names it, else the default.  NULL:
  * there is none at all. */
 const struct conf_retry *dest_retry(const struct conf *c, const char *name);

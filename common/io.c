@@ -15,8 +15,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "log.h"
-
 #define READ_SIZE  16384
 #define READ_TURNS 4 /* reads before others have their turn */
 

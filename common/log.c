@@ -9,7 +9,6 @@
 
 #include <sys/socket.h>
 
-#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>

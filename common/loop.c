@@ -58,6 +58,16 @@ loop_msec(void)
 	return (msec)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 }
 
+msec
+loop_doubled(msec first, uint32_t n, msec most)
+{
+	msec ms = first;
+
+	for (; n > 0 && ms < most; n--)
+		ms *= 2;
+	return ms < most ? ms : most;
+}
+
 static void
 watch_fire(int fd, short what, void *arg)
 {

@@ -13,6 +13,7 @@
 #define COMMON_LOOP_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include <event2/event.h>
 #include <event2/event_struct.h>
@@ -48,6 +49,9 @@ void loop_stop(struct loop *l);
 
 /* Milliseconds on a clock that only goes forward. */
 msec loop_msec(void);
+
+/* The first delay doubled n times, and no more than most. */
+msec loop_doubled(msec first, uint32_t n, msec most);
 
 /* Calls fn(fd, LOOP_READ or LOOP_WRITE, arg) each time that fd is ready, until
  * cleared.  Setting again replaces. */

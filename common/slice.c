@@ -7,7 +7,6 @@
 #include "slice.h"
 
 #include <string.h>
-#include <strings.h>
 
 struct slice
 slice_of(const char *s)

@@ -7,11 +7,9 @@
 #include "table_line.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "log.h"
 #include "table_key.h"
 
 #define READ_SIZE ((size_t)64 << 10)

@@ -17,8 +17,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include <bsd/string.h>
-
 #include "client_auth.h"
 #include "log.h"
 #include "reply_class.h"

@@ -8,8 +8,6 @@
 
 #include <netinet/in.h>
 
-#include <string.h>
-
 #include "client_auth.h"
 #include "facts.h"
 #include "reply_class.h"

@@ -34,7 +34,9 @@ local_is_8bit(const char *addr)
 	return false;
 }
 
-const char *
+/* As it is said in this transaction: itself, or with the domain as DNS has it
+ * (in out).  NULL: only with SMTPUTF8. */
+static const char *
 client_address(const struct client *c, const char *addr, char out[ADDR_MAX + 1])
 {
 	char domain[DOMAIN_MAX + 1];

@@ -62,10 +62,6 @@ bool client_refuses(struct client *c, struct outcome *o);
  * owner is told so. */
 void client_say_mail(struct client *c);
 void client_say_rcpt(struct client *c, unsigned int i);
-/* As it is said in this transaction: itself, or with the domain as DNS has it
- * (in out).  NULL: only with SMTPUTF8. */
-const char *client_address(const struct client *c, const char *addr,
-    char out[ADDR_MAX + 1]);
 
 /* What a reply to MAIL, or to RCPT, shows that the server does not do of what
  * was said in it: EXT_*, 0: nothing. */

@@ -7,7 +7,6 @@
  */
 #include "job.h"
 
-#include <string.h>
 #include <unistd.h>
 
 #include "log.h"

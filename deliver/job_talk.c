@@ -7,7 +7,6 @@
 #include "job.h"
 
 #include <assert.h>
-#include <string.h>
 
 #include "job_7bit.h"
 #include "log.h"

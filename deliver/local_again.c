@@ -8,7 +8,6 @@
  */
 #include <sys/types.h>
 
-#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>

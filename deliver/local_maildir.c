@@ -16,7 +16,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "buf.h"
 #include "local.h"
 #include "local_format.h"
 

@@ -7,10 +7,7 @@
  */
 #include "mime_7bit.h"
 
-#include <assert.h>
 #include <string.h>
-
-#include <bsd/string.h>
 
 /* A line up to here is looked at as a whole: longer than any boundary, and
  * than a line of a field that counts. */

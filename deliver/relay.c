@@ -10,8 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <bsd/string.h>
-
 #include "deliver.h"
 #include "log.h"
 #include "resolv.h"

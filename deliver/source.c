@@ -9,7 +9,6 @@
 #include <netinet/in.h>
 
 #include <errno.h>
-#include <string.h>
 #include <unistd.h>
 
 static socklen_t

@@ -15,6 +15,7 @@
 #include "bounce_rate.h"
 #include "id.h"
 #include "log.h"
+#include "tx.h"
 
 #define AGAIN         60 /* seconds, when it could not be stored */
 #define PATIENCE_MSEC 5000

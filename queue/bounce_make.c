@@ -20,6 +20,7 @@
 #include "dsn_param.h"
 #include "log.h"
 #include "spool_read.h"
+#include "tx.h"
 #include "write_all.h"
 
 #define TRACE_SHARE (DSN_HEADER_MAX / 2)

@@ -27,6 +27,7 @@
 #include "id.h"
 #include "leaf.h"
 #include "log.h"
+#include "tx.h"
 
 #define EXPANDS_MAX 200 /* at work at once, their flush included */
 #define LARGE_MAX   4   /* of them, longer than a page */

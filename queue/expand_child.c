@@ -15,6 +15,7 @@
 #include "id.h"
 #include "ids.h"
 #include "leaf.h"
+#include "tx.h"
 
 #define COPY_TURN  ((size_t)256 * 1024) /* bytes, then others' turn */
 #define COPY_PIECE 65536 /* bytes in memory, where the kernel cannot copy */

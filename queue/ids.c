@@ -7,6 +7,7 @@
 #include "ids.h"
 
 #include "id.h"
+#include "tx.h"
 
 void
 ids_start(struct queue *qu)

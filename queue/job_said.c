@@ -7,7 +7,6 @@
  */
 #include "queue.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 

@@ -266,8 +266,10 @@ has_room(struct journal *j, size_t len, bool contents)
 	if (contents)
 		end += j->step / RESERVE_OF;
 	while (end > slot->size) {
-		/* Once refused, it waits for the next generation. */
-		if (j->starved || journal_too_long(j) || !grow(j, slot)) {
+		/* Once refused, it waits for the next generation.  One that is
+		 * far too long: the checkpoint does not come. */
+		if (j->starved || j->pos >= (uint64_t)j->max * TOO_LONG ||
+		    !grow(j, slot)) {
 			j->starved = true;
 			return false;
 		}
@@ -428,12 +430,6 @@ bool
 journal_long(const struct journal *j)
 {
 	return j->starved || j->pos >= j->max;
-}
-
-bool
-journal_too_long(const struct journal *j)
-{
-	return j->pos >= (uint64_t)j->max * TOO_LONG;
 }
 
 bool

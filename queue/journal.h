@@ -123,8 +123,6 @@ bool journal_flush(struct journal *j);
 
 /* It should be followed by another generation. */
 bool journal_long(const struct journal *j);
-/* It is far too long: the checkpoint does not come. */
-bool journal_too_long(const struct journal *j);
 
 /* Marks what is in a slot as not needed, durably.  False: errno.  The older
  * slot goes first. */

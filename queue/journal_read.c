@@ -12,8 +12,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include <xxhash.h>
-
 #include "journal_format.h"
 #include "log.h"
 

@@ -15,7 +15,6 @@
 
 #include <bsd/string.h>
 
-#include "id.h"
 #include "log.h"
 #include "spool_read.h"
 

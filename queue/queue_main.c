@@ -16,12 +16,10 @@
 
 #include <bsd/stdlib.h>
 
-#include <stdlib.h>
-#include <string.h>
-
 #include "bounce_rate.h"
 #include "grey_store.h"
 #include "log.h"
+#include "tx.h"
 
 #define COMMIT_MSEC 10   /* results that come together are committed together */
 #define STOP_MSEC   2500 /* for what is made durable to be told */

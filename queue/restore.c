@@ -15,6 +15,7 @@
 
 #include "index_row.h"
 #include "log.h"
+#include "tx.h"
 
 #define COMMIT_EVERY 1000  /* files */
 #define PACE         100   /* messages that become due in a second */

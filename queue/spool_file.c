@@ -11,7 +11,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <string.h>
 #include <unistd.h>
 
 #define FOLDER_SHIFT (16 + 22) /* of an id: 2^22 units of 16 us are 67 s */

@@ -6,16 +6,13 @@
  *
  * SPDX-License-Identifier: ISC
  */
-#include "queue.h"
-
-#include <bsd/string.h>
+#include "tx.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "id.h"
 #include "ids.h"
 #include "log.h"
 

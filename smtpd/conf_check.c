@@ -206,7 +206,8 @@ file_shape(const char *path)
 	return shape;
 }
 
-enum conf_shape
+/* What the table holds, as far as it can be known. */
+static enum conf_shape
 conf_check_shape(struct conf_parser *p, uint32_t table)
 {
 	const struct conf_table *t =

@@ -8,7 +8,6 @@
 #include <sys/socket.h>
 
 #include <arpa/inet.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "bounds.h"

@@ -9,7 +9,6 @@
 #include "conf_lex.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "conf_source.h"

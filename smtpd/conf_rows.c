@@ -6,7 +6,6 @@
  */
 #include <assert.h>
 #include <string.h>
-#include <strings.h>
 
 #include "conf_parse.h"
 

@@ -50,9 +50,8 @@ sign_rsa(EVP_PKEY *pkey, const uint8_t hash[KEY_HASH_LEN], uint8_t *sig,
 	return good;
 }
 
-/* RFC 8463 3: PureEdDSA, over the hash as its message. */
-static bool
-sign_ed25519(EVP_PKEY *pkey, const uint8_t hash[KEY_HASH_LEN], uint8_t *sig,
+bool
+key_sign_message(EVP_PKEY *pkey, const uint8_t *p, size_t n, uint8_t *sig,
     size_t *len)
 {
 	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
@@ -60,7 +59,7 @@ sign_ed25519(EVP_PKEY *pkey, const uint8_t hash[KEY_HASH_LEN], uint8_t *sig,
 
 	good = ctx != NULL &&
 	    EVP_DigestSignInit(ctx, NULL, NULL, NULL, pkey) == 1 &&
-	    EVP_DigestSign(ctx, sig, len, hash, KEY_HASH_LEN) == 1;
+	    EVP_DigestSign(ctx, sig, len, p, n) == 1;
 	EVP_MD_CTX_free(ctx);
 	return good;
 }
@@ -75,7 +74,8 @@ key_sign(const struct key *k, const uint8_t hash[KEY_HASH_LEN], uint8_t *sig,
 	if (k->pkey == NULL || (size_t)EVP_PKEY_get_size(k->pkey) > size)
 		return false;
 	if (k->alg == ALG_ED25519)
-		good = sign_ed25519(k->pkey, hash, sig, len);
+		/* RFC 8463 3: the hash is the message. */
+		good = key_sign_message(k->pkey, hash, KEY_HASH_LEN, sig, len);
 	else
 		good = sign_rsa(k->pkey, hash, sig, len);
 	if (!good) {

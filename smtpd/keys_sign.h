@@ -38,6 +38,10 @@ const char *key_read(struct key *k, int fd);
 bool key_sign(const struct key *k, const uint8_t hash[KEY_HASH_LEN],
     uint8_t *sig, size_t size, size_t *len);
 
+/* PureEdDSA over a message; the same of sig and *len. */
+bool key_sign_message(struct evp_pkey_st *pkey, const uint8_t *p, size_t n,
+    uint8_t *sig, size_t *len);
+
 void key_free(struct key *k);
 
 #endif

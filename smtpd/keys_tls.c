@@ -19,6 +19,7 @@
 #include <openssl/x509v3.h>
 
 #include "keys_pem.h"
+#include "keys_sign.h"
 #include "tls_chain.h"
 
 #define DAY       86400
@@ -119,20 +120,6 @@ sign_digest(EVP_PKEY *pkey, const struct form *form, const uint8_t *digest,
 	return good;
 }
 
-static bool
-sign_message(EVP_PKEY *pkey, const uint8_t *p, size_t n, uint8_t *sig,
-    size_t *len)
-{
-	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
-	bool good;
-
-	good = ctx != NULL &&
-	    EVP_DigestSignInit(ctx, NULL, NULL, NULL, pkey) == 1 &&
-	    EVP_DigestSign(ctx, sig, len, p, n) == 1;
-	EVP_MD_CTX_free(ctx);
-	return good;
-}
-
 const char *
 tls_key_sign(const struct tls_key *k, enum tls_end end,
     const struct tls_sign *ask, uint8_t *sig, size_t size, size_t *len)
@@ -154,7 +141,7 @@ tls_key_sign(const struct tls_key *k, enum tls_end end,
 		return "not what a handshake has signed";
 	*len = size;
 	if (form->digest == NULL)
-		good = sign_message(k->pkey, ask->data, ask->len, sig, len);
+		good = key_sign_message(k->pkey, ask->data, ask->len, sig, len);
 	else
 		good = sign_digest(k->pkey, form, ask->data, sig, len);
 	if (good)

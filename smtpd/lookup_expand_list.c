@@ -127,7 +127,8 @@ is_list(struct expand_work *w, struct expand_name *n, struct elements e,
 	return *any;
 }
 
-struct expand_name *
+/* The name of an alias or user that a list in a file is for; else n. */
+static struct expand_name *
 expand_above(struct expand_name *n)
 {
 	while (n->kind == NODE_INCLUDE && n->parent != NULL)

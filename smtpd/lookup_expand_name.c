@@ -17,7 +17,8 @@ enum found {
 	FOUND_TROUBLE /* awaited, or it has failed: said */
 };
 
-bool
+/* Is there nothing in a value but blanks and commas? */
+static bool
 expand_is_empty(const char *value)
 {
 	return value[strspn(value, " \t\r\n,")] == '\0';

@@ -155,9 +155,6 @@ void expand_address(struct expand_work *w, struct expand_name *n);
 /* A name under an action: what it stands for, or a user. */
 void expand_user(struct expand_work *w, struct expand_name *n);
 
-/* Is there anything in a value but blanks and commas? */
-bool expand_is_empty(const char *value);
-
 /* ---- lookup_expand_list.c ---- */
 
 /*
@@ -166,9 +163,6 @@ bool expand_is_empty(const char *value);
  */
 bool expand_list(struct expand_work *w, struct expand_name *n, const char *text,
     bool is_file, const char *name);
-
-/* The name of an alias or user that a list in a file is for; else n. */
-struct expand_name *expand_above(struct expand_name *n);
 
 /* ---- lookup_expand_user.c ---- */
 

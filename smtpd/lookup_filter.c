@@ -157,7 +157,12 @@ has_ecode(enum conf_phase phase)
 	    phase != PHASE_EHLO;
 }
 
-void
+/*
+ * The reply of a filter's text: "550 5.7.1 Go away", "550 Go away" or "Go
+ * away".  What has no code of 4xx or 5xx in front gets `usual`; what has no
+ * enhanced code gets one where replies have them.
+ */
+static void
 filter_reply(struct outcome *o, const char *text, unsigned int usual,
     enum conf_phase phase)
 {
@@ -430,7 +435,12 @@ take_all(struct question *q, const struct conf_filter *f, const struct seen *s,
 	return turn;
 }
 
-bool
+/*
+ * Asks the filters of ask->listen that have ask->phase, in their order, those
+ * of a chain in its place.  Fills all of is.  False: a table is awaited, and is
+ * has no meaning.
+ */
+static bool
 filter_walk(struct question *q, const struct filter_ask *ask,
     struct filter_is *is)
 {

@@ -6,7 +6,6 @@
  */
 #include "lookup_leaf.h"
 
-#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 

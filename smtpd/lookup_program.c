@@ -11,7 +11,6 @@
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "io.h"
 #include "log.h"
@@ -130,13 +129,9 @@ answer_doomed(struct program *p)
 static void
 restart_later(struct program *p)
 {
-	msec delay = PROGRAM_FIRST_MSEC;
-	unsigned int i;
+	msec delay =
+	    loop_doubled(PROGRAM_FIRST_MSEC, p->failures, PROGRAM_MAX_MSEC);
 
-	for (i = 0; i < p->failures && delay < PROGRAM_MAX_MSEC; i++)
-		delay *= 2;
-	if (delay > PROGRAM_MAX_MSEC)
-		delay = PROGRAM_MAX_MSEC;
 	p->failures++;
 	timer_set(p->loop, &p->restart, delay, program_start, p);
 }

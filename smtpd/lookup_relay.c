@@ -8,7 +8,6 @@
 #include "lookup_relay.h"
 
 #include <arpa/inet.h>
-#include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
 

@@ -7,7 +7,6 @@
  */
 #include <errno.h>
 #include <pwd.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "lookup_auth_parts.h"

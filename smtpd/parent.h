@@ -211,6 +211,7 @@ struct parent {
 	int told;    /* the process in front: one byte when we are up, or -1 */
 	int pid_file;
 	unsigned int stop_step;
+	msec stop_began;
 	struct watch sig_chld, sig_term, sig_int, sig_hup;
 	struct timer stop_timer, table_timer;
 	struct upgrade upgrade;
@@ -259,8 +260,6 @@ void child_drain(struct child *ch);
 /* In order and soon; one that is not yet at work is killed. */
 void child_stop(struct child *ch);
 void child_kill(struct child *ch);
-/* A slot whose process is gone. */
-void child_forget(struct child *ch);
 /* How a process ended; the text lives until the next call. */
 const char *child_end_print(int status);
 /* Slots of a kind that nobody has. */

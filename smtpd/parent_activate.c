@@ -9,10 +9,8 @@
 #include <sys/un.h>
 
 #include <bsd/string.h>
-#include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>

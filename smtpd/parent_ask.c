@@ -5,7 +5,6 @@
  *
  * SPDX-License-Identifier: ISC
  */
-#include <bsd/string.h>
 #include <string.h>
 
 #include "log.h"

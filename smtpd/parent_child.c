@@ -159,13 +159,8 @@ on_restart(void *arg)
 static void
 restart_later(struct child *ch)
 {
-	msec delay = RESTART_FIRST;
-	unsigned int i;
+	msec delay = loop_doubled(RESTART_FIRST, ch->failures, RESTART_MAX);
 
-	for (i = 0; i < ch->failures && delay < RESTART_MAX; i++)
-		delay *= 2;
-	if (delay > RESTART_MAX)
-		delay = RESTART_MAX;
 	ch->failures++;
 	log_event(0, "restart", "name=%s instance=%u delay=%lldms failures=%u",
 	    proc_table[ch->kind].program, ch->instance, (long long)delay,
@@ -328,6 +323,15 @@ on_drain_over(void *arg)
 	child_stop(ch);
 }
 
+/* A slot whose process is gone. */
+static void
+child_forget(struct child *ch)
+{
+	timer_clear(&ch->timer);
+	ch->state = CHILD_NONE;
+	ch->gen = NULL;
+}
+
 void
 child_drain(struct child *ch)
 {
@@ -398,14 +402,6 @@ child_adopt(struct child *ch, int fd, int log)
 	default:
 		break;
 	}
-}
-
-void
-child_forget(struct child *ch)
-{
-	timer_clear(&ch->timer);
-	ch->state = CHILD_NONE;
-	ch->gen = NULL;
 }
 
 const char *

@@ -5,7 +5,6 @@
  *
  * SPDX-License-Identifier: ISC
  */
-#include <stdlib.h>
 
 #include "log.h"
 #include "parent.h"

@@ -5,12 +5,10 @@
  *
  * SPDX-License-Identifier: ISC
  */
-#include <sys/stat.h>
 
 #include <bsd/string.h>
 #include <errno.h>
 #include <string.h>
-#include <strings.h>
 #include <unistd.h>
 
 #include "log.h"

@@ -5,7 +5,6 @@
  *
  * SPDX-License-Identifier: ISC
  */
-#include <sys/mman.h>
 #include <sys/stat.h>
 
 #include <errno.h>
@@ -16,7 +15,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "ipc_wire.h"
 #include "log.h"
 #include "num.h"
 #include "parent_upgrade.h"

@@ -6,9 +6,6 @@
  */
 #include <sys/socket.h>
 
-#include <errno.h>
-#include <fcntl.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "log.h"

@@ -14,7 +14,8 @@
 /*
  * Steps: who is asked to stop, and how long it may take; then the next.  Each
  * is longer than what its processes take by themselves with all that may
- * hang, and together they are less than ten seconds.
+ * hang, and together they are less than ten seconds.  What one leaves of its
+ * time the next ones have: a busy machine is slow, and kills nobody.
  * Columns: kinds (PROC_PARENT: none), milliseconds.
  */
 static const struct stop_step {
@@ -84,27 +85,38 @@ static void
 kill_child(struct child *ch, void *arg)
 {
 	(void)arg;
-	if (in_step(ch))
-		child_kill(ch);
+	if (!in_step(ch) || ch->pid <= 0)
+		return;
+	log_warn("stop-killed", "name=%s instance=%u",
+	    proc_table[ch->kind].program, ch->instance);
+	child_kill(ch);
 }
 
 static void
 on_stop_timeout(void *arg)
 {
-	struct parent *p = arg;
-
-	log_warn("stop-killed", "name=%s",
-	    proc_table[stop_steps[p->stop_step].kind[0]].program);
-	child_each(p, kill_child, NULL);
+	child_each(arg, kill_child, NULL);
 	/* SIGCHLD goes on from here. */
+}
+
+/* The time of this step, and what those before it have left. */
+static msec
+step_time(const struct parent *p)
+{
+	msec own = stop_steps[p->stop_step].ms;
+	msec left = p->stop_began - loop_msec();
+	unsigned int i;
+
+	for (i = 0; i <= p->stop_step; i++)
+		left += stop_steps[i].ms;
+	return left > own ? left : own;
 }
 
 static void
 stop_begin(struct parent *p)
 {
 	child_each(p, ask_to_stop, NULL);
-	timer_set(p->loop, &p->stop_timer, stop_steps[p->stop_step].ms,
-	    on_stop_timeout, p);
+	timer_set(p->loop, &p->stop_timer, step_time(p), on_stop_timeout, p);
 	if (step_over(p))
 		timer_set(p->loop, &p->stop_timer, 0, stop_next, p);
 }
@@ -146,6 +158,7 @@ parent_stop(struct parent *p, int status)
 	p->stopping = true;
 	p->status = status;
 	p->stop_step = 0;
+	p->stop_began = loop_msec();
 	timer_clear(&p->reload.timer);
 	timer_clear(&p->table_timer);
 	upgrade_cancel(p);

@@ -11,11 +11,9 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "log.h"
 #include "places.h"
 
 #define REPORT_LIFE (60 * 60 * 1000) /* ms: then it goes on the next time */
