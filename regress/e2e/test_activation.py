@@ -469,7 +469,7 @@ def test_systemd_socket_activate(lab):
     assert "started" not in it.log()
     out = sendmail(it, "first@x.test", 1)
     assert out.returncode == 0, out.stderr
-    assert it.ready()
+    base.wait_until(it.ready, "it answers")
     assert "activated-" not in it.log()
     r.wait(1)
 

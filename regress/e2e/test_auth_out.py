@@ -351,10 +351,10 @@ def test_token_file(lab, mech):
     # Another one: the old is refused, the file read anew, in one delivery.
     write(path, json.dumps({"access_token": "tok2", "expires_in": 3600}))
     way.server.tokens = ["tok2"]
-    time.sleep(3.5)  # the connection is not kept for so long
+    base.wait_until(lambda: not way.sink.open, "what is idle is closed")
     way.delivered(2)
     assert [t for _, t, _ in way.server.seen] == ["tok1", "tok1", "tok2"]
-    assert len(way.it.logged(r" token token=\"web\" expires_in=")) == 2
+    assert len(way.it.logged(r" token token=\"web\" expires_in=", 2)) == 2
 
 
 def test_long_token(lab):

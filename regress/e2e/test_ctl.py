@@ -242,7 +242,7 @@ def test_without_daemon(waiting):
 def test_stop(lab):
     it = lab.postern(conf(lab.dns(), 1))
     it.ctl("stop")
-    base.wait_until(lambda: not it.child.running(), "it stops", 10)
+    base.wait_until(lambda: not it.child.running(), "it stops", 45)
     assert it.child.proc.returncode == 0
     it.healthy()
     it.child.stop()
@@ -284,7 +284,7 @@ def test_long_listing(lab):
                             stdin=subprocess.DEVNULL)
     try:
         first = slow.stdout.readline() + slow.stdout.readline()
-        assert time.monotonic() - begin < 1.0
+        assert time.monotonic() - begin < 10
         assert b"r0@x.test" in first
         # Nobody reads on, and everything else works.
         it.send("a@c.test", "b@x.test")

@@ -124,7 +124,7 @@ def opendkim(lab, message, names, tool=("opendkim-testmsg",),
     where.mkdir()
     (where / "message").write_bytes(message)
     (where / "resolv.conf").write_text(f"nameserver {address}\n")
-    from lib.dns import CONF
+    from lib.dns import CONF, ENV
     (where / "root.zone").write_text("\n".join(
         ["$TTL 5", ". IN SOA ns. pm. 1 3600 600 86400 1", ". IN NS ns.",
          "ns. IN A 127.0.0.1"] +
@@ -137,11 +137,12 @@ def opendkim(lab, message, names, tool=("opendkim-testmsg",),
         "ip link set lo up\n"
         f"ip address replace {address}/32 dev lo\n"
         f"/usr/sbin/nsd -d -c {where}/nsd.conf >/dev/null 2>&1 &\n"
-        "nsd=$!\nsleep 0.5\nstatus=0\n"
+        "nsd=$!\nuntil grep -q ':0035 ' /proc/net/udp; do sleep 0.05; done\n"
+        "status=0\n"
         f"{' '.join(map(str, tool))} <{where}/message || status=$?\n"
         "kill $nsd\nwait $nsd || true\nexit $status\n")
     return base.run(["unshare", "-m", "-n", "--propagation", "private",
-                     "sh", where / "run"])
+                     "sh", where / "run"], env=ENV)
 
 
 MAIL_DKIM = r"""

@@ -35,7 +35,7 @@ def test_later(lab, case):
     it = lab.postern(conf(dns, r.port))
     it.send("a@c.test", "b@x.test")
     it.send("a@c.test", "b@good.test")  # not held up by the other
-    m, = r.wait(1, 10)
+    m, = r.wait(1, 45)
     assert m.rcpts == ["b@good.test"]
 
     def tried():
@@ -58,7 +58,7 @@ def test_circles(lab, case):
     it = lab.postern(conf(dns, r.port, retry="1h"))
     it.send("", "b@x.test")
     it.send("a@c.test", "b@good.test")
-    r.wait(1, 10)
+    r.wait(1, 45)
     base.wait_until(
         lambda: not [q for q in it.queue() if q["recipient"] == "b@x.test"
                      and not q["attempts"]], "a result", 30)

@@ -98,7 +98,7 @@ def test_expired(lab):
     """Given up after `queue ttl`: 4.4.7 of the last words."""
     it, r, box = stage(lab, ["queue ttl 3s"], rcpt="451 4.7.1 still busy")
     it.send("a@c.test", "b@x.test", ORIGINAL)
-    box.wait(1, 20)
+    box.wait(1, 45)
     text, about, (rcpt,), _ = parts(box.messages[0])
     assert rcpt["Action"] == "failed"
     assert rcpt["Status"] in ("4.4.7", "5.4.7")
@@ -111,7 +111,7 @@ def test_delayed(lab):
     it, r, box = stage(lab, ["bounce warn-interval 2s"],
                        rcpt="451 4.7.1 still busy")
     it.send("a@c.test", "b@x.test", ORIGINAL)
-    box.wait(1, 20)
+    box.wait(1, 45)
     text, about, (rcpt,), _ = parts(box.messages[0])
     assert rcpt["Action"] == "delayed"
     assert rcpt["Status"].startswith("4.")
@@ -136,7 +136,7 @@ def test_delayed_down(lab):
         'match from any for domain "c.test" action "home"',
         'match from any for any action "out"']))
     it.send("a@c.test", "b@x.test", ORIGINAL)
-    box.wait(1, 20)
+    box.wait(1, 45)
     it.logged(r"delivery .*to=\"b@x\.test\".* attempts=4 ", 1, 40)
     time.sleep(2)
     assert len(box.messages) == 1, "warned twice for one interval"
@@ -382,7 +382,7 @@ def test_sentence_delayed(lab):
     it, r, box = stage(lab, ["bounce warn-interval 2s"],
                        rcpt="450 4.7.1 Greylisted, come again later")
     it.send("a@c.test", "b@x.test", ORIGINAL)
-    m, = box.wait(1, 20)
+    m, = box.wait(1, 45)
     d = dsn.read(m.content)
     assert d.first.startswith(
         "The mail server of x.test asked for the message to be sent again "
@@ -528,7 +528,7 @@ def test_rate_of_all(lab):
     s.box.wait(8, 60)
     assert s.told() == [f"a{n}@c.test" for n in range(8)]
     times = sorted(m.time for m in s.box.messages)
-    assert times[0] - begin < 10
+    assert times[0] - begin < 30
     for n in range(len(times) - 3):
         assert times[n + 3] - times[n] > 9, "more than three in ten seconds"
     s.it.empty()

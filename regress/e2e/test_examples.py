@@ -301,7 +301,7 @@ def test_backup_mx(lab):
     r.stop()
     it.send("carl@friend.test", "ann@example.org")
     base.wait_until(lambda: [q for q in it.queue() if q["attempts"] > 0],
-                    "it was tried", 20)
+                    "it was tried", 45)
     again = lab.receiver(port=port)
-    assert again.wait(1, 20)[0].rcpts == ["ann@example.org"]
+    assert again.wait(1, 45)[0].rcpts == ["ann@example.org"]
     assert refused(it, "carl@friend.test", "gone@example.org")

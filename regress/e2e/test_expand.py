@@ -5,6 +5,7 @@ SPDX-License-Identifier: ISC
 import collections
 import os
 import re
+import select
 import time
 
 import pytest
@@ -147,7 +148,7 @@ def test_long_circle(lab):
     begin = time.monotonic()
     assert ask(it, "n0@localhost") == (
         550, "5.4.6 aliases that go too deep, or in a circle")
-    assert time.monotonic() - begin < 5
+    assert time.monotonic() - begin < 20
 
 
 def test_many(lab):
@@ -241,11 +242,11 @@ def test_program_that_hangs(lab, program, how):
         s.putcmd("RCPT", "TO:<slow@p.test>")
         # Meanwhile another session is served.
         assert ask(it, "b@x.test")[0] == 250
-        assert time.monotonic() - begin < 3
+        assert not select.select([s.sock], [], [], 0)[0]
         code, said = s.getreply()
     assert code == 451 and said.startswith(b"4.3.0"), said
     assert b"/" not in said, "a stranger hears of no file"
-    assert time.monotonic() - begin < 25
+    assert time.monotonic() - begin < 28
 
 
 def test_program_that_is_slow(lab, program):

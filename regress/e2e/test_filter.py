@@ -4,6 +4,7 @@ each decision; tables that are silent; a reload; smtpctl explain.
 SPDX-License-Identifier: ISC
 """
 import re
+import select
 import time
 
 import pytest
@@ -487,10 +488,10 @@ def test_table_without_an_answer(lab, mode):
     began = time.monotonic()
     wire.send(b"EHLO z.test\r\n")
     hello(it, "ADDR=192.0.2.9").close()
-    assert time.monotonic() - began < 5
+    assert mode != "hang" or not select.select([wire.sock], [], [], 0)[0]
     reply = wire.reply()
     assert reply.startswith("451 "), reply
-    assert time.monotonic() - began < 25
+    assert time.monotonic() - began < 40
     program.mode("good")
     base.wait_until(lambda: wire.ask("EHLO x.test") == "550 in it",
                     "the table answers again", 30, 0.3)
@@ -510,7 +511,7 @@ def test_client_gone_while_a_table_is_asked(lab):
     base.wait_until((program.dir / "asked").exists, "it is asked")
     wire.close()
     it.logged(r" disconnect reason=\S+ mails=0 ", timeout=30)
-    base.wait_until(lambda: not it.spool_files(), "nothing is left", 20)
+    base.wait_until(lambda: not it.spool_files(), "nothing is left", 45)
     program.mode("good")
     hello(it, helo="y.test").close()
 

@@ -28,8 +28,7 @@ class Client:
     """One that speaks line by line, from the address it likes."""
 
     def __init__(self, port, ip="198.51.100.7", greeted=True):
-        self.sock = socket.create_connection((base.LOOPBACK, port), 10)
-        self.sock.settimeout(20)
+        self.sock = socket.create_connection((base.LOOPBACK, port), 45)
         self.lines = self.sock.makefile("rb")
         if ip is not None:
             six = ":" in ip
@@ -167,7 +166,7 @@ def test_rate(house):
         house.client().ehlo().close()
     assert house.refused() == \
         "4.7.0 Too many connections, try later, from [198.51.100.7]"
-    base.wait_until(lambda: house.client().greeting[0] == 220, "again", 10)
+    base.wait_until(lambda: house.client().greeting[0] == 220, "again", 45)
     assert time.monotonic() - begin >= 2.9
 
 
@@ -242,7 +241,7 @@ def test_unknown_recipients(house):
     assert c.reply() == (0, "")
     assert "unknown recipients" in house.refused()
     assert it.logged(r"disconnect reason=limit ")
-    base.wait_until(lambda: house.client().greeting[0] == 220, "forgiven", 15)
+    base.wait_until(lambda: house.client().greeting[0] == 220, "forgiven", 45)
     assert time.monotonic() - begin >= 3.9
 
 
@@ -301,7 +300,7 @@ def test_guard_killed(house):
     begin = time.monotonic()
     late = house.client()  # nobody answers: nothing against it
     assert late.greeting[0] == 220
-    assert 0.9 < time.monotonic() - begin < 5
+    assert 0.9 < time.monotonic() - begin < 20
     late.close()
     os.kill(old, signal.SIGKILL)
     for n in range(40):
@@ -344,17 +343,16 @@ def test_greet_delay(house):
     begin = time.monotonic()
     c = house.client()
     assert c.greeting[0] == 220
-    assert 0.9 < time.monotonic() - begin < 5
+    assert 0.9 < time.monotonic() - begin < 20
     assert c.ehlo().mail()[0] == 250
-    begin = time.monotonic()
-    assert Client(it.port, None).greeting[0] == 220
-    assert time.monotonic() - begin < 0.9, "another listener"
+    # Another listener.
+    assert base.at_best(lambda: Client(it.port, None), 0.9).greeting[0] == 220
 
 
 @pytest.mark.parametrize("wait", [0, 0.3])
 def test_early(house, wait):
     """It speaks before the greeting: 554 instead, and the end."""
-    it = house.make("greet-delay 2s")
+    it = house.make("greet-delay 30s")
     c = house.client(greeted=False)
     begin = time.monotonic()
     time.sleep(wait)
@@ -362,7 +360,7 @@ def test_early(house, wait):
     assert c.reply() == (
         554, "5.5.1 Spoke before the greeting: that is no mail server")
     assert c.reply() == (0, "")
-    assert time.monotonic() - begin < 1.5
+    assert time.monotonic() - begin < 25
     c.close()
     assert it.logged(r"early client=198\.51\.100\.7 port=4711 "
                      r'said="EHLO bot\.test')
@@ -386,27 +384,27 @@ def test_early_then_gone(house):
 
 
 def test_submission_is_not_kept_waiting(house):
-    house.make("submission greet-delay 3s tarpit 3s")
+    house.make("submission greet-delay 30s tarpit 30s")
     begin = time.monotonic()
     c = house.client().ehlo()
     assert c.code("NONSENSE") == 500
-    assert time.monotonic() - begin < 2
+    assert time.monotonic() - begin < 25
 
 
 def test_tarpit(house):
     """A refusal waits, a welcome does not; and nobody else is slower."""
-    house.make("tarpit 1s")
+    house.make("tarpit 3s")
     c, other = house.client().ehlo(), house.client("203.0.113.9").ehlo()
     begin = time.monotonic()
     assert c.code("NOOP") == 250
     assert c.code("MAIL FROM:<a@c.test>") == 250
-    assert time.monotonic() - begin < 0.9
+    assert time.monotonic() - begin < 2.9
     begin = time.monotonic()
     c.sock.sendall(b"RCPT TO:<a@nowhere.test>\r\nRCPT TO:<b@x.test>\r\n")
     assert other.mail()[0] == 250
-    assert time.monotonic() - begin < 0.9
+    assert time.monotonic() - begin < 2.9
     assert c.reply()[0] == 550
-    assert 0.9 < time.monotonic() - begin < 5
+    assert 2.9 < time.monotonic() - begin < 20
     assert c.reply()[0] == 250
 
 
@@ -423,21 +421,28 @@ def login(c, user="ann", secret="wrong"):
     return c.code("AUTH PLAIN " + both), time.monotonic() - begin
 
 
+def right_at_once(house, ip, user):
+    """It waits for nothing."""
+    code, _ = base.at_best(
+        lambda: login(house.client(ip).ehlo(), user, "right"), 0.9)
+    assert code == 235
+
+
 def test_auth_delays_grow(house):
     """1, 2, 4 seconds, whatever connection, and without configuration; right
     at last, it is over."""
     house.make(AUTH, lines=CREDS)
     a, b = house.client().ehlo(), house.client().ehlo()
-    assert login(house.client().ehlo(), "bob", "right")[1] < 0.9
+    right_at_once(house, "198.51.100.7", "bob")
     for c, want in ((a, 1), (b, 2), (a, 4)):
         code, took = login(c, f"user{want}")
-        assert code == 535 and want - 0.1 < took < want + 1, (want, took)
-    other = house.client("203.0.113.9").ehlo()
-    assert login(other, "bob", "right")[1] < 0.9, "another address"
+        assert code == 535 and want - 0.1 < took < want * 2 + 1, (want, took)
+    right_at_once(house, "203.0.113.9", "bob")
+    # The next would wait for eight seconds.
     code, took = login(b, "ann", "right")
-    assert code == 235 and took < 0.9, took
+    assert code == 235 and took < 7, took
     code, took = login(a)
-    assert code == 535 and took < 1.9, "it was forgiven"
+    assert code == 535 and took < 7, "it was forgiven"
 
 
 def test_auth_tries_at_once(house):
@@ -464,15 +469,13 @@ def test_auth_tries_at_once(house):
 def test_auth_one_user_from_many_addresses(house):
     """A right guess is as slow as a wrong one, but for the user himself."""
     house.make(AUTH, lines=CREDS)
-    own = house.client("203.0.113.1").ehlo()
-    assert login(own, "ann", "right")[1] < 0.9
+    right_at_once(house, "203.0.113.1", "ann")
     for n in (1, 2):
         code, took = login(house.client(f"198.51.100.{n}").ehlo(), "Ann")
         assert code == 535 and took > n - 0.1
     code, took = login(house.client("198.51.100.3").ehlo(), "ann", "right")
-    assert code == 235 and 1.9 < took < 4, took
-    own = house.client("203.0.113.1").ehlo()
-    assert login(own, "ann", "right")[1] < 0.9
+    assert code == 235 and 1.9 < took < 20, took
+    right_at_once(house, "203.0.113.1", "ann")
 
 
 def test_auth_limit(house):
@@ -688,7 +691,7 @@ def test_lists_fail(house, lab):
     begin = time.monotonic()
     c = house.client(ip).ehlo()
     assert c.mail()[0] == 250
-    assert time.monotonic() - begin < 9
+    assert time.monotonic() - begin < 20
     assert it.logged(r"score=1 listed=1 clean=0 refused=2 "
                      r'lists="three\.test=127\.0\.0\.2"')
     assert it.logged(r"dnsbl-refused list=one\.test .*SERVFAIL")
@@ -703,13 +706,14 @@ def test_dns_away(house, lab):
     begin = time.monotonic()
     for c in clients:
         c.ehlo()
-    assert time.monotonic() - begin < 4, "EHLO waits for nothing"
+    others = (f"203.0.113.{n}" for n in range(100, 200))
+    base.at_best(lambda: house.client(next(others)).ehlo(), 2)
     for c in clients:
         c.sock.sendall(b"MAIL FROM:<a@c.test>\r\nRCPT TO:<b@x.test>\r\n")
     for c in clients:
         assert c.reply()[0] == 250
         assert c.reply()[0] == 250
-    assert time.monotonic() - begin < 15
+    assert time.monotonic() - begin < 45
     assert it.logged(r"names client=\S+ confirmed=doubt", 50)
 
 
@@ -724,13 +728,14 @@ def test_dns_away_for_many(house, lab):
     for c in clients:
         c.ehlo()
         c.sock.sendall(b"MAIL FROM:<a@c.test>\r\n")
-    assert time.monotonic() - begin < 5, "EHLO waits for nothing"
+    others = (f"203.0.113.{n}" for n in range(100))
+    base.at_best(lambda: house.client(next(others)).ehlo(), 2)
     twice = house.client("203.0.0.0")
     assert twice.greeting[0] == 220
     house.refused("203.0.0.0")
     for c in clients:
         assert c.reply()[0] == 250
-    assert time.monotonic() - begin < 25
+    assert time.monotonic() - begin < 60
     assert it.logged(r"names client=\S+ confirmed=doubt", 400)
 
 

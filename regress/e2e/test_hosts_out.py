@@ -56,11 +56,11 @@ def test_failover(lab):
     it.send("a@c.test", "b@x.test")
     one.wait(1)
     one.table["banner"] = "421 4.3.2 not now"
-    time.sleep(4)  # what is idle is closed
+    base.wait_until(lambda: not one.open, "what is idle is closed")
     it.send("a@c.test", "b@x.test")
     two.wait(1)
     two.table["rcpt"] = "450 4.2.0 not now"
-    time.sleep(4)
+    base.wait_until(lambda: not two.open, "what is idle is closed")
     late = it.send("a@c.test", "b@x.test")
     line, = it.logged(rf"{late} delivery .*")
     assert "127.0.0.3[127.0.0.3]" in line and "450" in line, line

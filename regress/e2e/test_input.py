@@ -273,8 +273,8 @@ def test_slow_command(lab):
     it, r = slow_instance(lab)
     s = it.connect()
     s.recv(100)
-    took, said = trickle(s, b"NOOP " + b"x" * 100, 12)
-    assert took is not None and took < 8, (took, said)
+    took, said = trickle(s, b"NOOP " + b"x" * 100, 30)
+    assert took is not None and took < 20, (took, said)
     assert said.startswith(b"421 4.4.2 "), said
     s.close()
 
@@ -285,9 +285,9 @@ def test_idle(lab):
     s = it.connect()
     s.recv(100)
     begin = time.monotonic()
-    said = drain(s, 10)
+    said = drain(s, 45)
     assert said.startswith(b"421 4.4.2 ")
-    assert 1 < time.monotonic() - begin < 8
+    assert 1 < time.monotonic() - begin < 20
     s.close()
 
 
@@ -300,7 +300,7 @@ def test_slow_content(lab):
                  "RCPT TO:<b@x.test>", "DATA"):
         w.ask(line)
     w.send(b"Subject: slow\r\n\r\n")
-    assert drain(w.sock, 10).startswith(b"421 4.4.2 ")
+    assert drain(w.sock, 45).startswith(b"421 4.4.2 ")
     w.close()
     base.wait_until(lambda: not spool_tmp(it), "the file goes")
     assert not it.queue()
@@ -313,7 +313,7 @@ def test_many_idle(it):
         assert s.recv(100).startswith(b"220 ")
     begin = time.monotonic()
     it.send("a@c.test", "b@x.test")
-    assert time.monotonic() - begin < 3
+    assert time.monotonic() - begin < 20
     for s in crowd:
         s.close()
 

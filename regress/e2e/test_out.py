@@ -246,7 +246,7 @@ def test_slow_beside_others(lab):
         "the slow ones have begun", 30)
     for _ in range(20):
         world.send("good")
-    world.servers["good"].wait(20, 10)
+    world.servers["good"].wait(20, 45)
     assert not world.servers["drip"].messages
 
 

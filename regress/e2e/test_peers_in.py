@@ -17,6 +17,7 @@ from lib.instance import conf
 
 MX = {"x.test": ["MX 10 mx.x.test."], "mx.x.test": ["A 127.0.0.1"]}
 KB = 1024
+VISIBLE = bytes(33 + n % 94 for n in range(256))
 SIZES = (1, 2, 3, 4, 5, 7, 8, 15, 16, 31, 32, 64, 65, 100, 200, 500, 1000,
          2000, 3000, 5000)
 
@@ -49,7 +50,7 @@ def content(number, size):
     body, n = list(lines), sum(map(len, lines)) + 2 * len(lines)
     while n < size - len(head):
         line = (rnd.choice(lines) if rnd.random() < 0.2 else
-                bytes(rnd.choices(range(33, 127), k=rnd.randrange(1, 200))))
+                rnd.randbytes(rnd.randrange(1, 200)).translate(VISIBLE))
         body.append(line)
         n += len(line) + 2
     # Empty lines at the end, or none.

@@ -409,11 +409,11 @@ def test_db_is_followed(lab):
         'match from any for domain <d> action "out"']))
     assert (judged(it, "x.test"), judged(it, "y.test")) == (250, 550)
     make("y.test\n")
-    base.wait_until(lambda: judged(it, "y.test") == 250, "the new map", 5)
+    base.wait_until(lambda: judged(it, "y.test") == 250, "the new map", 45)
     assert judged(it, "x.test") == 550
     assert reload(it) == 2
     make("z.test\n")
-    base.wait_until(lambda: judged(it, "z.test") == 250, "the new map", 5)
+    base.wait_until(lambda: judged(it, "z.test") == 250, "the new map", 45)
 
 
 # ---- many at once ----

@@ -127,7 +127,19 @@ def test_replay(lab):
         "delivered") >= 2 or all(q["attempts"] for q in it.queue()),
         "each was tried")
     send("last", ["later@x.test"], 2000)
-    time.sleep(2)  # done-marks ride a flush within a second
+    want = {("part", "later@x.test"), ("tiny", "later@x.test"),
+            ("page", "later@x.test"), ("large", "later@x.test"),
+            ("last", "later@x.test")}
+
+    def found(spool):
+        """The journal's name and records, and what a start has to find."""
+        journal, = [p for p in sorted((spool / "journal").iterdir())
+                    if records(p.read_bytes())]
+        rows = records(journal.read_bytes())
+        files = {f.name: f.read_bytes() for f in it.spool_files()}
+        return journal, rows, committed(rows, files)
+    base.wait_until(lambda: found(it.root / "spool")[2] == want,
+                    "done-marks ride a flush within a second")
     for pid in [it.pid] + it.pids():
         os.kill(pid, signal.SIGKILL)
     it.child.stop()
@@ -139,17 +151,12 @@ def test_replay(lab):
         st = os.lstat(spool / path.relative_to(saved))
         os.chown(path, st.st_uid, st.st_gid)
     files = {f.name: f.read_bytes() for f in it.spool_files()}
-    journal, = [p for p in sorted((saved / "journal").iterdir())
-                if records(p.read_bytes())]
+    journal, rows, left = found(saved)
     data = journal.read_bytes()
-    rows = records(data)
     kinds = [row[1] for row in rows]
     assert kinds.count(MESSAGE) == 5 and kinds.count(LARGE) == 1 and \
         GONE in kinds, kinds
-    assert committed(rows, files) == {
-        ("part", "later@x.test"), ("tiny", "later@x.test"),
-        ("page", "later@x.test"), ("large", "later@x.test"),
-        ("last", "later@x.test")}
+    assert left == want
 
     cuts = []  # (bytes kept, records whole)
     at = PAGE

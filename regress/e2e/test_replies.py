@@ -154,7 +154,7 @@ def test_trouble(lab, where, what):
     assert row["last"]["text"]
     from lib.receiver import DEFAULT
     r.table[where] = DEFAULT[where]
-    base.wait_until(lambda: r.messages, "it arrives after all", 20)
+    base.wait_until(lambda: r.messages, "it arrives after all", 45)
     it.empty()
     assert not box.messages
 

@@ -146,7 +146,7 @@ def settle(it, peer):
     def idle():
         return peer.command("postqueue", "-p").stdout.startswith(
             "Mail queue is empty")
-    base.wait_until(idle, "the queue of Postfix is empty", 20, 0.2)
+    base.wait_until(idle, "the queue of Postfix is empty", 45, 0.2)
 
 
 @pytest.mark.parametrize("way", WAYS)

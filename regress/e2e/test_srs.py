@@ -258,7 +258,7 @@ def test_keys(lab):
     it.write_conf(it.text.replace('srs key "old"', 'srs key "new"'))
     it.ctl("reload")
     base.wait_until(lambda: ask(it, made)[0] == 550, "the old key is gone",
-                    20)
+                    45)
 
 
 def test_secret_stays(lab):

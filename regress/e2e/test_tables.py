@@ -198,11 +198,10 @@ def test_two_million_aliases(lab):
     makemap(text, db, "-t", "aliases")
     slow = 5 if base.SANITIZED else 1
     for line in (f"table t file:{file}", f"table t db:{db}"):
-        begin = time.monotonic()
         it = stage(lab, 'match from any for domain "v.test" action "in"',
                    'match from any for any action "out"',
                    lines=[line, 'action "in" expand-only virtual <t>'])
-        assert time.monotonic() - begin < 15 * slow
+        assert base.cpu_ticks(it.pid) < 1500 * slow
         rss = base.rss_kib(it.pids("lookup")[0])
         assert rss < 250_000 * slow, rss
         assert ask(it, "user0@v.test", "user1999999@v.test", "user7@v.test",
@@ -318,7 +317,7 @@ def test_db_replaced(lab):
         for n in range(1, 51):
             write(n)
         base.wait_until(lambda: ask(it, "b@gen-50.test") == [250],
-                        "the last one is in use", 20, 0.3)
+                        "the last one is in use", 45, 0.3)
     finally:
         over.set()
         for t in threads:
@@ -550,7 +549,7 @@ def test_program_fails(lab, mode):
     lookup = it.pids("lookup")
     begin = time.monotonic()
     assert ask(it, "b@x.test", "b@w.test") == [451, 250]
-    assert time.monotonic() - begin < 15
+    assert time.monotonic() - begin < 28
     assert ask(it, "b@y.test") == [451]
     program.mode("good")
     answers_again(it)
@@ -561,7 +560,7 @@ def test_program_fails(lab, mode):
     elif mode != "late":
         it.logged(r'program-lost table="t" failures=\d+ open=\d+ why="[^"]+"')
         base.wait_until(lambda: sum(map(alive, program.pids())) == 1,
-                        "of all that were started one is left", 10)
+                        "of all that were started one is left", 45)
 
 
 def test_program_dies_while_asked(lab):
@@ -588,7 +587,8 @@ def test_program_restarts_slowly(lab):
     program = Program(lab, "die-at-once")
     it = stage(lab, FOR_T, lines=[program.line])
     time.sleep(6)
-    assert 3 <= len(program.pids()) <= 12, len(program.pids())
+    assert len(program.pids()) <= 12, len(program.pids())
+    base.wait_until(lambda: len(program.pids()) >= 3, "it is started again")
     program.mode("good")
     answers_again(it)
 
@@ -599,6 +599,7 @@ def test_program_service_not_registered(lab):
     it.logged(r'program-up table="t" services=alias,mailaddr')
     for _ in range(3):
         assert ask(it, "b@x.test") == [451]
+    it.stop()
     assert len(re.findall(r'program-lacks table="t" service=domain',
                           it.log())) == 1
 
@@ -661,7 +662,7 @@ def test_programs_end_with_smtpd(lab):
     assert third != second and all(map(alive, third))
     it.kill()
     base.wait_until(lambda: not any(map(alive, third)),
-                    "they end with the parent", 10)
+                    "they end with the parent", 45)
 
 
 def test_lookup_killed(lab):
@@ -685,7 +686,7 @@ def test_program_and_reload(lab):
     old = program.pids()[0]
     it.ctl("reload")
     assert ask(it, "b@x.test", "b@y.test") == [250, 550]
-    base.wait_until(lambda: not alive(old), "the old program ends", 20)
+    base.wait_until(lambda: not alive(old), "the old program ends", 45)
     assert sum(map(alive, program.pids())) == 1
     assert ask(it, "b@x.test", "b@y.test") == [250, 550]
 

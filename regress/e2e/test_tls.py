@@ -401,14 +401,14 @@ def test_deadline(lab):
     silent = h.raw("smtps")
     begin = time.monotonic()
     try:
-        for byte in b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" * 3:
+        for byte in b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" * 12:
             slow.sendall(bytes([byte]))
             time.sleep(0.2)
         assert slow.recv(100) == b""
     except OSError:
         pass
     assert silent.recv(100) == b""
-    assert time.monotonic() - begin < 10
+    assert time.monotonic() - begin < 20
     h.it.logged('tls result=failed .*why="timeout"', 2)
 
 
@@ -617,7 +617,7 @@ def test_keys_killed(lab):
         over.set()
         for t in threads:
             t.join(30)
-    assert all(took < 10 for took in bad), bad
+    assert all(took < 20 for took in bad), bad
     for s in established:
         quit(s)
     assert len(h.it.pids("session")) >= 1
@@ -640,16 +640,14 @@ def test_keys_silent(lab):
             begin = time.monotonic()
             with pytest.raises(OSError):
                 h.smtps()
-            assert time.monotonic() - begin < 9
+            assert time.monotonic() - begin < 20
             silent = re.findall("keys-silent", h.it.log())
         s = h.raw("tls")
         s.recv(512)
         line(s, "EHLO c.test")
         assert line(s, "STARTTLS").startswith("454 4.7.0 ")
         assert line(s, "NOOP").startswith("250 ")
-        begin = time.monotonic()
-        assert line(plain, "NOOP").startswith("250 ")
-        assert time.monotonic() - begin < 1
+        assert base.at_best(lambda: line(plain, "NOOP"), 1)[:4] == "250 "
     finally:
         os.kill(keys, signal.SIGCONT)
 

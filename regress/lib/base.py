@@ -94,6 +94,20 @@ def wait_until(truth, what, timeout=45.0, step=0.03):
         time.sleep(step)
 
 
+def at_best(act, within, tries=8):
+    """Does it until it takes less than so many seconds: a busy machine is slow
+    now and then, who has to wait for something is slow always.  What it
+    returned at last."""
+    took = []
+    for _ in range(tries):
+        begin = time.monotonic()
+        got = act()
+        took.append(time.monotonic() - begin)
+        if took[-1] < within:
+            return got
+    raise AssertionError(f"never within {within} s: {took}")
+
+
 def _die_with_parent():
     _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 

@@ -90,7 +90,7 @@ class Instance:
                                 preexec=self.preexec, env=self.env,
                                 fds=self.fds)
         if wait:
-            base.wait_until(self.ready, "smtpd is ready", 60)
+            base.wait_until(self.ready, "smtpd is ready", 120)
         return self
 
     @property

@@ -8,11 +8,13 @@ import subprocess
 from . import base
 
 KINDS = {
-    "rsa": ["-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048"],
-    "rsa1024": ["-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:1024"],
-    "ec": ["-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256"],
-    "ed": ["-algorithm", "ED25519"],
+    "rsa": ["rsa:2048"],
+    "rsa1024": ["rsa:1024"],
+    "ec": ["ec", "-pkeyopt", "ec_paramgen_curve:P-256"],
+    "ed": ["ed25519"],
 }
+# Nothing is added by itself.
+CONF = "[req]\ndistinguished_name=none\n[none]\n"
 
 
 def openssl(*args):
@@ -34,29 +36,29 @@ class Cert:
         self.name, self.kind = name, kind
         self.key, self.cert = (directory / f"{stem}.{x}"
                                for x in ("key", "crt"))
-        request = directory / f"{stem}.csr"
-        openssl("genpkey", *KINDS[kind], "-out", self.key)
-        self.key.chmod(0o600)
-        openssl("req", "-new", "-key", self.key, "-subj", f"/CN={name}",
-                "-out", request)
-        extra = directory / f"{stem}.ext"
-        extra.write_text((f"subjectAltName={alt}\n" if alt else "") +
-                         ("basicConstraints=CA:TRUE\n" if ca or not by else
-                          ""))
-        how = ["-CA", by.cert, "-CAkey", by.key, "-CAcreateserial"] if by \
-            else ["-signkey", self.key]
+        conf = directory / f"{stem}.conf"
+        conf.write_text(CONF)
+        make = ["req", "-config", conf, "-newkey", *KINDS[kind], "-nodes",
+                "-keyout", self.key, "-subj", f"/CN={name}"]
+        extra = ([f"subjectAltName={alt}"] if alt else []) + \
+            (["basicConstraints=CA:TRUE"] if ca or not by else [])
         if early:
-            self._dated(directory, request, extra, by, "2045", "2046")
+            self._dated(directory, make, extra, by, "2045", "2046")
         elif days < 1:
-            self._dated(directory, request, extra, by, "2020", "2021")
+            self._dated(directory, make, extra, by, "2020", "2021")
         else:
-            openssl("x509", "-req", "-in", request, *how, "-days", str(days),
-                    "-extfile", extra, "-out", self.cert)
+            signed = ["-CA", by.cert, "-CAkey", by.key] if by else []
+            openssl(*make, "-x509", *signed, "-days", str(days), "-out",
+                    self.cert, *(w for e in extra for w in ("-addext", e)))
+        self.key.chmod(0o600)
 
-    def _dated(self, directory, request, extra, by, begin, end):
-        """`openssl x509` signs nothing that has ended; `ca` does."""
+    def _dated(self, directory, make, extra, by, begin, end):
+        """`openssl req` signs nothing that has ended; `ca` does."""
         work = directory / f"{self.name}-ca"
         work.mkdir()
+        request, extensions = work / "request", work / "extensions"
+        openssl(*make, "-new", "-out", request)
+        extensions.write_text("".join(f"{e}\n" for e in extra))
         (work / "index").write_text("")
         conf = work / "conf"
         conf.write_text(
@@ -64,7 +66,7 @@ class Cert:
             f"new_certs_dir={work}\nrand_serial=yes\npolicy=p\n"
             "default_md=sha256\n[p]\ncommonName=supplied\n")
         openssl("ca", "-batch", "-notext", "-config", conf, "-in", request,
-                "-cert", by.cert, "-keyfile", by.key, "-extfile", extra,
+                "-cert", by.cert, "-keyfile", by.key, "-extfile", extensions,
                 "-startdate", f"{begin}0101000000Z", "-enddate",
                 f"{end}0101000000Z", "-out", self.cert)
 
