@@ -156,7 +156,6 @@ FUZZ_NETWORK = $(filter smtpd_% common_% deliver_%,$(filter-out \
 	common_conf common_ipc common_num common_table common_trailer \
 	common_resolv smtpd_args smtpd_conf smtpd_message \
 	smtpd_protocol smtpd_table,$(FUZZ_NAMES)))
-FUZZ_OTHER = $(filter-out $(FUZZ_NETWORK),$(FUZZ_NAMES))
 FUZZ ?= $(FUZZ_NAMES)
 FUZZ_SAN = address,undefined
 FUZZ_FLAGS = -max_len=4096 -timeout=10 -rss_limit_mb=1024 -close_fd_mask=1 -print_final_stats=1
