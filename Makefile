@@ -284,7 +284,7 @@ PYTEST = POSTERN_BUILD=$(abspath $(B)) POSTERN_PEERS=$(abspath $(PEERS)) \
 	POSTERN_SAN=$(SAN) PYTHONDONTWRITEBYTECODE=1 $(PYTHON) -m pytest \
 	-c regress/pytest.ini --rootdir regress
 TESTS ?= regress
-TESTFLAGS ?= -q -n 10 --dist loadfile
+TESTFLAGS ?= -q -n 6 --dist loadfile
 TALLY ?=
 
 peers: $(PKGS_PEERS:%=$(PEERS)/%)

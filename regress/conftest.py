@@ -289,7 +289,7 @@ def pytest_runtest_makereport(item, call):
             report.sections.append((f"log of {name}", text))
 
 
-# What takes longest, beside nine others.
+# What takes longest, beside the others.
 LONG = {f"test_{name}.py": n for n, name in enumerate((
     "deb", "auth_out", "crash", "peers_out", "fail2ban", "tls_out", "reload",
     "local", "ctl", "dkim_rotate", "tables", "auth", "conf", "auth_secrets",
