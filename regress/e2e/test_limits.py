@@ -5,6 +5,7 @@ of all destinations with the same mail servers together.
 SPDX-License-Identifier: ISC
 """
 import os
+import select
 import signal
 import threading
 import time
@@ -206,9 +207,19 @@ PROVIDER.update({"spare.test": ["A 127.0.0.2"],
                  "mx.o.test": ["A 127.0.0.2"]})
 
 
+def is_closed(session):
+    """By the other side: we may not have read so far."""
+    poll = select.poll()
+    try:
+        poll.register(session.conn, select.POLLRDHUP)
+    except ValueError:
+        return True
+    return bool(poll.poll(0))
+
+
 def provider(lab, *lines, slow=0.0, server=None):
     """Its receiver counts connections up to the reply to QUIT, after which the
-    other side is free to begin another one: r.most."""
+    other side is free to begin another one, or to their end: r.most."""
     lock = threading.Lock()
 
     def dot(session):
@@ -217,17 +228,17 @@ def provider(lab, *lines, slow=0.0, server=None):
 
     def banner(session):
         with lock:
-            r.now += 1
-            r.most = max(r.most, r.now)
+            r.now = [s for s in r.now if not is_closed(s)] + [session]
+            r.most = max(r.most, len(r.now))
         return "220 prov.test ESMTP"
 
     def bye(session):
         with lock:
-            r.now -= 1
+            r.now = [s for s in r.now if s is not session]
         return "221 2.0.0 bye"
     port = base.free_port("127.0.0.1", "127.0.0.2")
     r = lab.receiver(port=port, dot=dot, banner=banner, quit=bye)
-    r.now = r.most = 0
+    r.now, r.most = [], 0
     other = lab.receiver(port=port, address="127.0.0.2", dot=dot)
     it = lab.postern(conf(server or lab.dns(PROVIDER), port, lines=lines))
     return it, r, other
