@@ -43,7 +43,8 @@ def pytest_configure(config):
 
 
 def pytest_addoption(parser):
-    parser.addoption("--tally", help="write the two numbers to this file")
+    parser.addoption("--tally", help="write the two numbers to this file, and "
+                     "below them what failed, without parameters")
 
 
 class Tally:
@@ -107,7 +108,10 @@ def pytest_unconfigure(config):
         return
     passed, failed = _sum(config)
     if config.option.tally:
-        Path(config.option.tally).write_text(f"{passed} {failed}\n")
+        names = sorted({f"regress/{node.partition('[')[0]}\n"
+                        for node, (_, bad) in config.outcome.items() if bad})
+        Path(config.option.tally).write_text(
+            f"{passed} {failed}\n" + "".join(names))
     print(f"{passed} passed, {failed} failed", flush=True)
 
 
