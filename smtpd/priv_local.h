@@ -1,5 +1,6 @@
 /*
- * libexec/local: started as the user for one delivery, or to read one file.
+ * libexec/local: started as the user for a delivery, and his next ones, or to
+ * read one file.
  *
  * SPDX-License-Identifier: ISC
  */
